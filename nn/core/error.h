@@ -1,0 +1,36 @@
+#pragma once
+// nn/core: what every other folder stands on: tensors, errors, threads, random numbers, gemm, files.
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace limbic {
+
+/// Anything that went wrong with what a caller handed in. The message is one line: what, where,
+/// what was expected and what came.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Joins its arguments as a stream would: `concat("expected ", 3, ", got ", 4)`.
+template <class... Args>
+std::string concat(const Args&... args) {
+  std::ostringstream out;
+  (out << ... << args);
+  return out.str();
+}
+
+/// Throws Error with the joined arguments.
+template <class... Args>
+[[noreturn]] void fail(const Args&... args) {
+  throw Error(concat(args...));
+}
+
+/// Throws Error with the joined arguments unless `ok`.
+template <class... Args>
+void require(bool ok, const Args&... args) {
+  if (!ok) fail(args...);
+}
+
+}  // namespace limbic

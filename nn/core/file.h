@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace limbic {
+
+/// Writes a file so that a crash, a full disk or an exception never leaves half of one: `write`
+/// fills a temporary file beside `path`, which is flushed to disk and then renamed over it.
+/// Throws Error with the path and the system's reason.
+void write_atomically(const std::string& path, const std::function<void(std::ostream&)>& write);
+
+/// The whole file; throws Error where it is missing, not a regular file, or larger than `limit`.
+std::vector<uint8_t> read_file(const std::string& path, int64_t limit = int64_t{1} << 32);
+
+/// Bytes of a regular file; throws Error where it is missing or something else (a folder, a pipe).
+int64_t file_size(const std::string& path);
+
+/// A file mapped into memory, private and copy-on-write.
+struct MappedFile {
+  std::shared_ptr<void> owner;  ///< Unmaps when the last copy goes.
+  std::span<uint8_t> bytes;
+};
+MappedFile map_file(const std::string& path);
+
+/// SHA-256 in lower-case hexadecimal, of bytes and of a whole file.
+std::string sha256(std::span<const uint8_t> bytes);
+std::string sha256_of_file(const std::string& path);
+
+}  // namespace limbic

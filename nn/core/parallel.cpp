@@ -1,0 +1,98 @@
+#include "nn/core/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <string>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "nn/core/error.h"
+
+namespace limbic {
+namespace {
+
+// Cores granted by the cgroup (version 2, then 1), or a large number where there is no quota.
+int cgroup_cores() {
+  constexpr int unlimited = 1 << 20;
+  const auto rounded_up = [](double quota, double period) {
+    return quota > 0 && period > 0 ? std::max(1, static_cast<int>((quota + period - 1) / period))
+                                   : unlimited;
+  };
+  std::string quota;
+  double period = 0;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period && quota != "max")
+    return rounded_up(std::atof(quota.c_str()), period);
+  double v1_quota = 0;
+  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (q >> v1_quota && p >> period) return rounded_up(v1_quota, period);
+  return unlimited;
+}
+
+int current_threads = 0;
+
+}  // namespace
+
+int available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int affinity = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return std::max(1, std::min(affinity, cgroup_cores()));
+}
+
+void set_threads(int threads) {
+  require(threads >= 0, "--threads: expected 0 (all cores) or more, got ", threads);
+  current_threads = threads == 0 ? available_cores() : threads;
+#ifdef _OPENMP
+  omp_set_num_threads(current_threads);  // libgomp is shared with oneDNN and OpenBLAS
+#else
+  current_threads = 1;
+#endif
+}
+
+int threads() {
+  if (current_threads == 0) set_threads(0);
+  return current_threads;
+}
+
+namespace detail {
+
+void run_parallel(int64_t n, int64_t grain, RangeFunction function, void* context) {
+  if (n <= 0) return;
+  const int team = static_cast<int>(std::min<int64_t>(threads(), n));
+#ifdef _OPENMP
+  if (team > 1 && !omp_in_parallel()) {
+    std::exception_ptr error;
+    std::mutex error_mutex;
+    const auto guarded = [&](int64_t begin, int64_t end) {
+      try {
+        function(context, begin, end);
+      } catch (...) {
+        const std::lock_guard lock(error_mutex);
+        if (!error) error = std::current_exception();
+      }
+    };
+    if (grain > 0) {
+#pragma omp parallel for schedule(dynamic) num_threads(team)
+      for (int64_t begin = 0; begin < n; begin += grain)
+        guarded(begin, std::min(n, begin + grain));
+    } else {
+#pragma omp parallel for schedule(static) num_threads(team)
+      for (int t = 0; t < team; ++t) guarded(n * t / team, n * (t + 1) / team);
+    }
+    if (error) std::rethrow_exception(error);
+    return;
+  }
+#endif
+  (void)team;
+  (void)grain;
+  function(context, 0, n);
+}
+
+}  // namespace detail
+}  // namespace limbic

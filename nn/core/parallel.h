@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+namespace limbic {
+
+/// Cores that this process may use: its affinity mask and its cgroup's quota, not the machine's.
+int available_cores();
+/// Sets the threads of parallel_for, of oneDNN and of OpenBLAS alike. 0 means available_cores().
+void set_threads(int threads);
+int threads();
+
+namespace detail {
+using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
+/// Splits [0, n) over the threads: one contiguous range for each, or `grain` at a time to whichever
+/// thread is free when grain > 0. The first exception thrown is thrown again to the caller.
+void run_parallel(int64_t n, int64_t grain, RangeFunction function, void* context);
+}  // namespace detail
+
+/// body(begin, end) once for each thread, over contiguous ranges of [0, n).
+template <class Body>
+void parallel_ranges(int64_t n, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  detail::run_parallel(
+      n, 0, [](void* c, int64_t b, int64_t e) { (*static_cast<Plain*>(c))(b, e); },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+/// body(i) for each i in [0, n), in contiguous ranges: for work that takes the same time for each i.
+template <class Body>
+void parallel_for(int64_t n, Body&& body) {
+  parallel_ranges(n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i);
+  });
+}
+
+/// body(i) for each i in [0, n), one at a time to whichever thread is free: for uneven work.
+template <class Body>
+void parallel_for_dynamic(int64_t n, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  detail::run_parallel(
+      n, 1,
+      [](void* c, int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; ++i) (*static_cast<Plain*>(c))(i);
+      },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+}  // namespace limbic

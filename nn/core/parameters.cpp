@@ -1,0 +1,41 @@
+#include "nn/core/parameters.h"
+
+#include <cstring>
+
+namespace limbic {
+
+void Parameters::add(const std::string& name, Tensor value, bool trainable) {
+  require(map_.emplace(name, Parameter{std::move(value), trainable, 1}).second, "parameter '", name,
+          "' is there already");
+}
+
+const Parameter& Parameters::at(const std::string& name) const {
+  const auto found = map_.find(name);
+  require(found != map_.end(), "there is no parameter '", name, "'");
+  return found->second;
+}
+
+void Parameters::set(const std::string& name, const Tensor& value) {
+  at(name);
+  Parameter& own = map_.at(name);
+  require(own.value.shape() == value.shape() && own.value.dtype() == value.dtype(), name,
+          ": expected ", to_string(own.value.dtype()), " ", to_string(own.value.shape()), ", got ",
+          to_string(value.dtype()), " ", to_string(value.shape()));
+  std::memcpy(own.value.raw(), value.raw(), static_cast<size_t>(value.bytes()));
+  ++own.version;
+}
+
+Parameters Parameters::clone() const {
+  Parameters copy = *this;
+  for (auto& [name, parameter] : copy.map_) parameter.value = parameter.value.clone();
+  return copy;
+}
+
+int64_t Parameters::trainable_elements() const {
+  int64_t total = 0;
+  for (const auto& [name, parameter] : map_)
+    if (parameter.trainable) total += parameter.value.size();
+  return total;
+}
+
+}  // namespace limbic

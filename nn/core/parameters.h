@@ -1,0 +1,43 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "nn/core/tensor.h"
+
+namespace limbic {
+
+/// One named tensor of a network, in its canonical layout (a convolution's weight is OIHW).
+struct Parameter {
+  Tensor value;
+  bool trainable = true;  ///< false for buffers: running statistics, num_batches_tracked.
+  uint64_t version = 0;   ///< Grows with each change, so that a plan refreshes only what changed.
+};
+
+/// The tensors of a network by name, the names being the keys of its published checkpoint. It knows
+/// nothing of layouts, primitives or graphs; copies share the tensors.
+class Parameters {
+ public:
+  using Map = std::map<std::string, Parameter>;
+
+  /// Throws Error if the name is taken.
+  void add(const std::string& name, Tensor value, bool trainable);
+  bool contains(const std::string& name) const { return map_.count(name) > 0; }
+  /// Throws Error if there is none of this name.
+  const Parameter& at(const std::string& name) const;
+  /// Copies `value` in; throws Error unless name, shape and dtype fit.
+  void set(const std::string& name, const Tensor& value);
+  /// A copy that shares nothing with this one.
+  Parameters clone() const;
+
+  Map::const_iterator begin() const { return map_.begin(); }
+  Map::const_iterator end() const { return map_.end(); }
+  int64_t size() const { return static_cast<int64_t>(map_.size()); }
+  /// Number of trainable elements, as model summaries count.
+  int64_t trainable_elements() const;
+
+ private:
+  Map map_;
+};
+
+}  // namespace limbic
