@@ -1,0 +1,67 @@
+#include "io/check.h"
+
+#include <map>
+
+#include "io/decode.h"
+#include "nn/core/error.h"
+#include "nn/core/file.h"
+#include "nn/core/parallel.h"
+
+namespace limbic {
+namespace {
+
+struct Finding {
+  std::string hash;    // empty where the file cannot be read
+  std::string reason;  // empty where the picture decodes
+};
+
+Finding look_at(const std::string& path) {
+  constexpr int64_t most_bytes = int64_t{1} << 30;
+  Finding out;
+  try {
+    const std::vector<uint8_t> bytes = read_file(path, most_bytes);
+    out.hash = sha256(bytes);
+    decode(bytes, path);
+  } catch (const std::exception& error) {
+    out.reason = reason_without_path(error.what(), path);
+  }
+  return out;
+}
+
+}  // namespace
+
+DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) {
+  FolderScan scan = scan_folders(dir);
+  const std::vector<Sample>& samples = scan.dataset.samples;
+  std::vector<Finding> findings(samples.size());
+  constexpr int64_t chunk = 64;
+  const int64_t n = scan.dataset.size();
+  for (int64_t begin = 0; begin < n; begin += chunk) {
+    const int64_t end = std::min(n, begin + chunk);
+    parallel_for_dynamic(end - begin, [&](int64_t i) {
+      const size_t at = static_cast<size_t>(begin + i);
+      findings[at] = look_at(samples[at].path);
+    });
+    if (options.progress) options.progress(end, n);
+  }
+
+  DatasetCheck out;
+  out.usable.assign(scan.dataset.classes.size(), 0);
+  std::map<std::string, std::vector<std::string>> by_hash;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (!findings[i].hash.empty()) by_hash[findings[i].hash].push_back(samples[i].path);
+    if (findings[i].reason.empty())
+      ++out.usable[static_cast<size_t>(samples[i].label)];
+    else
+      out.unusable.push_back({samples[i].path, findings[i].reason});
+  }
+  for (auto& [hash, paths] : by_hash)
+    if (paths.size() > 1) out.duplicates.push_back(std::move(paths));
+  std::sort(out.duplicates.begin(), out.duplicates.end());  // by path, not by hash
+  out.classes = std::move(scan.dataset.classes);
+  out.empty_classes = std::move(scan.empty_classes);
+  out.other_files = std::move(scan.other_files);
+  return out;
+}
+
+}  // namespace limbic

@@ -1,0 +1,29 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "io/dataset.h"
+#include "io/loader.h"
+
+namespace limbic {
+
+/// What a look at every file of a labelled folder found.
+struct DatasetCheck {
+  std::vector<std::string> classes;
+  std::vector<int64_t> usable;                       ///< Pictures of each class that decode.
+  std::vector<SkippedSample> unusable;               ///< Those that do not, and why.
+  std::vector<std::vector<std::string>> duplicates;  ///< Groups of paths of equal bytes.
+  std::vector<std::string> empty_classes;            ///< Sub-folders without a picture.
+  std::vector<std::string> other_files;  ///< Files with another ending, which a run ignores.
+};
+
+struct CheckOptions {
+  /// Called with (done, total) pictures from time to time.
+  std::function<void(int64_t, int64_t)> progress;
+};
+
+/// Decodes every picture of a labelled folder, in parallel. Throws Error where scan_folders does.
+DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options = {});
+
+}  // namespace limbic

@@ -1,0 +1,58 @@
+#include "io/codec.h"
+
+#include <limits>
+#include <memory>
+
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
+#define STBI_ONLY_GIF
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS (1 << 20)
+#define STBI_FAILURE_USERMSG
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb_image.h>
+
+namespace limbic {
+namespace {
+
+bool fits_int(size_t size) { return size <= size_t{std::numeric_limits<int>::max()}; }
+
+}  // namespace
+
+std::optional<PictureSize> stb_size(std::span<const uint8_t> bytes) {
+  int width = 0, height = 0, channels = 0;
+  if (!fits_int(bytes.size()) ||
+      !stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height,
+                             &channels) ||
+      width <= 0 || height <= 0)
+    return std::nullopt;
+  return PictureSize{height, width};
+}
+
+std::optional<Picture> stb_decode(std::span<const uint8_t> bytes, std::string& reason) {
+  if (!fits_int(bytes.size())) {
+    reason = "more than 2 GB";
+    return std::nullopt;
+  }
+  int width = 0, height = 0, channels = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height,
+                            &channels, 3),
+      stbi_image_free);
+  if (!pixels || width <= 0 || height <= 0) {
+    const char* said = stbi_failure_reason();
+    reason = said ? said : "unknown reason";
+    return std::nullopt;
+  }
+  Picture picture;
+  picture.height = height;
+  picture.width = width;
+  picture.pixels.assign(pixels.get(), pixels.get() + int64_t{3} * width * height);
+  return picture;
+}
+
+}  // namespace limbic

@@ -1,0 +1,195 @@
+#include "io/container.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+namespace limbic {
+namespace {
+
+using Bytes = std::span<const uint8_t>;
+
+bool has(Bytes bytes, size_t offset, std::string_view text) {
+  return bytes.size() >= offset && bytes.size() - offset >= text.size() &&
+         std::memcmp(bytes.data() + offset, text.data(), text.size()) == 0;
+}
+
+// Callers have checked that the bytes are there.
+size_t big16(Bytes b, size_t at) { return size_t{b[at]} << 8 | b[at + 1]; }
+size_t big32(Bytes b, size_t at) { return big16(b, at) << 16 | big16(b, at + 2); }
+size_t little16(Bytes b, size_t at) { return size_t{b[at + 1]} << 8 | b[at]; }
+size_t little32(Bytes b, size_t at) { return little16(b, at + 2) << 16 | little16(b, at); }
+
+// The position of the next marker's code byte at or after `at`; size() where there is none.
+// `in_scan`: 0xFF00 and restart markers belong to the entropy-coded data.
+size_t next_marker(Bytes bytes, size_t at, bool in_scan) {
+  while (at < bytes.size()) {
+    const void* found = std::memchr(bytes.data() + at, 0xFF, bytes.size() - at);
+    if (!found) return bytes.size();
+    at = static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data()) + 1;
+    while (at < bytes.size() && bytes[at] == 0xFF) ++at;
+    if (at == bytes.size()) return at;
+    const uint8_t code = bytes[at];
+    if (code == 0x00 || (in_scan && code >= 0xD0 && code <= 0xD7)) continue;
+    return at;
+  }
+  return at;
+}
+
+void read_jpeg_segment(Bytes bytes, uint8_t code, size_t body, size_t length, Container& out) {
+  const bool frame = code >= 0xC0 && code <= 0xCF && code != 0xC4 && code != 0xC8 && code != 0xCC;
+  if (frame && length >= 6) out.components = bytes[body + 5];
+  if (code == 0xE1 && out.exif.empty() && length > 6 && has(bytes, body, {"Exif\0\0", 6}))
+    out.exif = bytes.subspan(body + 6, length - 6);
+  if (code == 0xEE && length >= 12 && has(bytes, body, "Adobe"))
+    out.adobe_transform_at = static_cast<int64_t>(body + 11);
+}
+
+Container inspect_jpeg(Bytes bytes) {
+  constexpr int most_scans = 256;  // more would only serve to keep the decoder busy for hours
+  Container out;
+  int scans = 0;
+  bool in_scan = false;
+  for (size_t at = 2;;) {
+    at = next_marker(bytes, at, in_scan);
+    in_scan = false;
+    if (at >= bytes.size()) break;
+    const uint8_t code = bytes[at++];
+    if (code == 0xD9) {
+      if (scans == 0) out.problem = "a JPEG without picture data";
+      return out;
+    }
+    if (code == 0x01 || (code >= 0xD0 && code <= 0xD8)) continue;  // these have no length
+    if (bytes.size() - at < 2) break;
+    const size_t length = big16(bytes, at);
+    if (length < 2) {
+      out.problem = "corrupt JPEG";
+      return out;
+    }
+    if (bytes.size() - at < length) break;
+    read_jpeg_segment(bytes, code, at + 2, length - 2, out);
+    at += length;
+    in_scan = code == 0xDA;
+    if (in_scan && ++scans > most_scans) {
+      out.problem = "a JPEG of too many scans";
+      return out;
+    }
+  }
+  out.problem = "truncated JPEG";
+  return out;
+}
+
+Container inspect_png(Bytes bytes) {
+  Container out;
+  for (size_t at = 8; bytes.size() - at >= 12;) {
+    const size_t length = big32(bytes, at);
+    if (length > bytes.size() - at - 12) break;
+    const bool critical = (bytes[at + 4] & 0x20) == 0;
+    const uLong checksum = crc32(0, bytes.data() + at + 4, static_cast<uInt>(length + 4));
+    if (critical && checksum != big32(bytes, at + 8 + length)) {
+      out.problem = "corrupt PNG (a chunk's checksum is wrong)";
+      return out;
+    }
+    if (has(bytes, at + 4, "IEND")) return out;
+    if (has(bytes, at + 4, "eXIf")) out.exif = bytes.subspan(at + 8, length);
+    at += length + 12;
+  }
+  out.problem = "truncated PNG";
+  return out;
+}
+
+Container inspect_gif(Bytes bytes) {
+  Container out;
+  out.problem = "truncated GIF";
+  if (bytes.size() < 13) return out;
+  const auto table_bytes = [](uint8_t flags) {
+    return flags & 0x80 ? size_t{3} << ((flags & 7) + 1) : size_t{0};
+  };
+  // Past the sub-blocks that start at `at`, or nothing past the end.
+  const auto skip_blocks = [&](size_t at) {
+    while (at < bytes.size() && bytes[at] != 0) at += size_t{1} + bytes[at];
+    return at + 1;
+  };
+  size_t at = 13 + table_bytes(bytes[10]);
+  while (at < bytes.size()) {
+    if (bytes[at] == 0x21) {
+      at = skip_blocks(at + 2);
+    } else if (bytes[at] == 0x2C && at + 10 < bytes.size()) {
+      at = skip_blocks(at + 11 + table_bytes(bytes[at + 9]));
+      if (at <= bytes.size()) out.problem.clear();
+      return out;
+    } else {
+      if (bytes[at] != 0x2C) out.problem = "a GIF without a picture";
+      return out;
+    }
+  }
+  return out;
+}
+
+Container inspect_bmp(Bytes bytes) {
+  Container out;
+  out.problem = "truncated BMP";
+  if (bytes.size() < 30) return out;
+  const bool core = little32(bytes, 14) == 12;
+  const uint64_t width = core ? little16(bytes, 18) : little32(bytes, 18);
+  uint64_t height = core ? little16(bytes, 20) : little32(bytes, 22);
+  if (height >= uint64_t{1} << 31) height = (uint64_t{1} << 32) - height;  // rows from the top
+  const uint64_t bits = std::min<uint64_t>(little16(bytes, core ? 24 : 28), 64);
+  const uint64_t row = (width * bits + 31) / 32 * 4;
+  const uint64_t offset = little32(bytes, 10);
+  if (offset <= bytes.size() && (height == 0 || row <= (bytes.size() - offset) / height))
+    out.problem.clear();
+  return out;
+}
+
+}  // namespace
+
+PictureKind kind_of(Bytes bytes) {
+  if (has(bytes, 0, "\xFF\xD8")) return PictureKind::jpeg;
+  if (has(bytes, 0, "\x89PNG\r\n\x1A\n")) return PictureKind::png;
+  if (has(bytes, 0, "GIF87a") || has(bytes, 0, "GIF89a")) return PictureKind::gif;
+  if (has(bytes, 0, "BM")) return PictureKind::bmp;
+  return PictureKind::unknown;
+}
+
+std::string describe_unknown(Bytes bytes) {
+  if (has(bytes, 0, "RIFF") && has(bytes, 8, "WEBP")) return "a WebP picture";
+  if (has(bytes, 0, {"II*\0", 4}) || has(bytes, 0, {"MM\0*", 4})) return "a TIFF picture";
+  if (has(bytes, 4, "ftyphei") || has(bytes, 4, "ftypmif")) return "a HEIC picture";
+  if (has(bytes, 4, "ftypavi")) return "an AVIF picture";
+  const Bytes head = bytes.first(std::min<size_t>(bytes.size(), 256));
+  const auto printable = [](uint8_t c) { return c >= 0x20 || (c >= '\t' && c <= '\r'); };
+  return std::all_of(head.begin(), head.end(), printable) ? "a text file" : "";
+}
+
+Container inspect(Bytes bytes, PictureKind kind) {
+  switch (kind) {
+    case PictureKind::jpeg:
+      return inspect_jpeg(bytes);
+    case PictureKind::png:
+      return inspect_png(bytes);
+    case PictureKind::gif:
+      return inspect_gif(bytes);
+    case PictureKind::bmp:
+      return inspect_bmp(bytes);
+    case PictureKind::unknown:
+      break;
+  }
+  return {.problem = "not a picture"};
+}
+
+std::vector<uint8_t> with_adobe_segment(Bytes bytes, const Container& found) {
+  std::vector<uint8_t> out(bytes.begin(), bytes.end());
+  if (found.adobe_transform_at < 0) {
+    constexpr uint8_t cmyk[] = {0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0};
+    out.insert(out.begin() + 2, std::begin(cmyk), std::end(cmyk));
+  } else if (uint8_t& transform = out[static_cast<size_t>(found.adobe_transform_at)];
+             transform != 0) {
+    transform = 2;  // YCCK
+  }
+  return out;
+}
+
+}  // namespace limbic

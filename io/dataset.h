@@ -1,0 +1,52 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace limbic {
+
+struct Sample {
+  std::string path;
+  int64_t label = 0;  ///< Index into Dataset::classes.
+  bool operator==(const Sample&) const = default;
+};
+
+struct Dataset {
+  std::vector<std::string> classes;
+  std::vector<Sample> samples;
+
+  int64_t size() const { return static_cast<int64_t>(samples.size()); }
+  /// Samples of each class.
+  std::vector<int64_t> class_counts() const;
+};
+
+/// A labelled folder as it is: one sub-folder a class, alphabetical by bytes, each searched with
+/// all below it. Names that start with a dot are passed over.
+struct FolderScan {
+  Dataset dataset;  ///< Files ending in .jpg .jpeg .jpe .png .bmp .gif.
+  std::vector<std::string> empty_classes;
+  std::vector<std::string> other_files;  ///< Paths of files with other endings, below the classes.
+};
+/// Throws Error where there is no such folder, no sub-folder, or one that cannot be listed.
+FolderScan scan_folders(const std::string& dir);
+
+/// The data set of a labelled folder. With `classes`, labels are indices into these, and a folder
+/// may lack some of them. Throws Error as scan_folders does, and for classes without a picture or
+/// not among `classes`, naming them.
+Dataset list_folders(const std::string& dir,
+                     const std::optional<std::vector<std::string>>& classes = std::nullopt);
+
+struct Split {
+  Dataset train, held_out;
+};
+/// Splits each class in the same proportion at random (equal seed, equal split), the samples of
+/// either part staying in their order. A class of two or more pictures has at least one in either
+/// part, a class of one is in the training part. Throws Error unless 0 < fraction <= 1; fraction 1
+/// holds nothing out.
+Split split(const Dataset& dataset, double fraction = 0.85, uint64_t seed = 0);
+
+/// The order of an epoch: a permutation of 0 .. n-1 that depends on nothing else.
+std::vector<int64_t> shuffle_order(int64_t n, uint64_t seed, int64_t epoch);
+
+}  // namespace limbic

@@ -1,0 +1,105 @@
+#pragma once
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "io/augment.h"
+#include "io/dataset.h"
+#include "io/preset.h"
+#include "io/read_ahead.h"
+#include "nn/core/tensor.h"
+
+// How two cores stay busy without fighting: ONE background thread reads the bytes of coming files
+// and does nothing else. Decoding and augmentation run inside next(), on the pool that also
+// computes the network, so there is never a thread more than there are cores, and no decoder can
+// starve beside compute threads that spin. Decoding takes some milliseconds a picture against the
+// tens that a training step of the same picture takes; what it costs is the same as with threads of
+// its own. Small sets are decoded once: pictures are kept up to a budget.
+//
+// A batch depends on (data set, preset, augmentation, seed, epoch) and on where the epoch was
+// started, never on the number of threads, on timing, or on what the cache holds.
+
+namespace limbic {
+
+struct LoaderOptions {
+  int64_t batch_size = 32;
+  uint64_t seed = 0;
+  bool shuffle = false;                          ///< Anew each epoch.
+  bool drop_last = false;                        ///< Leave out a last batch that is not full.
+  int64_t cache_bytes = int64_t{512} << 20;      ///< Of decoded pictures; 0: keep none.
+  int64_t read_ahead_bytes = int64_t{64} << 20;  ///< Of files read but not yet decoded.
+};
+
+struct Batch {
+  Tensor images;                 ///< (N,3,crop,crop) f32, normalised by the preset.
+  std::vector<int64_t> labels;   ///< N
+  std::vector<int64_t> indices;  ///< N, into Dataset::samples.
+
+  int64_t size() const { return static_cast<int64_t>(labels.size()); }
+
+ private:
+  friend class Loader;
+  Tensor storage_;  // images is its first rows; kept from batch to batch
+};
+
+struct SkippedSample {
+  std::string path, reason;
+  bool operator==(const SkippedSample&) const = default;
+};
+/// An Error's message without the "PATH: " that it starts with.
+std::string reason_without_path(const std::string& message, const std::string& path);
+
+/// Turns a data set into batches, epoch by epoch. Pictures that cannot be read or decoded are
+/// skipped and listed; the samples that follow take their places, so that batches stay full.
+class Loader {
+ public:
+  /// Throws Error on an empty data set or options out of range.
+  Loader(Dataset dataset, Preset preset, std::optional<Augmentation> augmentation,
+         LoaderOptions options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Starts an epoch at sample `first_sample` of its order (a `position()` read earlier, to
+  /// resume). Throws Error where that lies outside the data set.
+  void start_epoch(int64_t epoch, int64_t first_sample = 0);
+
+  /// Fills `batch`, reusing its memory (a tensor kept from the last call changes with it); false at
+  /// the epoch's end, leaving it empty. Starts epoch 0 where none was started. Throws Error when
+  /// not one picture of a whole epoch can be used.
+  bool next(Batch& batch);
+
+  /// Samples of this epoch's order used so far, the skipped ones included.
+  int64_t position() const { return position_; }
+  int64_t epoch() const { return epoch_; }
+  /// Batches of an epoch without skips.
+  int64_t batches() const;
+  /// Each sample that was skipped, once, in the order they came up.
+  const std::vector<SkippedSample>& skipped() const { return skipped_; }
+  const Dataset& dataset() const { return dataset_; }
+  const Preset& preset() const { return preset_; }
+
+ private:
+  struct Task;
+  void load_more(Batch& batch);
+  void prepare(Task& task, float* chw) const;
+  void remember(Task& task);
+  void prepare_storage(Batch& batch) const;
+
+  Dataset dataset_;
+  Preset preset_;
+  std::optional<Augmentation> augmentation_;
+  LoaderOptions options_;
+  std::vector<Picture>
+      cache_;  // by sample; empty: not kept. Fitted already if nothing is augmented
+  int64_t cached_bytes_ = 0;
+  std::vector<SkippedSample> skipped_;
+  std::set<int64_t> skipped_indices_;
+  std::vector<int64_t> order_;
+  int64_t epoch_ = -1, position_ = 0, first_ = 0, used_ = 0;
+  std::vector<Task> tasks_;
+  ReadAhead reader_;
+};
+
+}  // namespace limbic

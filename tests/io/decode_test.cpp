@@ -1,0 +1,226 @@
+#include "io/decode.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstring>
+#include <map>
+
+#include "io/exif.h"
+#include "tests/io/pictures.h"
+
+using namespace limbic;
+using namespace limbic::testing;
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+// By file name, what Pillow decodes (16 x 24 pixels).
+std::map<std::string, Picture> expected_pictures() {
+  std::map<std::string, Picture> out;
+  const Bytes bytes = read_file(golden("pictures/expected.bin"));
+  constexpr size_t name_bytes = 32;
+  for (size_t at = 0; at < bytes.size();) {
+    Picture picture(16, 24);
+    const std::string name(reinterpret_cast<const char*>(&bytes[at]));
+    std::copy_n(&bytes[at + name_bytes], picture.pixels.size(), picture.pixels.data());
+    at += name_bytes + picture.pixels.size();
+    out[name] = picture;
+  }
+  return out;
+}
+
+int largest_difference(const Picture& a, const Picture& b) {
+  REQUIRE(a.height == b.height);
+  REQUIRE(a.width == b.width);
+  int largest = 0;
+  for (size_t i = 0; i < a.pixels.size(); ++i)
+    largest = std::max(largest, std::abs(int{a.pixels[i]} - int{b.pixels[i]}));
+  return largest;
+}
+
+std::string refusal(const Bytes& bytes, DecodeOptions options = {}) {
+  const std::string message = error_of([&] { decode(bytes, "a.jpg", options); });
+  CAPTURE(message);
+  CHECK(is_one_line_about(message, "a.jpg"));
+  return message;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("decode: every kind of file against Pillow's pixels") {
+  const auto expected = expected_pictures();
+  REQUIRE(expected.size() == 25);
+  for (const auto& [name, pixels] : expected) {
+    CAPTURE(name);
+    const Picture picture = decode_file(golden("pictures/" + name), {.apply_exif = false});
+    // Another inverse DCT and another upsampling of colour than libjpeg's.
+    const int tolerance = name == "subsampled.jpg" || name == "progressive.jpg" ? 5
+                          : name.ends_with(".jpg")                              ? 3
+                                                                                : 0;
+    CHECK(largest_difference(picture, pixels) <= tolerance);
+  }
+}
+
+TEST_CASE("decode: all EXIF orientations") {
+  // The golden files hold the same stored pixels under each orientation.
+  const Picture stored = decode_file(golden("pictures/rgb.jpg"));
+  const int64_t h = stored.height, w = stored.width;
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    CAPTURE(orientation);
+    const Picture upright = decode_file(golden(concat("pictures/exif", orientation, ".jpg")));
+    REQUIRE(upright.height == (orientation >= 5 ? w : h));
+    bool equal = true;
+    for (int64_t y = 0; y < h; ++y)
+      for (int64_t x = 0; x < w; ++x) {
+        // Where the standard says the stored row 0 and column 0 are seen.
+        int64_t row = 0, column = 0;
+        switch (orientation) {
+          case 1:
+            row = y, column = x;
+            break;  // top, left
+          case 2:
+            row = y, column = w - 1 - x;
+            break;  // top, right
+          case 3:
+            row = h - 1 - y, column = w - 1 - x;
+            break;  // bottom, right
+          case 4:
+            row = h - 1 - y, column = x;
+            break;  // bottom, left
+          case 5:
+            row = x, column = y;
+            break;  // left, top
+          case 6:
+            row = x, column = h - 1 - y;
+            break;  // right, top
+          case 7:
+            row = w - 1 - x, column = h - 1 - y;
+            break;  // right, bottom
+          case 8:
+            row = w - 1 - x, column = y;
+            break;  // left, bottom
+        }
+        equal = equal && std::equal(stored.row(y) + x * 3, stored.row(y) + x * 3 + 3,
+                                    upright.row(row) + column * 3);
+      }
+    CHECK(equal);
+  }
+  CHECK(decode_file(golden("pictures/exif6.png")).height == w);
+  CHECK(decode_file(golden("pictures/exif6.jpg"), {.apply_exif = false}).height == h);
+}
+
+TEST_CASE("exif: byte orders and damage") {
+  const Bytes little = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0};
+  const Bytes big = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 8, 0, 0};
+  CHECK(exif_orientation(little) == 6);
+  CHECK(exif_orientation(big) == 8);
+  for (size_t cut = 0; cut < little.size(); ++cut) {
+    const Bytes part(little.begin(), little.begin() + static_cast<std::ptrdiff_t>(cut));
+    const int orientation = exif_orientation(part);
+    CHECK((orientation == 1 || (orientation == 6 && cut >= 20)));
+  }
+  Bytes far = little;
+  far[4] = far[5] = far[6] = far[7] = 0xFF;  // a directory outside the block
+  CHECK(exif_orientation(far) == 1);
+  Bytes odd = little;
+  odd[18] = 9;  // there is no orientation 9
+  CHECK(exif_orientation(odd) == 1);
+}
+
+TEST_CASE("decode: what is no picture is refused in one line") {
+  CHECK(contains(refusal({}), "empty"));
+  const std::string text = "Not Found: the page has moved.\n";
+  CHECK(contains(refusal({text.begin(), text.end()}), "text file"));
+  CHECK(contains(refusal({0, 1, 2, 3}), "not a JPEG, PNG, BMP or GIF"));
+  const std::string webp("RIFF\0\0\0\0WEBPVP8 ", 16);
+  CHECK(contains(refusal({webp.begin(), webp.end()}), "WebP"));
+  CHECK(is_one_line_about(error_of([] { decode_file("/nowhere/a.jpg"); }), "/nowhere/a.jpg"));
+  CHECK(is_one_line_about(error_of([] { decode_file("/"); }), "/"));
+}
+
+TEST_CASE("decode: files cut anywhere are refused") {
+  for (const char* name : {"rgb.jpg", "progressive.jpg", "subsampled.jpg", "cmyk.jpg", "grey.jpg",
+                           "rgb.png", "palette.png", "rgb16.png", "rgb.bmp", "palette.bmp"}) {
+    CAPTURE(name);
+    const Bytes whole = read_file(golden(std::string("pictures/") + name));
+    for (size_t cut = 1; cut < whole.size(); cut += cut + 12 < whole.size() ? 7 : 1) {
+      CAPTURE(cut);
+      refusal({whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(cut)});
+    }
+  }
+  const Bytes gif = read_file(golden("pictures/first.gif"));
+  CHECK(contains(refusal({gif.begin(), gif.begin() + 900}), "truncated"));
+  const Bytes jpeg = read_file(golden("pictures/rgb.jpg"));
+  CHECK(contains(refusal({jpeg.begin(), jpeg.end() - 20}), "truncated"));
+}
+
+TEST_CASE("decode: sizes are checked before memory is asked for") {
+  Bytes png = encode_png(Picture(2, 3));
+  const auto declare = [&png](uint32_t width, uint32_t height) {
+    for (int i = 0; i < 4; ++i) {
+      png[static_cast<size_t>(16 + i)] = static_cast<uint8_t>(width >> (24 - 8 * i));
+      png[static_cast<size_t>(20 + i)] = static_cast<uint8_t>(height >> (24 - 8 * i));
+    }
+  };
+  declare(60000, 60000);
+  refusal(png);  // the checksum is wrong
+  Bytes bmp = read_file(golden("pictures/rgb.bmp"));
+  bmp[18] = bmp[19] = 0xFF;  // 65535 wide
+  CHECK(contains(refusal(bmp), "truncated"));
+  Bytes gif = read_file(golden("pictures/first.gif"));
+  gif[6] = gif[7] = gif[8] = gif[9] = 0xFF;
+  CHECK(contains(refusal(gif), "65535x65535"));
+  gif[7] = gif[9] = 0x1F;
+  CHECK(contains(refusal(gif), "cannot hold"));
+  Bytes jpeg = read_file(golden("pictures/rgb.jpg"));
+  const auto frame =
+      std::search(jpeg.begin(), jpeg.end(), std::begin({0xFF, 0xC0}), std::end({0xFF, 0xC0}));
+  (void)frame;
+  CHECK(contains(refusal(encode_png(Picture(20, 30)), {.max_pixels = 599}), "30x20 pixels"));
+  CHECK(decode(encode_png(Picture(20, 30)), "a", {.max_pixels = 600}).width == 30);
+}
+
+TEST_CASE("decode: extreme but whole pictures") {
+  CHECK(decode(encode_png(Picture(1, 1)), "a").pixels == Bytes{0, 0, 0});
+  const Picture wide = random_picture(10, 20000, 1);
+  CHECK(decode(encode_png(wide), "a") == wide);
+  const Picture tall = random_picture(20000, 10, 2);
+  CHECK(decode(encode_png(tall), "a") == tall);
+}
+
+TEST_CASE("decode: 2000 damaged files give a picture or an Error") {
+  const char* names[] = {"rgb.jpg",     "progressive.jpg", "cmyk.jpg",  "subsampled.jpg",
+                         "exif6.jpg",   "palette.png",     "rgb16.png", "bits.png",
+                         "palette.bmp", "rgb.bmp",         "first.gif", "ycck.jpg"};
+  std::vector<Bytes> files;
+  for (const char* name : names)
+    files.push_back(read_file(golden(std::string("pictures/") + name)));
+  Random random(42);
+  int decoded = 0, refused = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 2000; ++i) {
+    Bytes bytes = files[static_cast<size_t>(random.below(std::ssize(files)))];
+    for (int64_t k = random.below(6); k >= 0; --k)
+      bytes[static_cast<size_t>(random.below(std::ssize(bytes)))] =
+          static_cast<uint8_t>(random.below(256));
+    if (random.below(8) == 0) bytes.resize(static_cast<size_t>(random.below(std::ssize(bytes))));
+    try {
+      const Picture picture = decode(bytes, "a.jpg", {.max_pixels = 1 << 20});
+      REQUIRE(std::ssize(picture.pixels) == picture.height * picture.width * 3);
+      ++decoded;
+    } catch (const Error& error) {
+      REQUIRE(is_one_line_about(error.what(), "a.jpg"));
+      ++refused;
+    }
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  MESSAGE(decoded << " decoded, " << refused << " refused in " << seconds.count() << " s");
+  CHECK(decoded > 100);
+  CHECK(refused > 100);
+}

@@ -1,0 +1,82 @@
+#pragma once
+// Pictures and folders that the tests of io make for themselves.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "io/picture.h"
+#include "io/png.h"
+#include "nn/core/error.h"
+#include "nn/core/file.h"
+#include "nn/core/random.h"
+
+namespace limbic::testing {
+
+/// A folder that is gone when the test is.
+struct TemporaryFolder {
+  TemporaryFolder() {
+    static int made = 0;
+    path = std::filesystem::temp_directory_path() / concat("limbic_io_", ::getpid(), "_", made++);
+    std::filesystem::create_directories(path);
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string operator/(const std::string& name) const { return (path / name).string(); }
+
+  std::filesystem::path path;
+};
+
+inline void write_bytes(const std::string& path, const std::vector<uint8_t>& bytes) {
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  std::ofstream out(path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()),
+            static_cast<std::streamsize>(bytes.size()));
+}
+
+inline void write_text(const std::string& path, const std::string& text) {
+  write_bytes(path, {text.begin(), text.end()});
+}
+
+inline Picture random_picture(int64_t height, int64_t width, uint64_t seed) {
+  Picture picture(height, width);
+  Random random(seed);
+  for (uint8_t& value : picture.pixels) value = static_cast<uint8_t>(random.below(256));
+  return picture;
+}
+
+inline void write_png(const std::string& path, const Picture& picture) {
+  write_bytes(path, encode_png(picture));
+}
+
+inline std::string golden(const std::string& name) {
+  const std::string path = std::string(LIMBIC_SOURCE_DIR "/tests/goldens/") + name;
+  require(std::filesystem::exists(path), path,
+          ": missing; make it with tests/goldens/make_pictures.py or make_resize_goldens.py");
+  return path;
+}
+
+/// The message of the Error that `action` throws; "" where it throws none.
+template <class Action>
+std::string error_of(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// Messages are one line and say which file.
+inline bool is_one_line_about(const std::string& message, const std::string& name) {
+  return message.starts_with(name + ": ") && message.find('\n') == std::string::npos &&
+         message.size() > name.size() + 4;
+}
+
+}  // namespace limbic::testing
