@@ -1,5 +1,6 @@
 #pragma once
-// nn/core: what every other folder stands on: tensors, errors, threads, random numbers, gemm, files.
+// nn/core: what every other folder stands on: tensors, errors, threads, random numbers, gemm,
+// files.
 #include <sstream>
 #include <stdexcept>
 #include <string>

@@ -54,7 +54,7 @@ void write_atomically(const std::string& path, const std::function<void(std::ost
 }
 
 int64_t file_size(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   require(::stat(path.c_str(), &info) == 0, path, ": cannot open: ", reason());
   require(S_ISREG(info.st_mode), path, ": not a regular file");
   return info.st_size;
@@ -74,7 +74,7 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
 MappedFile map_file(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   require(file.fd >= 0, path, ": cannot open: ", reason());
-  struct stat info{};
+  struct stat info {};
   require(::fstat(file.fd, &info) == 0 && S_ISREG(info.st_mode), path, ": not a regular file");
   const size_t size = static_cast<size_t>(info.st_size);
   require(size > 0, path, ": the file is empty");

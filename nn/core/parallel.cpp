@@ -79,8 +79,7 @@ void run_parallel(int64_t n, int64_t grain, RangeFunction function, void* contex
     };
     if (grain > 0) {
 #pragma omp parallel for schedule(dynamic) num_threads(team)
-      for (int64_t begin = 0; begin < n; begin += grain)
-        guarded(begin, std::min(n, begin + grain));
+      for (int64_t begin = 0; begin < n; begin += grain) guarded(begin, std::min(n, begin + grain));
     } else {
 #pragma omp parallel for schedule(static) num_threads(team)
       for (int t = 0; t < team; ++t) guarded(n * t / team, n * (t + 1) / team);

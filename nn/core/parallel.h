@@ -26,7 +26,8 @@ void parallel_ranges(int64_t n, Body&& body) {
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
-/// body(i) for each i in [0, n), in contiguous ranges: for work that takes the same time for each i.
+/// body(i) for each i in [0, n), in contiguous ranges: for work that takes the same time for each
+/// i.
 template <class Body>
 void parallel_for(int64_t n, Body&& body) {
   parallel_ranges(n, [&](int64_t begin, int64_t end) {

@@ -8,8 +8,8 @@
 namespace limbic {
 
 /// Philox 4x32-10, a counter-based generator: the same (key, counter) gives the same four words on
-/// any machine and thread, so randomness never depends on order. Source: Salmon, Moraes, Dror, Shaw,
-/// "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+/// any machine and thread, so randomness never depends on order. Source: Salmon, Moraes, Dror,
+/// Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 std::array<uint32_t, 4> philox(uint64_t key, uint64_t counter_high, uint64_t counter_low);
 
 /// A stream of numbers over Philox: `Random(seed, stream)` names the stream (a sample, a node, an

@@ -1,0 +1,18 @@
+#pragma once
+#include "models/models.h"
+
+namespace limbic {
+
+/// relu(F(x) + shortcut(x)), F two 3x3 convolutions of `width` channels, the first with the stride
+/// (He et al. 2015, figure 5 left). (N,C,H,W) -> (N,width,H/stride,W/stride).
+Value basic_block(const Scope& s, Value x, int64_t width, int64_t stride);
+
+/// The same with 1x1, 3x3 (which has the stride) and 1x1 convolutions; 4 * width channels leave it
+/// (figure 5 right).
+Value bottleneck(const Scope& s, Value x, int64_t width, int64_t stride);
+
+/// `layers` dense layers, each reading all that came before it; growth_rate channels are added by
+/// each (Huang et al. 2017, section 3). (N,C,H,W) -> (N,C + layers * growth_rate,H,W).
+Value dense_block(const Scope& s, Value x, int64_t layers, const DenseNetOptions& options);
+
+}  // namespace limbic

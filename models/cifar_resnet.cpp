@@ -1,0 +1,72 @@
+// The CIFAR ResNets with 6n+2 layers and option-A shortcuts, He et al. 2015, section 4.2; names as
+// in the public checkpoint resnet20-12fca82f.
+#include <map>
+
+#include "models/models.h"
+#include "nn/ops/add.h"
+#include "nn/ops/batch_norm.h"
+#include "nn/ops/linear.h"
+#include "nn/ops/pool2d.h"
+#include "nn/ops/relu.h"
+#include "nn/ops/reshape.h"
+
+namespace limbic {
+namespace {
+
+const std::map<std::string, int64_t> blocks_per_stage = {
+    {"resnet8", 1},  {"resnet14", 2}, {"resnet20", 3},  {"resnet32", 5},
+    {"resnet44", 7}, {"resnet56", 9}, {"resnet110", 18}};
+
+Value conv3x3(const Scope& s, Value x, int64_t out_channels, int64_t stride) {
+  return conv2d(s, x,
+                {.out_channels = out_channels,
+                 .kernel = 3,
+                 .stride = stride,
+                 .padding = 1,
+                 .bias = false,
+                 .init = WeightInit::kaiming_normal_fan_in});
+}
+
+Value block(const Scope& s, Value x, int64_t width, int64_t stride) {
+  Value identity = x;
+  if (stride != 1 || x.channels() != width) {
+    const int64_t missing = width - x.channels();
+    identity = slice_pad(x, {.stride = stride,
+                             .channels_before = missing / 2,
+                             .channels_after = missing - missing / 2});
+  }
+  x = relu(batch_norm(s / "bn1", conv3x3(s / "conv1", x, width, stride)));
+  x = batch_norm(s / "bn2", conv3x3(s / "conv2", x, width, 1));
+  return relu(add(x, identity));
+}
+
+}  // namespace
+
+bool is_cifar_resnet(const std::string& name) { return blocks_per_stage.count(name) > 0; }
+
+Model cifar_resnet(const std::string& name, int64_t classes) {
+  Model model{.name = name,
+              .graph = {},
+              .classes = classes,
+              .image_size = 32,
+              .preset = "cifar",
+              .classifier = "linear."};
+  Graph& g = model.graph;
+  const Scope s = g.root();
+
+  Value x = relu(batch_norm(s / "bn1", conv3x3(s / "conv1", g.input(3), 16, 1)));
+  for (int64_t stage = 0; stage < 3; ++stage) {
+    const std::string layer = "layer" + std::to_string(stage + 1);
+    for (int64_t i = 0; i < blocks_per_stage.at(name); ++i)
+      x = block(s / layer / i, x, 16 << stage, i == 0 && stage > 0 ? 2 : 1);
+    g.label(layer, x);
+    model.stages.push_back(layer);
+  }
+  x = global_avg_pool(x);
+  g.label("features", x);
+  g.label("logits", linear(s / "linear", x,
+                           {.out_features = classes, .init = WeightInit::kaiming_normal_fan_in}));
+  return model;
+}
+
+}  // namespace limbic

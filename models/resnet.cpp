@@ -1,0 +1,87 @@
+// ResNet, He et al. 2015, arXiv:1512.03385; the variant of torchvision (stride in the 3x3).
+#include <map>
+
+#include "models/blocks.h"
+#include "nn/ops/add.h"
+#include "nn/ops/batch_norm.h"
+#include "nn/ops/conv2d.h"
+#include "nn/ops/linear.h"
+#include "nn/ops/pool2d.h"
+#include "nn/ops/relu.h"
+
+namespace limbic {
+namespace {
+
+struct Variant {
+  bool bottleneck;
+  std::vector<int64_t> blocks;
+};
+
+const std::map<std::string, Variant> variants = {
+    {"resnet18", {false, {2, 2, 2, 2}}},  {"resnet34", {false, {3, 4, 6, 3}}},
+    {"resnet50", {true, {3, 4, 6, 3}}},   {"resnet101", {true, {3, 4, 23, 3}}},
+    {"resnet152", {true, {3, 8, 36, 3}}},
+};
+
+Conv2dOptions conv(int64_t out_channels, int64_t kernel, int64_t stride) {
+  return {.out_channels = out_channels,
+          .kernel = kernel,
+          .stride = stride,
+          .padding = kernel / 2,
+          .bias = false,
+          .init = WeightInit::kaiming_normal_fan_out};
+}
+
+Value shortcut(const Scope& s, Value x, int64_t out_channels, int64_t stride) {
+  if (stride == 1 && x.channels() == out_channels) return x;
+  x = conv2d(s / "downsample" / "0", x, conv(out_channels, 1, stride));
+  return batch_norm(s / "downsample" / "1", x);
+}
+
+}  // namespace
+
+Value basic_block(const Scope& s, Value x, int64_t width, int64_t stride) {
+  const Value identity = shortcut(s, x, width, stride);
+  x = relu(batch_norm(s / "bn1", conv2d(s / "conv1", x, conv(width, 3, stride))));
+  x = batch_norm(s / "bn2", conv2d(s / "conv2", x, conv(width, 3, 1)));
+  return relu(add(x, identity));
+}
+
+Value bottleneck(const Scope& s, Value x, int64_t width, int64_t stride) {
+  const Value identity = shortcut(s, x, 4 * width, stride);
+  x = relu(batch_norm(s / "bn1", conv2d(s / "conv1", x, conv(width, 1, 1))));
+  x = relu(batch_norm(s / "bn2", conv2d(s / "conv2", x, conv(width, 3, stride))));
+  x = batch_norm(s / "bn3", conv2d(s / "conv3", x, conv(4 * width, 1, 1)));
+  return relu(add(x, identity));
+}
+
+bool is_resnet(const std::string& name) { return variants.count(name) > 0; }
+
+Model resnet(const std::string& name, int64_t classes) {
+  const auto& [is_bottleneck, blocks] = variants.at(name);
+  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "fc."};
+  Graph& g = model.graph;
+  const Scope s = g.root();
+
+  Value x = conv2d(s / "conv1", g.input(3), conv(64, 7, 2));
+  x = relu(batch_norm(s / "bn1", x));
+  x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+  g.label("maxpool", x);
+  model.stages = {"maxpool"};
+  for (size_t stage = 0; stage < blocks.size(); ++stage) {
+    const std::string layer = "layer" + std::to_string(stage + 1);
+    for (int64_t i = 0; i < blocks[stage]; ++i) {
+      const int64_t width = int64_t{64} << stage, stride = i == 0 && stage > 0 ? 2 : 1;
+      const auto block = is_bottleneck ? bottleneck : basic_block;
+      x = block(s / layer / i, x, width, stride);
+    }
+    g.label(layer, x);
+    model.stages.push_back(layer);
+  }
+  x = global_avg_pool(x);
+  g.label("features", x);
+  g.label("logits", linear(s / "fc", x, {.out_features = classes}));
+  return model;
+}
+
+}  // namespace limbic

@@ -1,0 +1,102 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nn/core/tensor.h"
+#include "nn/onednn/compat.h"
+
+namespace limbic {
+
+/// Memory of one workspace as a kernel sees it.
+struct Buffer {
+  dnnl::memory memory;   ///< For oneDNN's primitives; its handle is `data`.
+  void* data = nullptr;  ///< Null where the plan does not want it (a gradient nobody asked for).
+
+  float* f32() const { return static_cast<float*>(data); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+  const dnnl::memory* dnnl() const { return data ? &memory : nullptr; }
+};
+
+/// What changes from run to run without a new plan.
+struct RunState {
+  uint64_t seed = 0;  ///< Key of all randomness of the plan.
+  uint64_t step = 0;  ///< Grows with each training step.
+};
+
+/// All memory that one node touches. Activations are f32, channels last.
+///
+/// The gradient contract: `backward` assigns every element of each diff_src and diff_packed that is
+/// not null (it never adds to what was there); the plan sums where a value has several consumers.
+struct Buffers {
+  std::vector<Buffer> src, diff_src;
+  Buffer dst, diff_dst;
+  std::vector<Buffer> packed, diff_packed;  ///< Parameters in the kernel's layout, as declared.
+  std::vector<Buffer> extra;                ///< By the index that KernelBuilder gave.
+  const RunState* run = nullptr;
+};
+
+/// A node compiled for one shape and mode: primitives made, layouts chosen. Immutable; threads
+/// share it, each with its own Buffers.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual void forward(const Buffers& b) const = 0;
+  /// Only called on kernels built with gradients.
+  virtual void backward(const Buffers& b) const = 0;
+  /// Which activations backward reads; the plan keeps no others.
+  virtual bool backward_reads_src() const { return true; }
+  virtual bool backward_reads_dst() const { return false; }
+  /// True where forward may write its output over src 0.
+  virtual bool may_overwrite_src() const { return false; }
+  /// Index of the src whose memory dst must share (a sum that adds to it), or -1.
+  virtual int accumulates_into() const { return -1; }
+  /// Writes the parameters in the kernel's own layout: canonical tensors in the order of
+  /// Op::parameters() to `packed`. The default copies one to one.
+  virtual void pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const;
+  /// What computes it, for profiles: "brgconv:avx512_core", "limbic".
+  virtual std::string implementation() const { return "limbic"; }
+};
+
+/// What an op asks of the plan while its kernel is made.
+class KernelBuilder {
+ public:
+  std::string name;  ///< The node's.
+  std::vector<Shape> src_shapes;
+  Shape dst_shape;
+  bool gradients = false;         ///< Backward will be called.
+  bool batch_statistics = false;  ///< Batch norm: this node normalises with the batch's statistics.
+  bool dropout = false;           ///< Dropout is on.
+  std::vector<bool> diff_src;     ///< Whose gradient is wanted.
+  std::vector<bool> diff_parameters;
+  uint64_t node_key = 0;  ///< For counter-based randomness.
+
+  /// Declares the layouts of the packed parameters (by default each one's canonical layout).
+  void pack_as(std::vector<onednn::Desc> descs) { packed = std::move(descs); }
+  /// Memory alive during one call of forward or of backward only. Returns the index in extra.
+  int temporary(const onednn::Desc& desc, bool in_backward) {
+    return add(desc, in_backward ? Life::backward : Life::forward);
+  }
+  /// Memory that forward writes and backward reads.
+  int saved(const onednn::Desc& desc) { return add(desc, gradients ? Life::both : Life::forward); }
+
+  enum class Life { forward, backward, both };
+  struct Extra {
+    onednn::Desc desc;
+    Life life;
+  };
+  std::vector<onednn::Desc> packed;
+  std::vector<Extra> extras;
+
+ private:
+  int add(const onednn::Desc& desc, Life life) {
+    extras.push_back({desc, life});
+    return static_cast<int>(extras.size()) - 1;
+  }
+};
+
+}  // namespace limbic

@@ -1,0 +1,55 @@
+#include "nn/loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace limbic {
+
+double softmax_cross_entropy(std::span<const float> logits, std::span<const int64_t> labels,
+                             std::span<float> diff, const CrossEntropyOptions& options,
+                             double normaliser) {
+  require(!labels.empty() && logits.size() % labels.size() == 0, "cross-entropy: ", logits.size(),
+          " logits do not divide by ", labels.size(), " labels");
+  const auto classes = static_cast<int64_t>(logits.size() / labels.size());
+  const auto& weights = options.class_weights;
+  require(weights.empty() || static_cast<int64_t>(weights.size()) == classes,
+          "cross-entropy: ", weights.size(), " class weights for ", classes, " classes");
+  const auto weight = [&](int64_t c) {
+    return weights.empty() ? 1.0 : static_cast<double>(weights[static_cast<size_t>(c)]);
+  };
+  double total_weight = normaliser;
+  if (normaliser <= 0)
+    for (int64_t label : labels) {
+      require(label >= -1 && label < classes, "cross-entropy: label ", label, " of ", classes,
+              " classes");
+      total_weight += label >= 0 ? weight(label) : 0;
+    }
+  const double smooth = options.label_smoothing / static_cast<double>(classes);
+  double loss = 0;
+  for (size_t n = 0; n < labels.size(); ++n) {
+    const float* x = logits.data() + n * static_cast<size_t>(classes);
+    float* dx = diff.empty() ? nullptr : diff.data() + n * static_cast<size_t>(classes);
+    if (labels[n] < 0) {
+      if (dx) std::fill(dx, dx + classes, 0.0f);
+      continue;
+    }
+    const double largest = *std::max_element(x, x + classes);
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(x[c] - largest);
+    const double log_sum = largest + std::log(sum);
+    const auto target = [&](int64_t c) {
+      return weight(c) * (smooth + (c == labels[n] ? 1 - options.label_smoothing : 0));
+    };
+    double targets = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      targets += target(c);
+      loss -= target(c) * (x[c] - log_sum) / total_weight;
+    }
+    if (!dx) continue;
+    for (int64_t c = 0; c < classes; ++c)
+      dx[c] = static_cast<float>((std::exp(x[c] - log_sum) * targets - target(c)) / total_weight);
+  }
+  return loss;
+}
+
+}  // namespace limbic

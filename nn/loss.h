@@ -1,0 +1,24 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "nn/core/tensor.h"
+
+namespace limbic {
+
+struct CrossEntropyOptions {
+  std::vector<float> class_weights;  ///< One for each class, or none.
+  double label_smoothing = 0;        ///< Share of the target spread over all classes.
+};
+
+/// Softmax cross-entropy, PyTorch's definition (nn.CrossEntropyLoss, reduction "mean"):
+///   target(n,c) = (1 - s) [c = label_n] + s / C,  p = softmax(logits)
+///   loss = -sum_n sum_c w_c target(n,c) log p(n,c) / W,  W = sum_n w_{label_n}
+/// logits (N,C); labels N in [0,C), a label of -1 leaves its row out. `diff`, if not empty, takes
+/// d loss / d logits (N,C). Natural logarithm. `normaliser` replaces W where it is positive: a
+/// micro-batch's share of a larger batch. Returns the loss (0 where all rows are left out).
+double softmax_cross_entropy(std::span<const float> logits, std::span<const int64_t> labels,
+                             std::span<float> diff, const CrossEntropyOptions& options = {},
+                             double normaliser = 0);
+
+}  // namespace limbic

@@ -1,0 +1,150 @@
+#include "nn/onednn/compat.h"
+
+#include <array>
+#include <atomic>
+
+#include "nn/core/error.h"
+
+namespace limbic::onednn {
+namespace {
+
+using dnnl::memory;
+constexpr auto f32 = memory::data_type::f32;
+std::atomic<int64_t> created{0};
+
+// Creates a primitive_desc from the arguments of its operation, as 3.x does.
+template <class Primitive, class... Args>
+auto describe(const dnnl::primitive_attr& attr, const Args&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(engine(), args..., attr);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(args...), attr, engine());
+#endif
+}
+
+template <class Primitive, class... Args>
+auto describe_backward(const dnnl::primitive_attr& attr,
+                       const dnnl::convolution_forward::primitive_desc& forward,
+                       const Args&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(engine(), args..., forward, attr);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(args...), attr, engine(),
+                                            forward);
+#endif
+}
+
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+bool is_zero(const Desc& desc) { return desc.get_size() == 0; }
+
+}  // namespace
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream own(engine());
+  return own;
+}
+
+std::string version() {
+  const dnnl_version_t* v = dnnl_version();
+  return concat(v->major, '.', v->minor, '.', v->patch);
+}
+
+Desc channels_last(const Shape& shape) {
+  return {Dims(shape.begin(), shape.end()), f32,
+          shape.size() == 4 ? memory::format_tag::nhwc : memory::format_tag::nc};
+}
+
+Desc canonical(const Shape& shape) {
+  using tag = memory::format_tag;
+  constexpr std::array tags = {tag::a, tag::ab, tag::abc, tag::abcd, tag::abcde};
+  require(!shape.empty() && shape.size() <= tags.size(), "parameter of shape ", to_string(shape));
+  return {Dims(shape.begin(), shape.end()), f32, tags[shape.size() - 1]};
+}
+
+Desc any_layout(const Shape& shape) {
+  return {Dims(shape.begin(), shape.end()), f32, memory::format_tag::any};
+}
+
+Desc flat(int64_t count) { return {{count}, f32, memory::format_tag::a}; }
+
+Desc bytes(int64_t size) { return {{size}, memory::data_type::u8, memory::format_tag::a}; }
+
+int64_t primitives_created() { return created; }
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionShape& s,
+                                                              bool training, PostOps post_ops) {
+  using dnnl::prop_kind;
+  const auto kind = training ? prop_kind::forward_training : prop_kind::forward_inference;
+  constexpr auto direct = dnnl::algorithm::convolution_direct;
+  dnnl::primitive_attr attr = user_scratchpad();
+  dnnl::post_ops ops;
+  if (post_ops.sum) ops.append_sum(1.0f);
+  if (post_ops.relu) {
+#if DNNL_VERSION_MAJOR >= 3
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+#else
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+#endif
+  }
+  attr.set_post_ops(ops);
+  using P = dnnl::convolution_forward;
+  return is_zero(s.bias) ? describe<P>(attr, kind, direct, s.src, s.weights, s.dst, s.strides,
+                                       s.dilates, s.padding_begin, s.padding_end)
+                         : describe<P>(attr, kind, direct, s.src, s.weights, s.bias, s.dst,
+                                       s.strides, s.dilates, s.padding_begin, s.padding_end);
+}
+
+dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
+    const ConvolutionShape& s, const dnnl::convolution_forward::primitive_desc& forward) {
+  return describe_backward<dnnl::convolution_backward_data>(
+      user_scratchpad(), forward, dnnl::algorithm::convolution_direct, s.src, s.weights, s.dst,
+      s.strides, s.dilates, s.padding_begin, s.padding_end);
+}
+
+dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
+    const ConvolutionShape& s, const dnnl::convolution_forward::primitive_desc& forward) {
+  using P = dnnl::convolution_backward_weights;
+  constexpr auto direct = dnnl::algorithm::convolution_direct;
+  return is_zero(s.bias)
+             ? describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.weights, s.dst,
+                                    s.strides, s.dilates, s.padding_begin, s.padding_end)
+             : describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.weights, s.bias,
+                                    s.dst, s.strides, s.dilates, s.padding_begin, s.padding_end);
+}
+
+dnnl::primitive make(const dnnl::primitive_desc_base& desc) {
+  ++created;
+  return dnnl::primitive(desc.get());
+}
+
+dnnl::primitive make_reorder(const Desc& from, const Desc& to) {
+  return make(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
+}
+
+void execute(const dnnl::primitive& primitive, std::initializer_list<Argument> arguments) {
+  std::array<dnnl_exec_arg_t, 8> args;
+  size_t n = 0;
+  for (const auto& [name, memory] : arguments)
+    if (memory) args.at(n++) = {name, memory->get()};
+  const auto status =
+      dnnl_primitive_execute(primitive.get(), stream().get(), static_cast<int>(n), args.data());
+  require(status == dnnl_success, "oneDNN failed with status ", static_cast<int>(status));
+}
+
+void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) {
+  const dnnl::memory a(from, engine(), const_cast<void*>(src)), b(to, engine(), dst);
+  dnnl::reorder(a, b).execute(stream(), const_cast<dnnl::memory&>(a), const_cast<dnnl::memory&>(b));
+  stream().wait();
+}
+
+}  // namespace limbic::onednn

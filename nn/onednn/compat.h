@@ -1,0 +1,66 @@
+#pragma once
+// nn/onednn: the only place that includes dnnl.hpp. What differs between oneDNN 2.x and 3.x is
+// hidden here, behind functions shaped like the 3.x API; nowhere else is there an #if on a version.
+#include <cstdint>
+#include <initializer_list>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <utility>
+
+#include "nn/core/tensor.h"
+
+namespace limbic::onednn {
+
+using Desc = dnnl::memory::desc;
+using Dims = dnnl::memory::dims;
+
+/// The one CPU engine, and this thread's stream on it.
+const dnnl::engine& engine();
+dnnl::stream& stream();
+
+/// The version at run time, "2.6.3".
+std::string version();
+
+/// Dense f32 descriptors: activations are channels last (N,H,W,C in memory, N,C,H,W in dims);
+/// parameters are canonical, in the order of their dims.
+Desc channels_last(const Shape& shape);
+Desc canonical(const Shape& shape);
+/// f32 descriptor that lets a primitive choose the layout.
+Desc any_layout(const Shape& shape);
+/// A flat array of `count` floats, and of raw bytes.
+Desc flat(int64_t count);
+Desc bytes(int64_t size);
+
+/// Primitives made so far in this process: a run after the first must leave it as it was.
+int64_t primitives_created();
+
+struct ConvolutionShape {
+  Desc src, weights, dst;
+  Desc bias;  ///< Zero descriptor: no bias.
+  Dims strides, dilates, padding_begin, padding_end;
+};
+
+/// Post-ops of an inference convolution: sum with what lies in dst, then ReLU.
+struct PostOps {
+  bool sum = false, relu = false;
+};
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionShape& shape,
+                                                              bool training, PostOps post_ops);
+dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
+    const ConvolutionShape& shape, const dnnl::convolution_forward::primitive_desc& forward);
+dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
+    const ConvolutionShape& shape, const dnnl::convolution_forward::primitive_desc& forward);
+
+/// Makes the primitive and counts it.
+dnnl::primitive make(const dnnl::primitive_desc_base& desc);
+dnnl::primitive make_reorder(const Desc& from, const Desc& to);
+
+using Argument = std::pair<int, const dnnl::memory*>;
+/// Runs a primitive on this thread's stream without an allocation of ours.
+void execute(const dnnl::primitive& primitive, std::initializer_list<Argument> arguments);
+
+/// Copies between layouts once (packing and unpacking of weights; never in a run).
+void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst);
+
+}  // namespace limbic::onednn

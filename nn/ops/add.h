@@ -1,0 +1,16 @@
+#pragma once
+#include "nn/graph.h"
+
+namespace limbic {
+
+/// dst = src 0 + src 1, equal shapes: the sum of a residual block.
+class Add : public Op {
+ public:
+  const char* type() const override { return "add"; }
+  Shape infer(std::span<const Shape> src) const override;
+  std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+};
+
+Value add(Value a, Value b);
+
+}  // namespace limbic

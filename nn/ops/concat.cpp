@@ -1,0 +1,72 @@
+#include "nn/ops/concat.h"
+
+#include <cstring>
+
+#include "nn/core/parallel.h"
+#include "nn/kernel.h"
+#include "nn/ops/elementwise.h"
+
+namespace limbic {
+
+Shape Concat::infer(std::span<const Shape> src) const {
+  Shape out = src[0];
+  for (size_t i = 1; i < src.size(); ++i) {
+    Shape same = src[i];
+    require(same.size() == out.size(), "cannot join ", to_string(src[i]), " to ",
+            to_string(src[0]));
+    same[1] = out[1];
+    require(same == out, "cannot join ", to_string(src[i]), " to ", to_string(src[0]));
+    out[1] += src[i][1];
+  }
+  return out;
+}
+
+namespace {
+
+class ConcatKernel : public Kernel {
+ public:
+  explicit ConcatKernel(const KernelBuilder& b) : extent_(rows_columns(b.dst_shape)) {
+    for (const Shape& s : b.src_shapes) widths_.push_back(s[1]);
+  }
+  void forward(const Buffers& b) const override {
+    parallel_for(extent_.rows, [&](int64_t r) {
+      float* out = b.dst.f32() + r * extent_.columns;
+      for (size_t i = 0; i < widths_.size(); out += widths_[i++])
+        std::memcpy(out, b.src[i].f32() + r * widths_[i],
+                    static_cast<size_t>(widths_[i]) * sizeof(float));
+    });
+  }
+  void backward(const Buffers& b) const override {
+    parallel_for(extent_.rows, [&](int64_t r) {
+      const float* dy = b.diff_dst.f32() + r * extent_.columns;
+      for (size_t i = 0; i < widths_.size(); dy += widths_[i++])
+        if (float* dx = b.diff_src[i].f32())
+          std::memcpy(dx + r * widths_[i], dy, static_cast<size_t>(widths_[i]) * sizeof(float));
+    });
+  }
+  bool backward_reads_src() const override { return false; }
+
+ private:
+  RowsColumns extent_;
+  std::vector<int64_t> widths_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> Concat::compile(KernelBuilder& builder) const {
+  return std::make_unique<ConcatKernel>(builder);
+}
+
+Value concat(const std::vector<Value>& values) {
+  require(!values.empty(), "concat of nothing");
+  if (values.size() == 1) return values[0];
+  int64_t channels = 0;
+  for (const Value& v : values) channels += v.channels();
+  const Value& last = values.back();
+  return last.graph->append({.name = last.graph->node(last.node).name + ".concat",
+                             .op = std::make_shared<Concat>(),
+                             .src = values,
+                             .channels = channels});
+}
+
+}  // namespace limbic

@@ -1,0 +1,16 @@
+#pragma once
+#include "nn/graph.h"
+
+namespace limbic {
+
+/// Joins inputs along channels: (N,C1,H,W), (N,C2,H,W), ... -> (N,C1+C2+...,H,W).
+class Concat : public Op {
+ public:
+  const char* type() const override { return "concat"; }
+  Shape infer(std::span<const Shape> src) const override;
+  std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+};
+
+Value concat(const std::vector<Value>& values);
+
+}  // namespace limbic

@@ -1,0 +1,82 @@
+#pragma once
+#include "nn/graph.h"
+
+namespace limbic {
+
+/// Height and width; from one number, both.
+struct Size2 {
+  int64_t h = 1, w = 1;
+  constexpr Size2(int64_t both) : h(both), w(both) {}
+  constexpr Size2(int64_t height, int64_t width) : h(height), w(width) {}
+};
+
+/// Pixels added on each side; from one number, on all.
+struct Padding {
+  int64_t top = 0, left = 0, bottom = 0, right = 0;
+  constexpr Padding(int64_t all) : top(all), left(all), bottom(all), right(all) {}
+  constexpr Padding(int64_t t, int64_t l, int64_t b, int64_t r)
+      : top(t), left(l), bottom(b), right(r) {}
+};
+
+/// The initialisers that torchvision's models use (He et al. 2015, arXiv:1502.01852).
+enum class WeightInit {
+  torch_default,           ///< U(-1/sqrt(fan_in), ...), also for the bias
+  kaiming_normal_fan_in,   ///< N(0, 2/fan_in)
+  kaiming_normal_fan_out,  ///< N(0, 2/fan_out)
+  kaiming_uniform_fan_in,  ///< U(-sqrt(6/fan_in), ...)
+  normal_001,              ///< N(0, 0.01^2)
+};
+Initialiser initialiser(WeightInit init, int64_t fan_in, int64_t fan_out);
+
+struct Conv2dOptions {
+  int64_t out_channels = 0;
+  Size2 kernel = 1;
+  Size2 stride = 1;
+  Padding padding = 0;
+  Size2 dilation = 1;
+  int64_t groups = 1;
+  bool bias = true;
+  WeightInit init = WeightInit::torch_default;
+  bool zero_bias = false;  ///< Start the bias at 0 instead of torch's uniform.
+};
+
+/// 2-D convolution (cross-correlation), weight OIHW `(out_channels, in_channels/groups, kh, kw)`:
+///   dst(n,o,y,x) = bias(o) + sum_{i,u,v} weight(o,i,u,v) src(n,i, y*sh - top + u*dh, x*sw - left +
+///   v*dw)
+/// (N,C,H,W) -> (N,out_channels,OH,OW), OH = floor((H + top + bottom - dh (kh-1) - 1) / sh) + 1.
+class Conv2d : public Op {
+ public:
+  Conv2d(int64_t in_channels, const Conv2dOptions& options);
+  const char* type() const override { return "conv2d"; }
+  Shape infer(std::span<const Shape> src) const override;
+  std::vector<ParameterSpec> parameters() const override;
+  std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  int64_t multiply_adds(std::span<const Shape> src) const override;
+
+  const Conv2dOptions& options() const { return options_; }
+  int64_t in_channels() const { return in_channels_; }
+  Shape weight_shape() const;
+
+  /// What plan passes have fused into this convolution (inference only).
+  struct Fused {
+    bool norm = false;  ///< A batch norm's four tensors follow the convolution's own parameters.
+    double epsilon = 0;
+    bool relu = false;
+    bool sum = false;  ///< src 1 is added before the ReLU, in its own memory.
+  };
+  Conv2d with(const Fused& fused) const {
+    Conv2d copy = *this;
+    copy.fused_ = fused;
+    return copy;
+  }
+  const Fused& fused() const { return fused_; }
+
+ private:
+  int64_t in_channels_;
+  Conv2dOptions options_;
+  Fused fused_;
+};
+
+Value conv2d(const Scope& scope, Value src, const Conv2dOptions& options);
+
+}  // namespace limbic

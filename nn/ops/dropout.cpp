@@ -1,0 +1,65 @@
+#include "nn/ops/dropout.h"
+
+#include "nn/core/parallel.h"
+#include "nn/kernel.h"
+#include "nn/ops/elementwise.h"
+
+namespace limbic {
+namespace {
+
+class DropoutKernel : public Kernel {
+ public:
+  DropoutKernel(double probability, const KernelBuilder& b)
+      : threshold_(static_cast<uint32_t>(probability * 0x1p32)),
+        scale_(static_cast<float>(1 / (1 - probability))),
+        active_(b.dropout && probability > 0),
+        key_(b.node_key),
+        n_(count(b.dst_shape)) {}
+
+  void forward(const Buffers& b) const override { apply(b, b.src[0].f32(), b.dst.f32()); }
+  // The mask is computed again rather than stored.
+  void backward(const Buffers& b) const override {
+    apply(b, b.diff_dst.f32(), b.diff_src[0].f32());
+  }
+  bool backward_reads_src() const override { return false; }
+  bool may_overwrite_src() const override { return true; }
+
+ private:
+  void apply(const Buffers& b, const float* in, float* out) const {
+    if (!active_) {
+      if (in != out) copy_to(out, in, n_);
+      return;
+    }
+    const uint64_t key = combine(b.run->seed, key_);
+    parallel_for((n_ + 3) / 4, [&](int64_t block) {
+      const auto words = philox(key, b.run->step, static_cast<uint64_t>(block));
+      for (int64_t i = 0; i < 4 && block * 4 + i < n_; ++i) {
+        const int64_t at = block * 4 + i;
+        out[at] = words[static_cast<size_t>(i)] < threshold_ ? 0.0f : in[at] * scale_;
+      }
+    });
+  }
+
+  uint32_t threshold_;
+  float scale_;
+  bool active_;
+  uint64_t key_;
+  int64_t n_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> Dropout::compile(KernelBuilder& builder) const {
+  return std::make_unique<DropoutKernel>(probability_, builder);
+}
+
+Value dropout(Value src, double probability) {
+  const Node& node = src.graph->node(src.node);
+  return src.graph->append({.name = node.name + ".dropout",
+                            .op = std::make_shared<Dropout>(probability),
+                            .src = {src},
+                            .channels = node.channels,
+                            .positions = node.positions});
+}
+
+}  // namespace limbic

@@ -1,0 +1,236 @@
+#include "nn/ops/pool2d.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "nn/core/parallel.h"
+#include "nn/core/simd.h"
+#include "nn/kernel.h"
+
+namespace limbic {
+namespace {
+
+int64_t pooled(int64_t size, int64_t begin, int64_t end, int64_t kernel, int64_t stride,
+               bool ceil_mode) {
+  const int64_t free = size + begin + end - kernel;
+  require(free >= 0, "a window of ", kernel, " does not fit into ", size, " pixels");
+  int64_t out = free / stride + 1;
+  if (ceil_mode && free % stride != 0 && out * stride < size + begin) ++out;
+  return out;
+}
+
+/// One output position: the input window clipped to the picture, and the average's divisor.
+struct Window {
+  int64_t y0, y1, x0, x1;
+  float divisor;
+};
+
+struct Geometry {
+  int64_t images, channels, height, width, out_height, out_width;
+  std::vector<Window> windows;  // out_height * out_width
+
+  Geometry(const Shape& src, const Shape& dst)
+      : images(src[0]),
+        channels(src[1]),
+        height(src[2]),
+        width(src[3]),
+        out_height(dst.size() == 4 ? dst[2] : 1),
+        out_width(dst.size() == 4 ? dst[3] : 1) {}
+
+  const float* pixel(const float* base, int64_t n, int64_t y, int64_t x) const {
+    return base + ((n * height + y) * width + x) * channels;
+  }
+  float* pixel(float* base, int64_t n, int64_t y, int64_t x) const {
+    return base + ((n * height + y) * width + x) * channels;
+  }
+};
+
+Geometry sliding(const Shape& src, const Shape& dst, const Pool2dOptions& o) {
+  Geometry g(src, dst);
+  for (int64_t oy = 0; oy < g.out_height; ++oy)
+    for (int64_t ox = 0; ox < g.out_width; ++ox) {
+      const int64_t y = oy * o.stride.h - o.padding.top, x = ox * o.stride.w - o.padding.left;
+      const int64_t y_end = std::min(y + o.kernel.h, g.height + o.padding.bottom);
+      const int64_t x_end = std::min(x + o.kernel.w, g.width + o.padding.right);
+      Window w{std::max<int64_t>(y, 0), std::min(y_end, g.height), std::max<int64_t>(x, 0),
+               std::min(x_end, g.width), 1};
+      const int64_t inside = (w.y1 - w.y0) * (w.x1 - w.x0);
+      w.divisor = static_cast<float>(o.count_include_pad ? (y_end - y) * (x_end - x) : inside);
+      g.windows.push_back(w);
+    }
+  return g;
+}
+
+Geometry adaptive(const Shape& src, const Shape& dst) {
+  Geometry g(src, dst);
+  for (int64_t oy = 0; oy < g.out_height; ++oy)
+    for (int64_t ox = 0; ox < g.out_width; ++ox) {
+      Window w{oy * g.height / g.out_height,
+               ((oy + 1) * g.height + g.out_height - 1) / g.out_height, ox * g.width / g.out_width,
+               ((ox + 1) * g.width + g.out_width - 1) / g.out_width, 1};
+      w.divisor = static_cast<float>((w.y1 - w.y0) * (w.x1 - w.x0));
+      g.windows.push_back(w);
+    }
+  return g;
+}
+
+LIMBIC_MULTIVERSION void update_max(const float* __restrict x, float* __restrict best,
+                                    int32_t* __restrict where, int32_t position, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) {
+    const bool larger = x[c] > best[c];
+    best[c] = larger ? x[c] : best[c];
+    where[c] = larger ? position : where[c];
+  }
+}
+
+LIMBIC_MULTIVERSION void accumulate(const float* __restrict x, float* __restrict y, float scale,
+                                    int64_t n) {
+  for (int64_t c = 0; c < n; ++c) y[c] += scale * x[c];
+}
+
+LIMBIC_MULTIVERSION void multiply(float* y, float scale, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) y[c] *= scale;
+}
+
+class MaxPoolKernel : public Kernel {
+ public:
+  MaxPoolKernel(Geometry g, KernelBuilder& b) : g_(std::move(g)) {
+    where_ = b.saved(onednn::bytes(count(b.dst_shape) * 4));
+  }
+  void forward(const Buffers& b) const override {
+    const auto outputs = static_cast<int64_t>(g_.windows.size());
+    auto* where = b.extra[static_cast<size_t>(where_)].as<int32_t>();
+    parallel_for(g_.images * outputs, [&](int64_t i) {
+      const int64_t n = i / outputs;
+      const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
+      float* out = b.dst.f32() + i * g_.channels;
+      int32_t* at = where + i * g_.channels;
+      const auto first = static_cast<int32_t>(w.y0 * g_.width + w.x0);
+      std::fill(out, out + g_.channels, -std::numeric_limits<float>::infinity());
+      std::fill(at, at + g_.channels, first);
+      for (int64_t y = w.y0; y < w.y1; ++y)
+        for (int64_t x = w.x0; x < w.x1; ++x)
+          update_max(g_.pixel(b.src[0].f32(), n, y, x), out, at,
+                     static_cast<int32_t>(y * g_.width + x), g_.channels);
+    });
+  }
+  void backward(const Buffers& b) const override {
+    const auto outputs = static_cast<int64_t>(g_.windows.size());
+    const auto* where = b.extra[static_cast<size_t>(where_)].as<int32_t>();
+    parallel_for(g_.images, [&](int64_t n) {
+      float* dx = g_.pixel(b.diff_src[0].f32(), n, 0, 0);
+      std::fill(dx, dx + g_.height * g_.width * g_.channels, 0.0f);
+      for (int64_t i = n * outputs; i < (n + 1) * outputs; ++i)
+        for (int64_t c = 0; c < g_.channels; ++c)
+          dx[where[i * g_.channels + c] * g_.channels + c] += b.diff_dst.f32()[i * g_.channels + c];
+    });
+  }
+  bool backward_reads_src() const override { return false; }
+
+ private:
+  Geometry g_;
+  int where_ = 0;
+};
+
+class AveragePoolKernel : public Kernel {
+ public:
+  explicit AveragePoolKernel(Geometry g) : g_(std::move(g)) {}
+  void forward(const Buffers& b) const override {
+    const auto outputs = static_cast<int64_t>(g_.windows.size());
+    parallel_for(g_.images * outputs, [&](int64_t i) {
+      const int64_t n = i / outputs;
+      const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
+      float* out = b.dst.f32() + i * g_.channels;
+      std::fill(out, out + g_.channels, 0.0f);
+      for (int64_t y = w.y0; y < w.y1; ++y)
+        for (int64_t x = w.x0; x < w.x1; ++x)
+          accumulate(g_.pixel(b.src[0].f32(), n, y, x), out, 1.0f, g_.channels);
+      multiply(out, 1 / w.divisor, g_.channels);
+    });
+  }
+  void backward(const Buffers& b) const override {
+    const auto outputs = static_cast<int64_t>(g_.windows.size());
+    parallel_for(g_.images, [&](int64_t n) {
+      float* dx = g_.pixel(b.diff_src[0].f32(), n, 0, 0);
+      std::fill(dx, dx + g_.height * g_.width * g_.channels, 0.0f);
+      for (int64_t o = 0; o < outputs; ++o) {
+        const Window& w = g_.windows[static_cast<size_t>(o)];
+        const float* dy = b.diff_dst.f32() + (n * outputs + o) * g_.channels;
+        for (int64_t y = w.y0; y < w.y1; ++y)
+          for (int64_t x = w.x0; x < w.x1; ++x)
+            accumulate(dy, dx + (y * g_.width + x) * g_.channels, 1 / w.divisor, g_.channels);
+      }
+    });
+  }
+  bool backward_reads_src() const override { return false; }
+
+ private:
+  Geometry g_;
+};
+
+void require_image(const Shape& src) {
+  require(src.size() == 4, "expected src (N,C,H,W), got ", to_string(src));
+}
+
+Value append_pool(Value src, const char* suffix, std::shared_ptr<const Op> op, int64_t positions) {
+  const Node& node = src.graph->node(src.node);
+  return src.graph->append({.name = node.name + suffix,
+                            .op = std::move(op),
+                            .src = {src},
+                            .channels = node.channels,
+                            .positions = positions});
+}
+
+}  // namespace
+
+Shape Pool2d::infer(std::span<const Shape> src) const {
+  require_image(src[0]);
+  const auto& [kernel, stride, padding, ceil_mode, include] = options_;
+  require(2 * std::max(padding.top, padding.bottom) <= kernel.h &&
+              2 * std::max(padding.left, padding.right) <= kernel.w,
+          "pooling padding must be at most half the kernel");
+  return {src[0][0], src[0][1],
+          pooled(src[0][2], padding.top, padding.bottom, kernel.h, stride.h, ceil_mode),
+          pooled(src[0][3], padding.left, padding.right, kernel.w, stride.w, ceil_mode)};
+}
+
+std::unique_ptr<Kernel> Pool2d::compile(KernelBuilder& builder) const {
+  Geometry g = sliding(builder.src_shapes[0], builder.dst_shape, options_);
+  if (kind_ == Kind::max) return std::make_unique<MaxPoolKernel>(std::move(g), builder);
+  return std::make_unique<AveragePoolKernel>(std::move(g));
+}
+
+Shape AdaptiveAvgPool2d::infer(std::span<const Shape> src) const {
+  require_image(src[0]);
+  return {src[0][0], src[0][1], output_.h, output_.w};
+}
+
+std::unique_ptr<Kernel> AdaptiveAvgPool2d::compile(KernelBuilder& builder) const {
+  return std::make_unique<AveragePoolKernel>(adaptive(builder.src_shapes[0], builder.dst_shape));
+}
+
+Shape GlobalAvgPool::infer(std::span<const Shape> src) const {
+  require_image(src[0]);
+  return {src[0][0], src[0][1]};
+}
+
+std::unique_ptr<Kernel> GlobalAvgPool::compile(KernelBuilder& builder) const {
+  return std::make_unique<AveragePoolKernel>(adaptive(builder.src_shapes[0], builder.dst_shape));
+}
+
+Value max_pool2d(Value src, const Pool2dOptions& options) {
+  return append_pool(src, ".max_pool", std::make_shared<Pool2d>(Pool2d::Kind::max, options), 0);
+}
+Value avg_pool2d(Value src, const Pool2dOptions& options) {
+  return append_pool(src, ".avg_pool", std::make_shared<Pool2d>(Pool2d::Kind::average, options), 0);
+}
+Value adaptive_avg_pool2d(Value src, Size2 output) {
+  return append_pool(src, ".adaptive_avg_pool", std::make_shared<AdaptiveAvgPool2d>(output),
+                     output.h * output.w);
+}
+Value global_avg_pool(Value src) {
+  return append_pool(src, ".global_avg_pool", std::make_shared<GlobalAvgPool>(), 1);
+}
+
+}  // namespace limbic

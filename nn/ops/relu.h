@@ -1,0 +1,25 @@
+#pragma once
+#include <limits>
+
+#include "nn/graph.h"
+
+namespace limbic {
+
+/// dst = min(max(src, 0), cap); the gradient passes where 0 < dst < cap. relu has no cap, relu6 has
+/// 6. Any shape -> the same.
+class Relu : public Op {
+ public:
+  explicit Relu(float cap) : cap_(cap) {}
+  const char* type() const override { return cap_ == 6.0f ? "relu6" : "relu"; }
+  Shape infer(std::span<const Shape> src) const override { return src[0]; }
+  std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  float cap() const { return cap_; }
+
+ private:
+  float cap_;
+};
+
+Value relu(Value src);
+Value relu6(Value src);
+
+}  // namespace limbic

@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <cmath>
+
+#include "nn/ops/add.h"
+#include "nn/ops/batch_norm.h"
+#include "nn/ops/conv2d.h"
+#include "nn/ops/relu.h"
+#include "nn/passes/rewrite.h"
+
+namespace limbic {
+namespace {
+
+class Fuser {
+ public:
+  Fuser(const Graph& graph, const PlanOptions& options)
+      : graph_(graph), uses_(graph, options), position_(graph.nodes().size()) {
+    for (size_t n = 0; n < position_.size(); ++n) position_[n] = static_cast<int>(n);
+  }
+
+  std::vector<Fusion> run() {
+    for (int n = 1; n < static_cast<int>(graph_.nodes().size()); ++n)
+      if (const auto* conv = op_as<Conv2d>(graph_, n)) fuse(n, *conv);
+    return std::move(fusions_);
+  }
+
+ private:
+  void fuse(int n, const Conv2d& conv) {
+    Fusion fusion{{n}, graph_.node(n)};
+    Conv2d::Fused fused;
+    auto next = uses_.only_reader(n);
+    if (const auto* norm = next ? op_as<BatchNorm>(graph_, *next) : nullptr) {
+      fused.norm = true;
+      fused.epsilon = norm->options().epsilon;
+      const auto& names = graph_.node(*next).parameters;
+      auto& parameters = fusion.replacement.parameters;
+      parameters.insert(parameters.end(), names.begin(), names.begin() + 4);
+      fusion.nodes.push_back(*next);
+      next = uses_.only_reader(*next);
+    }
+    if (next && op_as<Add>(graph_, *next) && can_add(fusion.nodes.back(), *next)) {
+      const auto& src = graph_.node(*next).src;
+      fusion.replacement.src.push_back(src[0] == fusion.nodes.back() ? src[1] : src[0]);
+      fused.sum = true;
+      fusion.nodes.push_back(*next);
+      next = uses_.only_reader(*next);
+    }
+    const auto* relu = next ? op_as<Relu>(graph_, *next) : nullptr;
+    if (relu && !std::isfinite(relu->cap())) {
+      fused.relu = true;
+      fusion.nodes.push_back(*next);
+    }
+    if (fusion.nodes.size() == 1) return;
+    fusion.replacement.op = std::make_shared<Conv2d>(conv.with(fused));
+    for (int f : fusion.nodes) position_[static_cast<size_t>(f)] = fusion.nodes.back();
+    fusions_.push_back(std::move(fusion));
+  }
+
+  // The sum is written over the other operand, so whoever else reads that must have run before, and
+  // it must be finished before the convolution starts.
+  bool can_add(int own, int add) const {
+    const auto& src = graph_.node(add).src;
+    const int other = src[0] == own ? src[1] : src[0];
+    if (other == own || other == 0 || uses_.is_protected(other)) return false;
+    if (position_[static_cast<size_t>(add)] != add) return false;  // part of another fusion
+    const auto& readers = uses_.readers(other);
+    return std::all_of(readers.begin(), readers.end(),
+                       [&](int r) { return r == add || position_[static_cast<size_t>(r)] < own; });
+  }
+
+  const Graph& graph_;
+  Uses uses_;
+  std::vector<int> position_;  // where each node will run
+  std::vector<Fusion> fusions_;
+};
+
+}  // namespace
+
+Graph fuse_convolution(const Graph& graph, const PlanOptions& options) {
+  return rewrite(graph, Fuser(graph, options).run());
+}
+
+}  // namespace limbic

@@ -1,0 +1,16 @@
+#pragma once
+#include "nn/program.h"
+
+namespace limbic {
+
+/// Rewrites a graph into one that gives the same kept outputs faster. Each pass is one file of
+/// nn/passes; kept nodes, labels that are read and the loss stop it.
+Graph apply_passes(const Graph& graph, const PlanOptions& options);
+
+/// batch_norm -> [add] -> relu becomes one kernel.
+Graph fuse_norm_relu(const Graph& graph, const PlanOptions& options);
+/// Inference: conv2d -> [batch_norm] -> [add] -> [relu] becomes one convolution, the batch norm
+/// folded into its weights, the sum and ReLU done where it writes.
+Graph fuse_convolution(const Graph& graph, const PlanOptions& options);
+
+}  // namespace limbic

@@ -1,0 +1,84 @@
+#pragma once
+#include "nn/program.h"
+
+namespace limbic {
+
+/// How to compute a graph: a Program (what is compiled, shared) and a workspace (what is written).
+/// After it is made, a run allocates nothing and makes no primitive.
+///
+///     Plan plan(graph, parameters, PlanOptions::inference({1, 3, 224, 224}));
+///     plan.run(images);
+///     Tensor logits = plan.output("logits");
+class Plan {
+ public:
+  Plan(const Graph& graph, const Parameters& parameters, PlanOptions options)
+      : Plan(std::make_shared<Program>(graph, parameters, std::move(options))) {}
+  /// Another workspace over the same program, for another thread.
+  explicit Plan(std::shared_ptr<Program> program);
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  const Shape& input_shape() const { return program_->options().input; }
+  Program& program() { return *program_; }
+  const Program& program() const { return *program_; }
+
+  /// Forward. images: (n,C,H,W) f32 with n at most the plan's N; the rows beyond n are zeros.
+  void run(const Tensor& images);
+  /// A copy of a kept activation, NCHW or (N,C).
+  Tensor output(const std::string& name) const;
+  /// Copies an output's (N,C) rows into `into` without allocating.
+  void read_output(const std::string& name, std::span<float> into) const;
+
+  /// Backward from the gradient of the loss with respect to options().loss_at, NCHW or (N,C).
+  /// Afterwards each trainable parameter's gradient is in program().packed().
+  void backward(std::span<const float> diff);
+  /// A copy of a kept gradient (options().keep_gradients, or "input"), NCHW.
+  Tensor gradient(const std::string& name) const;
+  /// The gradient of a parameter in canonical layout; throws Error if it has none.
+  Tensor parameter_gradient(const std::string& name) const;
+
+  /// Reads a packed array (a value, a gradient, a momentum) as a canonical tensor, and back.
+  Tensor unpack(const PackedParameter& parameter, const Tensor& packed) const;
+  void pack(const PackedParameter& parameter, const Tensor& canonical, const Tensor& packed) const;
+
+  /// Writes the trained values and running statistics to `parameters`.
+  void store(Parameters& parameters) const;
+  /// Takes over what changed in `parameters`.
+  void refresh(const Parameters& parameters) { program_->refresh(parameters); }
+
+  /// Randomness of the next run; training sets it to the step.
+  void set_step(uint64_t step) { state_.step = step; }
+  uint64_t step() const { return state_.step; }
+
+  /// Fills every activation and gradient with NaN: tests find what a run leaves unwritten.
+  void poison();
+
+  int64_t arena_bytes() const { return program_->arena().bytes; }
+
+  /// Times each node of the runs that follow.
+  void set_profiling(bool on);
+  struct NodeTime {
+    std::string name, type, implementation;
+    double forward = 0, backward = 0;  ///< Seconds, summed over runs.
+  };
+  const std::vector<NodeTime>& profile() const { return profile_; }
+
+ private:
+  Buffer buffer(int slice) const;
+  const Program::CompiledNode& node(int index) const {
+    return program_->nodes()[static_cast<size_t>(index)];
+  }
+  Tensor to_nchw(const Buffer& buffer, const Shape& shape) const;
+
+  std::shared_ptr<Program> program_;
+  std::shared_ptr<void> arena_;
+  std::vector<Buffers> buffers_;
+  std::vector<Buffer> gradients_;  ///< Of each node's value.
+  RunState state_;
+  int64_t training_runs_ = 0;
+  mutable int64_t stored_runs_ = 0;
+  bool profiling_ = false;
+  std::vector<NodeTime> profile_;
+};
+
+}  // namespace limbic

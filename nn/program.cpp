@@ -1,0 +1,283 @@
+#include "nn/program.h"
+
+#include <algorithm>
+
+#include "nn/passes/passes.h"
+
+namespace limbic {
+
+void Kernel::pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const {
+  for (size_t i = 0; i < canonical.size(); ++i)
+    if (packed[i].data)
+      onednn::reorder_once(onednn::canonical(canonical[i].shape()), canonical[i].raw(),
+                           packed[i].memory.get_desc(), packed[i].data);
+}
+
+namespace {
+
+bool starts_with_any(const std::string& name, const std::vector<std::string>& prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const std::string& p) { return name.rfind(p, 0) == 0; });
+}
+
+std::vector<bool> marks(const Graph& graph, const std::vector<std::string>& names) {
+  std::vector<bool> out(graph.nodes().size(), false);
+  for (const auto& name : names) out[static_cast<size_t>(graph.find(name))] = true;
+  return out;
+}
+
+}  // namespace
+
+bool Program::is_frozen(const std::string& name) const {
+  return starts_with_any(name, options_.frozen);
+}
+
+Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions options)
+    : options_(std::move(options)) {
+  for (const char* output : {"features", "logits"})
+    if (graph.labels().count(output)) options_.keep.push_back(output);
+  require(!options_.keep.empty(),
+          "the graph labels neither \"features\" nor \"logits\", and the "
+          "plan keeps nothing: label an output");
+  if (options_.gradients) options_.keep.push_back(options_.loss_at);
+  graph_ = options_.fuse ? apply_passes(graph, options_) : graph;
+  shapes_ = graph_.infer(options_.input);
+  kept_ = marks(graph_, options_.keep);
+  kept_gradient_ = marks(graph_, options_.keep_gradients);
+  if (options_.gradients) loss_node_ = graph_.find(options_.loss_at);
+
+  const auto live = find_live();
+  consumers_.resize(graph_.nodes().size());
+  for (size_t n = 0; n < live.size(); ++n)
+    if (live[n])
+      for (int s : graph_.nodes()[n].src)
+        consumers_[static_cast<size_t>(s)].push_back(static_cast<int>(n));
+  compile_nodes(live, find_gradients(live, parameters), parameters);
+  plan_values();
+  share_memory();
+  if (options_.gradients) plan_gradients();
+
+  // Aliases have lengthened the lifetime of their target; they are not placed themselves.
+  std::vector<Lifetime> lives;
+  for (const Slice& slice : slices_)
+    lives.push_back(slice.alias < 0 ? slice.life : Lifetime{0, slice.life.first, slice.life.last});
+  arena_ = lay_out(lives);
+  for (size_t i = 0; i < slices_.size(); ++i)
+    if (slices_[i].alias >= 0)
+      arena_.offsets[i] = arena_.offsets[static_cast<size_t>(slices_[i].alias)];
+  refresh(parameters);
+}
+
+std::vector<bool> Program::find_live() const {
+  std::vector<bool> live = kept_;
+  for (size_t n = 0; n < live.size(); ++n) live[n] = live[n] || kept_gradient_[n];
+  if (loss_node_ >= 0) live[static_cast<size_t>(loss_node_)] = true;
+  for (size_t n = live.size(); n-- > 0;)
+    if (live[n])
+      for (int s : graph_.nodes()[n].src) live[static_cast<size_t>(s)] = true;
+  live[0] = true;
+  return live;
+}
+
+// A node's output has a gradient if the loss depends on it and it depends on something trainable.
+std::vector<bool> Program::find_gradients(const std::vector<bool>& live,
+                                          const Parameters& parameters) const {
+  const auto& nodes = graph_.nodes();
+  std::vector<bool> wants(nodes.size(), false), reaches_loss(nodes.size(), false);
+  if (!options_.gradients) return wants;
+  reaches_loss[static_cast<size_t>(loss_node_)] = true;
+  for (size_t n = nodes.size(); n-- > 0;)
+    if (reaches_loss[n])
+      for (int s : nodes[n].src) reaches_loss[static_cast<size_t>(s)] = true;
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    bool depends = n == 0 ? options_.input_gradient : kept_gradient_[n];
+    for (const auto& name : nodes[n].parameters)
+      depends = depends || (parameters.at(name).trainable && !is_frozen(name));
+    for (int s : nodes[n].src) depends = depends || wants[static_cast<size_t>(s)];
+    wants[n] = depends && live[n] && reaches_loss[n];
+  }
+  return wants;
+}
+
+int Program::add_slice(const onednn::Desc& desc, int first, int last) {
+  const auto size = static_cast<int64_t>(desc.get_size());
+  slices_.push_back({desc, {size, first, last}, -1});
+  return static_cast<int>(slices_.size()) - 1;
+}
+
+void Program::compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants,
+                            const Parameters& parameters) {
+  const auto& nodes = graph_.nodes();
+  nodes_.resize(nodes.size());
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    CompiledNode& compiled = nodes_[n];
+    compiled.shape = shapes_[n];
+    compiled.backward = wants[n];
+    const Node& node = nodes[n];
+    if (!node.op || !live[n]) continue;
+
+    KernelBuilder builder;
+    builder.name = node.name;
+    builder.dst_shape = shapes_[n];
+    builder.gradients = wants[n];
+    builder.dropout = options_.dropout;
+    builder.batch_statistics = options_.batch_statistics;
+    builder.node_key = hash_name(node.name.c_str());
+    for (int s : node.src) {
+      builder.src_shapes.push_back(shapes_[static_cast<size_t>(s)]);
+      builder.diff_src.push_back(wants[n] && wants[static_cast<size_t>(s)]);
+    }
+    const auto specs = node.op->parameters();
+    for (size_t i = 0; i < specs.size(); ++i) {
+      const std::string& name = node.parameters[i];
+      const Parameter& parameter = parameters.at(name);
+      require(parameter.value.shape() == specs[i].shape, name, ": expected ",
+              to_string(specs[i].shape), ", got ", to_string(parameter.value.shape()));
+      const bool frozen = is_frozen(name);
+      if (frozen) builder.batch_statistics = false;
+      builder.diff_parameters.push_back(wants[n] && parameter.trainable && !frozen);
+      builder.packed.push_back(specs[i].dtype == DType::f32 ? onednn::canonical(specs[i].shape)
+                                                            : onednn::Desc());
+      compiled.canonical.push_back(parameter.value);
+    }
+    compiled.batch_statistics = builder.batch_statistics;
+    compiled.versions.assign(specs.size(), 0);
+    try {
+      compiled.kernel = node.op->compile(builder);
+    } catch (const dnnl::error& e) {
+      fail(node.name, ": oneDNN cannot compute this ", node.op->type(), " on ",
+           to_string(options_.input), ": ", e.message);
+    }
+    for (size_t i = 0; i < builder.packed.size(); ++i) {
+      PackedParameter packed;
+      packed.desc = builder.packed[i];
+      const auto elements = static_cast<int64_t>(packed.desc.get_size() / sizeof(float));
+      if (i < specs.size()) {
+        packed.name = node.parameters[i];
+        packed.shape = specs[i].shape;
+      }
+      packed.value = Tensor({elements});
+      packed.trainable = i < builder.diff_parameters.size() && builder.diff_parameters[i];
+      if (packed.trainable) packed.gradient = Tensor({elements});
+      compiled.packed.push_back(static_cast<int>(packed_.size()));
+      packed_.push_back(std::move(packed));
+    }
+    const int index = static_cast<int>(n);
+    for (const auto& extra : builder.extras) {
+      using Life = KernelBuilder::Life;
+      compiled.extras.push_back(
+          add_slice(extra.desc, extra.life == Life::backward ? backward_step(index) : index,
+                    extra.life == Life::forward ? index : backward_step(index)));
+    }
+  }
+}
+
+void Program::plan_values() {
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    const int node = static_cast<int>(n);
+    if (n > 0 && !nodes_[n].kernel) continue;
+    int last = forward_step(node);
+    if (nodes_[n].backward && nodes_[n].kernel && nodes_[n].kernel->backward_reads_dst())
+      last = backward_step(node);
+    for (int c : consumers_[n]) {
+      const CompiledNode& consumer = nodes_[static_cast<size_t>(c)];
+      last = std::max(last, forward_step(c));
+      if (consumer.backward && consumer.kernel->backward_reads_src())
+        last = std::max(last, backward_step(c));
+    }
+    if (kept_[n]) last = last_step();
+    nodes_[n].value = add_slice(onednn::channels_last(shapes_[n]), forward_step(node), last);
+  }
+}
+
+// Node n may write over its first input if nobody else reads that, now or in backward.
+bool Program::may_overwrite(int node) const {
+  const auto n = static_cast<size_t>(node);
+  const CompiledNode& own = nodes_[n];
+  if (!own.kernel->may_overwrite_src()) return false;
+  const auto s = static_cast<size_t>(graph_.nodes()[n].src[0]);
+  const CompiledNode& producer = nodes_[s];
+  if (!producer.kernel || kept_[s] || consumers_[s].size() != 1) return false;
+  if (shapes_[s] != shapes_[n]) return false;
+  if (own.backward && own.kernel->backward_reads_src()) return false;
+  // The memory may itself be shared: its last reader must be this node's forward.
+  const int root = slices_[static_cast<size_t>(producer.value)].alias < 0
+                       ? producer.value
+                       : slices_[static_cast<size_t>(producer.value)].alias;
+  return slices_[static_cast<size_t>(root)].life.last <= forward_step(node);
+}
+
+void Program::share_memory() {
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (!nodes_[n].kernel) continue;
+    int target = -1;
+    const int into = nodes_[n].kernel->accumulates_into();
+    if (into >= 0)
+      target = graph_.nodes()[n].src[static_cast<size_t>(into)];
+    else if (may_overwrite(static_cast<int>(n)))
+      target = graph_.nodes()[n].src[0];
+    if (target < 0) continue;
+    const int value = nodes_[static_cast<size_t>(target)].value;
+    Slice& own = slices_[static_cast<size_t>(nodes_[n].value)];
+    const int alias = slices_[static_cast<size_t>(value)].alias;
+    own.alias = alias < 0 ? value : alias;
+    Lifetime& shared = slices_[static_cast<size_t>(own.alias)].life;
+    shared.last = std::max(shared.last, own.life.last);
+  }
+}
+
+void Program::plan_gradients() {
+  const int start = static_cast<int>(nodes_.size());
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (!nodes_[n].backward) continue;
+    int first = static_cast<int>(n) == loss_node_ ? start : backward_step(static_cast<int>(n));
+    for (int c : consumers_[n])
+      if (nodes_[static_cast<size_t>(c)].backward) first = std::min(first, backward_step(c));
+    const bool kept = kept_gradient_[n] || (n == 0 && options_.input_gradient);
+    nodes_[n].diff = add_slice(onednn::channels_last(shapes_[n]), first,
+                               kept ? last_step() : backward_step(static_cast<int>(n)));
+  }
+  // In backward order, the first consumer writes a value's gradient, the others add to it.
+  std::vector<bool> written(nodes_.size(), false);
+  written[static_cast<size_t>(loss_node_)] = true;
+  for (size_t n = nodes_.size(); n-- > 0;) {
+    CompiledNode& node = nodes_[n];
+    if (!node.backward || !node.kernel) continue;
+    for (int s : graph_.nodes()[n].src) {
+      const auto source = static_cast<size_t>(s);
+      const int diff = nodes_[source].diff;
+      const bool added = diff >= 0 && written[source];
+      const int step = backward_step(static_cast<int>(n));
+      node.diff_src.push_back(added ? add_slice(slices_[static_cast<size_t>(diff)].desc, step, step)
+                                    : diff);
+      node.diff_src_is_added.push_back(added);
+      written[source] = true;
+    }
+  }
+}
+
+void Program::refresh(const Parameters& parameters) {
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    CompiledNode& node = nodes_[n];
+    bool changed = false;
+    for (size_t i = 0; i < node.canonical.size(); ++i) {
+      const Parameter& parameter = parameters.at(graph_.nodes()[n].parameters[i]);
+      changed = changed || parameter.version != node.versions[i];
+      node.versions[i] = parameter.version;
+      node.canonical[i] = parameter.value;
+    }
+    if (!changed) continue;
+    std::vector<Buffer> buffers;
+    for (int index : node.packed) {
+      PackedParameter& packed = packed_[static_cast<size_t>(index)];
+      if (packed.value.size() == 0)
+        buffers.emplace_back();
+      else
+        buffers.push_back(
+            {dnnl::memory(packed.desc, onednn::engine(), packed.value.raw()), packed.value.raw()});
+    }
+    node.kernel->pack(node.canonical, buffers);
+  }
+}
+
+}  // namespace limbic

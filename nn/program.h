@@ -1,0 +1,118 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/arena.h"
+#include "nn/graph.h"
+#include "nn/kernel.h"
+
+namespace limbic {
+
+struct PlanOptions {
+  Shape input;                    ///< (N,C,H,W).
+  bool batch_statistics = false;  ///< Batch norm normalises with the batch's statistics.
+  bool dropout = false;
+  bool gradients = false;
+  bool input_gradient = false;  ///< Also with respect to the image.
+  /// Labels or node names whose activations can be read after a run. The labels "features" and
+  /// "logits" always can, where the graph has them.
+  std::vector<std::string> keep;
+  std::vector<std::string> keep_gradients;
+  /// Name prefixes of parameters that must not change; frozen batch norm uses running statistics.
+  std::vector<std::string> frozen;
+  std::string loss_at = "logits";  ///< Where backward starts.
+  bool fuse = true;                ///< Run the plan passes (nn/passes).
+  uint64_t seed = 0;               ///< Of dropout.
+
+  static PlanOptions inference(Shape input) {
+    PlanOptions o;
+    o.input = std::move(input);
+    return o;
+  }
+  static PlanOptions training(Shape input) {
+    PlanOptions o;
+    o.input = std::move(input);
+    o.batch_statistics = o.dropout = o.gradients = true;
+    return o;
+  }
+};
+
+/// One parameter as a kernel keeps it.
+struct PackedParameter {
+  std::string name;
+  Shape shape;             ///< Canonical.
+  onednn::Desc desc;       ///< In the kernel's layout (groups are a dimension of their own).
+  Tensor value;            ///< Flat f32, desc's size.
+  Tensor gradient;         ///< The same, or empty where none is wanted.
+  bool trainable = false;  ///< Has a gradient; else a buffer or frozen.
+};
+
+/// A Graph and Parameters compiled for one input shape and mode: kernels, layouts, packed weights,
+/// the arena's layout. Threads may share it, each running its own Plan (workspace), as long as none
+/// trains.
+class Program {
+ public:
+  /// A buffer of the arena.
+  struct Slice {
+    onednn::Desc desc;
+    Lifetime life;
+    int alias = -1;  ///< Shares the memory of this slice.
+  };
+  struct CompiledNode {
+    std::unique_ptr<Kernel> kernel;  ///< Null for the input and for nodes nobody needs.
+    Shape shape;
+    int value = -1, diff = -1;            ///< Slices; -1 where there is none.
+    std::vector<int> extras;              ///< Slices.
+    std::vector<int> diff_src;            ///< Slices that backward writes, -1 where unwanted.
+    std::vector<bool> diff_src_is_added;  ///< The plan adds that slice to the value's gradient.
+    std::vector<int> packed;              ///< Indices into packed().
+    std::vector<Tensor> canonical;        ///< Canonical tensors of its parameters.
+    std::vector<uint64_t> versions;
+    bool backward = false;          ///< Takes part in backward.
+    bool batch_statistics = false;  ///< Batch norm updates its running statistics.
+  };
+
+  Program(const Graph& graph, const Parameters& parameters, PlanOptions options);
+
+  const PlanOptions& options() const { return options_; }
+  const Graph& graph() const { return graph_; }
+  const std::vector<CompiledNode>& nodes() const { return nodes_; }
+  const std::vector<Slice>& slices() const { return slices_; }
+  const ArenaLayout& arena() const { return arena_; }
+  std::vector<PackedParameter>& packed() { return packed_; }
+  const std::vector<PackedParameter>& packed() const { return packed_; }
+  /// Node at which backward starts; -1 without gradients.
+  int loss_node() const { return loss_node_; }
+
+  /// Packs again what has changed in `parameters` since it was packed.
+  void refresh(const Parameters& parameters);
+
+ private:
+  std::vector<bool> find_live() const;
+  std::vector<bool> find_gradients(const std::vector<bool>& live, const Parameters& p) const;
+  void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
+                     const Parameters& parameters);
+  void plan_values();
+  void plan_gradients();
+  void share_memory();
+  bool may_overwrite(int node) const;
+  int add_slice(const onednn::Desc& desc, int first, int last);
+  bool is_frozen(const std::string& name) const;
+  int forward_step(int node) const { return node; }
+  int backward_step(int node) const { return 2 * static_cast<int>(nodes_.size()) - 1 - node; }
+  int last_step() const { return 2 * static_cast<int>(nodes_.size()); }
+
+  PlanOptions options_;
+  Graph graph_;
+  std::vector<Shape> shapes_;
+  std::vector<bool> kept_, kept_gradient_;
+  std::vector<std::vector<int>> consumers_;
+  std::vector<CompiledNode> nodes_;
+  std::vector<Slice> slices_;
+  std::vector<PackedParameter> packed_;
+  ArenaLayout arena_;
+  int loss_node_ = -1;
+};
+
+}  // namespace limbic

@@ -1,0 +1,151 @@
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "models/blocks.h"
+#include "nn/ops/add.h"
+#include "nn/ops/concat.h"
+#include "nn/ops/dropout.h"
+#include "nn/ops/relu.h"
+#include "nn/ops/softmax.h"
+#include "tests/reference/check_gradient.h"
+
+using namespace limbic;
+
+namespace {
+
+GradientCase conv_case(const std::string& name, Shape input, const Conv2dOptions& o) {
+  return {name, [=](Graph& g) { return conv2d(g.root() / "conv", g.input(input[1]), o); }, input};
+}
+
+GradientCase unary(const std::string& name, Shape input, Value (*op)(Value)) {
+  return {name, [=](Graph& g) { return op(g.input(input[1])); }, input};
+}
+
+GradientCase pool_case(const std::string& name, Shape input, const Pool2dOptions& o, bool max) {
+  return {name,
+          [=](Graph& g) {
+            const Value x = g.input(input[1]);
+            return max ? max_pool2d(x, o) : avg_pool2d(x, o);
+          },
+          input};
+}
+
+// Every op over awkward shapes: odd sizes, stride 2, 1x1 to 7x7, groups, dilation, batch 1, channels
+// that are no multiple of 16.
+std::vector<GradientCase> cases() {
+  const auto norm = [](Graph& g) { return batch_norm(g.root() / "bn", g.input(5)); };
+  const auto norm_relu = [](Graph& g) { return relu(batch_norm(g.root() / "bn", g.input(17))); };
+  const auto norm_add_relu = [](Graph& g) {
+    const Value x = g.input(4);
+    const Value y = conv2d(g.root() / "conv", x,
+                           {.out_channels = 4, .kernel = 3, .padding = 1, .bias = false});
+    return relu(add(batch_norm(g.root() / "bn", y), x));
+  };
+  const auto fan_out = [](Graph& g) {  // one value read four times
+    const Value x = conv2d(g.root() / "conv", g.input(3), {.out_channels = 4});
+    return concat({x, relu(x), add(x, relu(x))});
+  };
+  return {
+      conv_case("conv2d 1x1", {2, 3, 5, 7}, {.out_channels = 5}),
+      conv_case("conv2d 3x3", {1, 16, 6, 6}, {.out_channels = 16, .kernel = 3, .padding = 1,
+                                              .bias = false}),
+      conv_case("conv2d 3x3 stride 2", {2, 5, 7, 9},
+                {.out_channels = 17, .kernel = 3, .stride = 2, .padding = 1}),
+      conv_case("conv2d 7x7 stride 2", {2, 3, 13, 11},
+                {.out_channels = 8, .kernel = 7, .stride = 2, .padding = 3}),
+      conv_case("conv2d 1x1 stride 2", {2, 6, 7, 7},
+                {.out_channels = 4, .stride = 2, .bias = false}),
+      conv_case("conv2d asymmetric padding", {1, 3, 6, 5},
+                {.out_channels = 4, .kernel = 3, .stride = 2, .padding = {0, 0, 1, 1}}),
+      conv_case("conv2d 1x5 kernel", {2, 3, 4, 9},
+                {.out_channels = 4, .kernel = {1, 5}, .padding = {0, 2, 0, 2}}),
+      conv_case("conv2d dilation 2", {1, 4, 9, 8},
+                {.out_channels = 3, .kernel = 3, .padding = 2, .dilation = 2}),
+      conv_case("conv2d groups 2", {2, 6, 5, 5},
+                {.out_channels = 4, .kernel = 3, .padding = 1, .groups = 2}),
+      conv_case("conv2d depthwise", {2, 8, 6, 7},
+                {.out_channels = 8, .kernel = 3, .stride = 2, .padding = 1, .groups = 8,
+                 .bias = false}),
+      {"batch_norm batch statistics", norm, {3, 5, 4, 3}},
+      {"batch_norm batch 1", norm, {1, 5, 7, 7}},
+      {"batch_norm running statistics", norm, {3, 5, 4, 3}, false},
+      {"batch_norm frozen", norm, {3, 5, 4, 3}, true, {"bn"}},
+      {"batch_norm relu", norm_relu, {2, 17, 5, 3}},
+      {"batch_norm add relu", norm_add_relu, {2, 4, 5, 6}},
+      {"batch_norm add relu, running", norm_add_relu, {2, 4, 5, 6}, false},
+      unary("relu", {2, 3, 5, 7}, relu),
+      unary("relu6", {2, 3, 5, 7},
+            [](Value x) {
+              return relu6(conv2d({x.graph, "c"}, x, {.out_channels = 9, .kernel = 5}));
+            }),
+      pool_case("max_pool2d 3x3 stride 2", {2, 5, 9, 8}, {.kernel = 3, .padding = 1}, true),
+      pool_case("max_pool2d ceil", {1, 3, 8, 6}, {.kernel = 3, .stride = 2, .ceil_mode = true},
+                true),
+      pool_case("max_pool2d stride > kernel", {1, 17, 8, 7}, {.kernel = 1, .stride = 3}, true),
+      pool_case("avg_pool2d", {2, 5, 8, 6}, {}, false),
+      pool_case("avg_pool2d pad ceil", {2, 3, 8, 9},
+                {.kernel = 3, .padding = 1, .ceil_mode = true}, false),
+      pool_case("avg_pool2d pad not counted", {2, 3, 7, 9},
+                {.kernel = 3, .padding = 1, .count_include_pad = false}, false),
+      unary("adaptive_avg_pool2d", {2, 3, 7, 10},
+            [](Value x) { return adaptive_avg_pool2d(x, {3, 4}); }),
+      unary("adaptive_avg_pool2d larger than its input", {1, 3, 2, 3},
+            [](Value x) { return adaptive_avg_pool2d(x, 5); }),
+      unary("global_avg_pool", {3, 7, 5, 4}, global_avg_pool),
+      unary("linear", {3, 5, 4, 4},
+            [](Value x) {
+              return linear({x.graph, "fc"}, global_avg_pool(x), {.out_features = 4});
+            }),
+      unary("flatten, linear without bias", {3, 2, 6, 6},
+            [](Value x) {
+              return linear({x.graph, "fc"}, flatten(adaptive_avg_pool2d(x, 2)),
+                            {.out_features = 3, .bias = false});
+            }),
+      {"add, concat, fan-out", fan_out, {2, 3, 4, 5}},
+      unary("add to itself", {2, 3, 4, 5}, [](Value x) { return add(x, x); }),
+      unary("softmax", {3, 11, 2, 2}, [](Value x) { return softmax(global_avg_pool(x)); }),
+      unary("dropout off", {2, 3, 4, 4}, [](Value x) { return dropout(x, 0.5); }),
+      unary("strided_slice", {2, 3, 7, 6}, [](Value x) { return strided_slice(x, 2); }),
+      unary("pad_channels", {2, 3, 5, 4}, [](Value x) { return pad_channels(x, 1, 3); }),
+      unary("slice_pad", {2, 4, 7, 5},
+            [](Value x) {
+              return slice_pad(x, {.stride = 2, .channels_before = 2, .channels_after = 1});
+            }),
+      unary("block: basic", {2, 6, 7, 7},
+            [](Value x) { return basic_block({x.graph, "b"}, x, 8, 2); }),
+      unary("block: basic, identity", {2, 6, 5, 5},
+            [](Value x) { return basic_block({x.graph, "b"}, x, 6, 1); }),
+      unary("block: bottleneck", {2, 6, 7, 5},
+            [](Value x) { return bottleneck({x.graph, "b"}, x, 3, 2); }),
+      unary("block: dense", {2, 5, 5, 6},
+            [](Value x) { return dense_block({x.graph, "d"}, x, 3, {.growth_rate = 3}); }),
+  };
+}
+
+}  // namespace
+
+TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
+  std::set<std::string> covered;
+  for (const GradientCase& c : cases()) {
+    Graph graph;
+    c.build(graph);
+    for (const Node& node : graph.nodes())
+      if (node.op) covered.insert(node.op->type());
+    for (bool fuse : {false, true}) {
+      CAPTURE(c.name);
+      CAPTURE(fuse);
+      const GradientErrors errors = check_gradient(c, fuse);
+      CAPTURE(errors.worst);
+      CHECK(errors.output < 2e-6);
+      CHECK(errors.gradient < 1e-5);
+      CHECK(errors.statistics < 1e-6);
+    }
+  }
+  std::string list;
+  for (const auto& type : covered) list += (list.empty() ? "" : " ") + type;
+  MESSAGE("checked: " << list);
+  CHECK(list ==
+        "adaptive_avg_pool2d add avg_pool2d batch_norm concat conv2d dropout flatten "
+        "global_avg_pool linear max_pool2d relu relu6 slice_pad softmax");
+}

@@ -1,0 +1,124 @@
+#include "tests/reference/check_gradient.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace limbic {
+namespace {
+
+constexpr double step = 1e-5;
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Parameters away from their special first values: norms scale and shift, variances are positive.
+Parameters randomised(const Graph& graph) {
+  Parameters parameters = graph.initialise(7);
+  for (const auto& [name, parameter] : parameters) {
+    if (parameter.value.dtype() != DType::f32) continue;
+    Random random(11, hash_name(name.c_str()));
+    const bool positive = name.ends_with("running_var");
+    for (float& x : parameter.value.values()) {
+      if (positive) x = static_cast<float>(random.uniform(0.5, 2));
+      else if (parameter.value.rank() == 1) x = static_cast<float>(x + 0.5 * random.normal());
+    }
+  }
+  return parameters;
+}
+
+struct Sampled {
+  std::vector<double> fast, twin;
+};
+
+}  // namespace
+
+double relative_error(std::span<const double> a, std::span<const double> b) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < b.size(); ++i) {
+    if (std::isnan(a[i])) return INFINITY;
+    difference += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  return std::sqrt(difference) / std::max(std::sqrt(norm), 1e-12);
+}
+
+GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples) {
+  Graph graph;
+  graph.label("out", c.build(graph));
+  const int out_node = graph.find("out");
+  const Parameters parameters = randomised(graph);
+  Random random(3);
+  Tensor input(c.input);
+  for (float& x : input.values()) x = static_cast<float>(random.normal());
+
+  PlanOptions options = PlanOptions::training(c.input);
+  options.batch_statistics = c.batch_statistics;
+  options.dropout = false;
+  options.input_gradient = true;
+  options.keep = {"out"};
+  options.loss_at = "out";
+  options.frozen = c.frozen;
+  options.fuse = fuse;
+  Plan plan(graph, parameters, options);
+  plan.poison();
+  plan.run(input);
+
+  naive::Arrays twin_parameters = naive::from_parameters(parameters);
+  naive::Array twin_input = naive::from_tensor(input);
+  const naive::Mode mode{c.batch_statistics && c.frozen.empty()};
+  // The graph's own output alone: running statistics must not move between two evaluations.
+  const auto evaluate = [&](naive::Arrays p) {
+    return naive::evaluate(graph, p, twin_input, mode)[static_cast<size_t>(out_node)].values;
+  };
+  GradientErrors errors;
+  errors.output = relative_error(naive::from_tensor(plan.output("out")).values,
+                                 evaluate(twin_parameters));
+
+  std::vector<double> weights(static_cast<size_t>(count(graph.infer(c.input).back())));
+  std::vector<float> diff;
+  for (double& w : weights) diff.push_back(static_cast<float>(w = float(random.normal())));
+  plan.backward(diff);
+
+  const auto compare = [&](const std::string& name, const Tensor& fast, naive::Array& twin) {
+    Sampled s;
+    Random pick(5, hash_name(name.c_str()));
+    const int64_t n = fast.size(), tried = std::min(n, samples);
+    for (int64_t k = 0; k < tried; ++k) {
+      const auto i = static_cast<size_t>(tried == n ? k : pick.below(n));
+      const double before = twin.values[i];
+      twin.values[i] = before + step;
+      const double up = dot(evaluate(twin_parameters), weights);
+      twin.values[i] = before - step;
+      const double down = dot(evaluate(twin_parameters), weights);
+      twin.values[i] = before;
+      s.fast.push_back(static_cast<double>(fast.data()[i]));
+      s.twin.push_back((up - down) / (2 * step));
+    }
+    const double error = relative_error(s.fast, s.twin);
+    if (error >= errors.gradient) {
+      errors.gradient = error;
+      errors.worst = name;
+    }
+  };
+  compare("input", plan.gradient("input"), twin_input);
+  for (const auto& [name, parameter] : parameters) {
+    const auto frozen = [&](const std::string& prefix) { return name.rfind(prefix, 0) == 0; };
+    if (!parameter.trainable || std::any_of(c.frozen.begin(), c.frozen.end(), frozen)) continue;
+    compare(name, plan.parameter_gradient(name), twin_parameters.at(name));
+  }
+
+  Parameters after = parameters.clone();
+  plan.store(after);
+  naive::evaluate(graph, twin_parameters, twin_input, mode);
+  for (const auto& [name, parameter] : after)
+    if (name.find("running_") != std::string::npos)
+      errors.statistics = std::max(
+          errors.statistics, relative_error(naive::from_tensor(parameter.value).values,
+                                            twin_parameters.at(name).values));
+  return errors;
+}
+
+}  // namespace limbic

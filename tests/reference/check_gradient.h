@@ -1,0 +1,32 @@
+#pragma once
+#include <functional>
+
+#include "nn/plan.h"
+#include "tests/reference/naive.h"
+
+namespace limbic {
+
+struct GradientCase {
+  std::string name;
+  std::function<Value(Graph&)> build;  ///< Appends layers after its own Graph::input.
+  Shape input;
+  bool batch_statistics = true;
+  std::vector<std::string> frozen;
+};
+
+/// The worst relative errors ||fast - twin|| / ||twin|| over all tensors of a case.
+struct GradientErrors {
+  double output = 0, gradient = 0, statistics = 0;
+  std::string worst;  ///< Which gradient was worst.
+};
+
+/// For L = sum(random * output): the fast op's output and running statistics against the f64 twin's,
+/// and its gradient with respect to the input and every trainable parameter against central
+/// differences on the twin, over up to `samples` elements of each tensor. Everything that the fast
+/// op must write is filled with NaN before.
+GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples = 400);
+
+/// ||a - b|| / ||b||.
+double relative_error(std::span<const double> a, std::span<const double> b);
+
+}  // namespace limbic
