@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "io/jpeg.h"
+
 namespace limbic {
 namespace {
 
@@ -21,65 +23,6 @@ size_t big16(Bytes b, size_t at) { return size_t{b[at]} << 8 | b[at + 1]; }
 size_t big32(Bytes b, size_t at) { return big16(b, at) << 16 | big16(b, at + 2); }
 size_t little16(Bytes b, size_t at) { return size_t{b[at + 1]} << 8 | b[at]; }
 size_t little32(Bytes b, size_t at) { return little16(b, at + 2) << 16 | little16(b, at); }
-
-// The position of the next marker's code byte at or after `at`; size() where there is none.
-// `in_scan`: 0xFF00 and restart markers belong to the entropy-coded data.
-size_t next_marker(Bytes bytes, size_t at, bool in_scan) {
-  while (at < bytes.size()) {
-    const void* found = std::memchr(bytes.data() + at, 0xFF, bytes.size() - at);
-    if (!found) return bytes.size();
-    at = static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data()) + 1;
-    while (at < bytes.size() && bytes[at] == 0xFF) ++at;
-    if (at == bytes.size()) return at;
-    const uint8_t code = bytes[at];
-    if (code == 0x00 || (in_scan && code >= 0xD0 && code <= 0xD7)) continue;
-    return at;
-  }
-  return at;
-}
-
-void read_jpeg_segment(Bytes bytes, uint8_t code, size_t body, size_t length, Container& out) {
-  const bool frame = code >= 0xC0 && code <= 0xCF && code != 0xC4 && code != 0xC8 && code != 0xCC;
-  if (frame && length >= 6) out.components = bytes[body + 5];
-  if (code == 0xE1 && out.exif.empty() && length > 6 && has(bytes, body, {"Exif\0\0", 6}))
-    out.exif = bytes.subspan(body + 6, length - 6);
-  if (code == 0xEE && length >= 12 && has(bytes, body, "Adobe"))
-    out.adobe_transform_at = static_cast<int64_t>(body + 11);
-}
-
-Container inspect_jpeg(Bytes bytes) {
-  constexpr int most_scans = 256;  // more would only serve to keep the decoder busy for hours
-  Container out;
-  int scans = 0;
-  bool in_scan = false;
-  for (size_t at = 2;;) {
-    at = next_marker(bytes, at, in_scan);
-    in_scan = false;
-    if (at >= bytes.size()) break;
-    const uint8_t code = bytes[at++];
-    if (code == 0xD9) {
-      if (scans == 0) out.problem = "a JPEG without picture data";
-      return out;
-    }
-    if (code == 0x01 || (code >= 0xD0 && code <= 0xD8)) continue;  // these have no length
-    if (bytes.size() - at < 2) break;
-    const size_t length = big16(bytes, at);
-    if (length < 2) {
-      out.problem = "corrupt JPEG";
-      return out;
-    }
-    if (bytes.size() - at < length) break;
-    read_jpeg_segment(bytes, code, at + 2, length - 2, out);
-    at += length;
-    in_scan = code == 0xDA;
-    if (in_scan && ++scans > most_scans) {
-      out.problem = "a JPEG of too many scans";
-      return out;
-    }
-  }
-  out.problem = "truncated JPEG";
-  return out;
-}
 
 Container inspect_png(Bytes bytes) {
   Container out;
@@ -178,18 +121,6 @@ Container inspect(Bytes bytes, PictureKind kind) {
       break;
   }
   return {.problem = "not a picture"};
-}
-
-std::vector<uint8_t> with_adobe_segment(Bytes bytes, const Container& found) {
-  std::vector<uint8_t> out(bytes.begin(), bytes.end());
-  if (found.adobe_transform_at < 0) {
-    constexpr uint8_t cmyk[] = {0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0};
-    out.insert(out.begin() + 2, std::begin(cmyk), std::end(cmyk));
-  } else if (uint8_t& transform = out[static_cast<size_t>(found.adobe_transform_at)];
-             transform != 0) {
-    transform = 2;  // YCCK
-  }
-  return out;
 }
 
 }  // namespace limbic

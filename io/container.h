@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace limbic {
 
@@ -24,10 +23,5 @@ struct Container {
 /// Walks the file up to the end of its (first) picture. The decoder alone would fill what a cut
 /// file lacks with grey and say nothing. Never reads outside `bytes`.
 Container inspect(std::span<const uint8_t> bytes, PictureKind kind);
-
-/// A four-component JPEG with an Adobe segment that the decoder understands: without one, it would
-/// take CMYK for YCbCr and alpha. `found` is what inspect gave for `bytes`.
-/// Source: what libjpeg assumes (jdapimin.c, default_decompress_parms).
-std::vector<uint8_t> with_adobe_segment(std::span<const uint8_t> bytes, const Container& found);
 
 }  // namespace limbic

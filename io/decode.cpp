@@ -3,6 +3,7 @@
 #include "io/codec.h"
 #include "io/container.h"
 #include "io/exif.h"
+#include "io/jpeg.h"
 #include "nn/core/error.h"
 #include "nn/core/file.h"
 

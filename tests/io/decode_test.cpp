@@ -56,14 +56,15 @@ bool contains(const std::string& text, const std::string& part) {
 TEST_CASE("decode: every kind of file against Pillow's pixels") {
   const auto expected = expected_pictures();
   REQUIRE(expected.size() == 25);
-  for (const auto& [name, pixels] : expected) {
+  for (const auto& entry : expected) {
+    const std::string& name = entry.first;
     CAPTURE(name);
     const Picture picture = decode_file(golden("pictures/" + name), {.apply_exif = false});
     // Another inverse DCT and another upsampling of colour than libjpeg's.
     const int tolerance = name == "subsampled.jpg" || name == "progressive.jpg" ? 5
                           : name.ends_with(".jpg")                              ? 3
                                                                                 : 0;
-    CHECK(largest_difference(picture, pixels) <= tolerance);
+    CHECK(largest_difference(picture, entry.second) <= tolerance);
   }
 }
 
@@ -223,4 +224,44 @@ TEST_CASE("decode: 2000 damaged files give a picture or an Error") {
   MESSAGE(decoded << " decoded, " << refused << " refused in " << seconds.count() << " s");
   CHECK(decoded > 100);
   CHECK(refused > 100);
+}
+
+TEST_CASE("decode: colour and samples of unusual files") {
+  // Four inks without a word on them are CMYK, not YCbCr and alpha.
+  const auto expected = expected_pictures();
+  CHECK(largest_difference(decode_file(golden("pictures/cmyk_without_adobe.jpg")),
+                           expected.at("cmyk.jpg")) <= 3);
+  CHECK(expected.at("ycck.jpg") != expected.at("cmyk.jpg"));
+  // 16 bits keep their high byte: the generator adds 77 below it.
+  CHECK(decode_file(golden("pictures/rgb16.png")) == decode_file(golden("pictures/rgb.png")));
+  // The first frame, not the one that is its rotation.
+  CHECK(decode_file(golden("pictures/first.gif")) == expected.at("palette.png"));
+}
+
+TEST_CASE("decode: tables that would lead the decoder astray") {
+  const Bytes jpeg = read_file(golden("pictures/rgb.jpg"));
+  const auto find = [&jpeg](uint8_t code) {
+    for (size_t i = 0; i + 1 < jpeg.size(); ++i)
+      if (jpeg[i] == 0xFF && jpeg[i + 1] == code) return i;
+    return jpeg.size();
+  };
+  const size_t huffman = find(0xC4), quantisation = find(0xDB), scan = find(0xDA);
+  REQUIRE(scan < jpeg.size());
+  Bytes crowded = jpeg;  // 16 x 255 codes in one table
+  std::fill_n(&crowded[huffman + 5], 16, uint8_t{255});
+  CHECK(contains(refusal(crowded), "corrupt JPEG"));
+  for (const size_t at : {huffman, quantisation}) {  // turned into a comment: never defined
+    Bytes missing = jpeg;
+    missing[at + 1] = 0xFE;
+    CHECK(contains(refusal(missing), "corrupt JPEG"));
+  }
+  Bytes elsewhere = jpeg;
+  elsewhere[scan + 6] = 0x33;  // tables number 3
+  CHECK(contains(refusal(elsewhere), "corrupt JPEG"));
+  Bytes repeated(jpeg.begin(), jpeg.end() - 2);
+  for (int i = 0; i < 300; ++i)
+    repeated.insert(repeated.end(), jpeg.begin() + static_cast<std::ptrdiff_t>(scan),
+                    jpeg.end() - 2);
+  repeated.insert(repeated.end(), {0xFF, 0xD9});
+  CHECK(contains(refusal(repeated), "too many scans"));
 }

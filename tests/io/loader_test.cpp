@@ -1,0 +1,224 @@
+#include "io/loader.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "io/decode.h"
+#include "nn/core/parallel.h"
+#include "tests/io/pictures.h"
+
+namespace fs = std::filesystem;
+using namespace limbic;
+using namespace limbic::testing;
+
+namespace {
+
+constexpr int64_t side = 12;
+
+// `n` pictures of different sizes in two classes; those whose number is in `broken` are text.
+Dataset make_dataset(const TemporaryFolder& folder, int64_t n,
+                     const std::vector<int64_t>& broken = {}) {
+  for (int64_t i = 0; i < n; ++i) {
+    const std::string path = folder / concat(i % 2 == 0 ? "a/" : "b/", i + 1000, ".png");
+    if (std::find(broken.begin(), broken.end(), i) != broken.end())
+      write_text(path, "no picture");
+    else
+      write_png(path, random_picture(13 + i % 5, 14 + i % 7, static_cast<uint64_t>(i)));
+  }
+  return list_folders(folder.path.string());
+}
+
+Preset small_preset() { return with_image_size(find_preset("limbic"), side); }
+
+Augmentation all_augmentation() {
+  return {.random_resized_crop = true,
+          .flip = true,
+          .brightness = 0.3,
+          .contrast = 0.3,
+          .saturation = 0.3};
+}
+
+struct Epoch {
+  std::vector<int64_t> indices, labels, batch_sizes;
+  std::vector<float> values;
+  bool operator==(const Epoch&) const = default;
+};
+
+Epoch rest_of_epoch(Loader& loader) {
+  Epoch out;
+  for (Batch batch; loader.next(batch);) {
+    CHECK(batch.images.shape() == Shape{batch.size(), 3, side, side});
+    out.batch_sizes.push_back(batch.size());
+    out.indices.insert(out.indices.end(), batch.indices.begin(), batch.indices.end());
+    out.labels.insert(out.labels.end(), batch.labels.begin(), batch.labels.end());
+    const auto values = batch.images.values();
+    out.values.insert(out.values.end(), values.begin(), values.end());
+  }
+  return out;
+}
+
+Epoch run_epoch(Loader& loader, int64_t epoch) {
+  loader.start_epoch(epoch);
+  return rest_of_epoch(loader);
+}
+
+}  // namespace
+
+TEST_CASE("loader: batches hold what preprocess gives, in order") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 11);
+  Loader loader(dataset, small_preset(), std::nullopt, {.batch_size = 4});
+  CHECK(loader.batches() == 3);
+  const Epoch epoch = rest_of_epoch(loader);
+  CHECK(epoch.batch_sizes == std::vector<int64_t>{4, 4, 3});
+  REQUIRE(epoch.indices.size() == 11);
+  std::vector<float> chw(3 * side * side);
+  for (size_t i = 0; i < 11; ++i) {
+    CHECK(epoch.indices[i] == static_cast<int64_t>(i));
+    CHECK(epoch.labels[i] == dataset.samples[i].label);
+    preprocess(decode_file(dataset.samples[i].path), small_preset(), chw.data());
+    CHECK(std::equal(chw.begin(), chw.end(),
+                     epoch.values.begin() + static_cast<int64_t>(i * chw.size())));
+  }
+  Loader full(dataset, small_preset(), std::nullopt, {.batch_size = 4, .drop_last = true});
+  CHECK(full.batches() == 2);
+  CHECK(rest_of_epoch(full).batch_sizes == std::vector<int64_t>{4, 4});
+}
+
+TEST_CASE("loader: the same bits whatever the threads, the cache and the read-ahead") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 40, {3, 4, 5, 17, 39});
+  const int before = threads();
+  for (const bool augmented : {false, true}) {
+    CAPTURE(augmented);
+    const auto augmentation =
+        augmented ? std::optional(all_augmentation()) : std::optional<Augmentation>();
+    std::vector<Epoch> reference;
+    for (const int thread_count : {1, 2})
+      for (const int64_t cache : {0, 5000, 1 << 20})
+        for (const int64_t read_ahead : {0, 1 << 20}) {
+          set_threads(thread_count);
+          Loader loader(dataset, small_preset(), augmentation,
+                        {.batch_size = 8,
+                         .seed = 5,
+                         .shuffle = true,
+                         .cache_bytes = cache,
+                         .read_ahead_bytes = read_ahead});
+          const std::vector<Epoch> epochs{run_epoch(loader, 0), run_epoch(loader, 1),
+                                          run_epoch(loader, 0)};
+          CHECK(epochs[0] == epochs[2]);
+          CHECK(epochs[0] != epochs[1]);
+          if (reference.empty()) reference = epochs;
+          CHECK(epochs == reference);
+        }
+    // Batches stay full around the five that cannot be used.
+    CHECK(reference[0].batch_sizes == std::vector<int64_t>{8, 8, 8, 8, 3});
+  }
+  set_threads(before);
+}
+
+TEST_CASE("loader: an epoch resumes at a position") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 30, {2, 9, 21});
+  const LoaderOptions options{.batch_size = 4, .seed = 9, .shuffle = true};
+  Loader whole(dataset, small_preset(), all_augmentation(), options);
+  whole.start_epoch(3);
+  Batch batch;
+  for (int i = 0; i < 3; ++i) REQUIRE(whole.next(batch));
+  Loader resumed(dataset, small_preset(), all_augmentation(), options);
+  resumed.start_epoch(3, whole.position());
+  CHECK(resumed.epoch() == 3);
+  CHECK(rest_of_epoch(resumed) == rest_of_epoch(whole));
+  CHECK(resumed.position() == 30);
+  resumed.start_epoch(4, 30);  // at the very end: an epoch without batches
+  CHECK_FALSE(resumed.next(batch));
+  CHECK_THROWS_AS(resumed.start_epoch(4, 31), Error);
+  CHECK_THROWS_AS(resumed.start_epoch(-1), Error);
+}
+
+TEST_CASE("loader: unusable pictures are named once") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 10, {0, 7});
+  fs::remove(dataset.samples[3].path);
+  Loader loader(dataset, small_preset(), std::nullopt, {.batch_size = 3});
+  CHECK(run_epoch(loader, 0).indices.size() == 7);
+  CHECK(run_epoch(loader, 1).indices.size() == 7);
+  REQUIRE(loader.skipped().size() == 3);
+  for (const SkippedSample& skipped : loader.skipped()) {
+    CAPTURE(skipped.reason);
+    CHECK(fs::path(skipped.path).is_absolute());
+    CHECK(skipped.reason.find(skipped.path) == std::string::npos);
+    CHECK(skipped.reason.find('\n') == std::string::npos);
+  }
+  CHECK(loader.skipped()[0].reason.find("text file") != std::string::npos);
+  CHECK(loader.skipped()[1].reason.find("cannot open") != std::string::npos);
+}
+
+TEST_CASE("loader: a folder that vanishes half-way") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 20);
+  Loader loader(dataset, small_preset(), std::nullopt,
+                {.batch_size = 4, .cache_bytes = 0, .read_ahead_bytes = 0});
+  Batch batch;
+  REQUIRE(loader.next(batch));
+  fs::remove_all(folder.path);
+  const size_t rest = rest_of_epoch(loader).indices.size();  // what was read before
+  CHECK(rest <= 2);
+  CHECK(loader.skipped().size() == 16 - rest);
+  loader.start_epoch(1);
+  const std::string message = error_of([&] { loader.next(batch); });
+  CHECK(message.find("none of the 20 pictures can be used") != std::string::npos);
+  CHECK(message.find(loader.skipped().front().path) != std::string::npos);
+
+  // What was decoded before stays usable.
+  const TemporaryFolder other;
+  Loader cached(make_dataset(other, 20), small_preset(), std::nullopt, {.batch_size = 4});
+  const Epoch first = run_epoch(cached, 0);
+  fs::remove_all(other.path);
+  CHECK(run_epoch(cached, 0) == first);
+}
+
+TEST_CASE("loader: a batch keeps its memory") {
+  const TemporaryFolder folder;
+  Loader loader(make_dataset(folder, 10), small_preset(), std::nullopt, {.batch_size = 4});
+  Batch batch;
+  REQUIRE(loader.next(batch));
+  const void* memory = batch.images.raw();
+  while (loader.next(batch)) CHECK(batch.images.raw() == memory);
+  CHECK(batch.size() == 0);
+}
+
+TEST_CASE("loader: it ends at any moment, and refuses nonsense") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 30);
+  for (int batches = 0; batches < 8; ++batches) {
+    Loader loader(dataset, small_preset(), std::nullopt,
+                  {.batch_size = 4, .read_ahead_bytes = 2000});
+    Batch batch;
+    for (int i = 0; i < batches; ++i) loader.next(batch);
+    for (int64_t epoch = 0; epoch < 5; ++epoch) loader.start_epoch(epoch, epoch);
+  }
+  CHECK_THROWS_AS(Loader({}, small_preset(), std::nullopt, {}), Error);
+  CHECK_THROWS_AS(Loader(dataset, small_preset(), std::nullopt, {.batch_size = 0}), Error);
+  CHECK_THROWS_AS(Loader(dataset, small_preset(), Augmentation{.padding = -1}, {}), Error);
+}
+
+TEST_CASE("loader: real photos") {
+  const std::string dir = LIMBIC_SOURCE_DIR "/../shared/data/images/hymenoptera/val";
+  if (!fs::exists(dir)) {
+    MESSAGE("skipped: no photos at " << dir);
+    return;
+  }
+  Dataset dataset = list_folders(dir);
+  CHECK(dataset.classes == std::vector<std::string>{"ants", "bees"});
+  CHECK(dataset.size() == 153);
+  dataset.samples.resize(48);
+  Loader loader(dataset, find_preset("torchvision"), std::nullopt, {.batch_size = 16});
+  Batch batch;
+  int64_t seen = 0;
+  while (loader.next(batch)) seen += batch.size();
+  CHECK(seen == 48);
+  CHECK(loader.skipped().empty());
+}
