@@ -58,6 +58,8 @@ Container inspect_gif(Bytes bytes) {
   size_t at = 13 + table_bytes(bytes[10]);
   while (at < bytes.size()) {
     if (bytes[at] == 0x21) {
+      if (has(bytes, at, "\x21\xF9\x04") && bytes.size() - at > 3)
+        out.gif_flags_at = static_cast<int64_t>(at + 3);
       at = skip_blocks(at + 2);
     } else if (bytes[at] == 0x2C && at + 10 < bytes.size()) {
       at = skip_blocks(at + 11 + table_bytes(bytes[at + 9]));

@@ -10,19 +10,35 @@
 namespace limbic {
 namespace {
 
-// No format packs more pixels into a byte (a one-bit PNG of one colour comes to 8 * 1032): a header
-// that declares more lies, and nothing is allocated for it.
-constexpr int64_t most_pixels_per_byte = 10000;
+// No file packs more pixels into a byte: a one-bit PNG of one colour comes to 8 * 1032, a JPEG to
+// 512 (one bit for a block's DC). A header that declares more lies, and nothing is allocated for
+// it.
+int64_t most_pixels_per_byte(PictureKind kind) { return kind == PictureKind::jpeg ? 1000 : 10000; }
 
-void check_size(std::span<const uint8_t> bytes, const std::string& name, int64_t max_pixels) {
+void check_size(std::span<const uint8_t> bytes, PictureKind kind, const std::string& name,
+                int64_t max_pixels) {
   const auto size = stb_size(bytes);
   require(size.has_value(), name, ": corrupt or unsupported picture (its header cannot be read)");
   const int64_t pixels = size->height * size->width;
   require(pixels <= max_pixels, name, ": ", size->width, "x", size->height,
           " pixels, more than the ", max_pixels, " allowed");
-  require(pixels <= most_pixels_per_byte * static_cast<int64_t>(bytes.size()), name, ": declares ",
-          size->width, "x", size->height, " pixels, which its ", bytes.size(),
+  require(pixels <= most_pixels_per_byte(kind) * static_cast<int64_t>(bytes.size()), name,
+          ": declares ", size->width, "x", size->height, " pixels, which its ", bytes.size(),
           " bytes cannot hold");
+}
+
+// What the decoder is given: a changed copy where it would otherwise read colours differently.
+std::span<const uint8_t> prepared(std::span<const uint8_t> bytes, PictureKind kind,
+                                  const Container& found, std::vector<uint8_t>& copy) {
+  if (kind == PictureKind::jpeg && found.components == 4) {
+    copy = with_adobe_segment(bytes, found);
+  } else if (kind == PictureKind::gif && found.gif_flags_at >= 0) {
+    copy.assign(bytes.begin(), bytes.end());
+    copy[static_cast<size_t>(found.gif_flags_at)] &= 0xFE;  // nothing is transparent
+  } else {
+    return bytes;
+  }
+  return copy;
 }
 
 }  // namespace
@@ -37,12 +53,11 @@ Picture decode(std::span<const uint8_t> bytes, const std::string& name,
   }
   const Container found = inspect(bytes, kind);
   require(found.problem.empty(), name, ": ", found.problem);
-  check_size(bytes, name, options.max_pixels);
+  check_size(bytes, kind, name, options.max_pixels);
 
+  std::vector<uint8_t> copy;
   std::string reason;
-  auto picture = kind == PictureKind::jpeg && found.components == 4
-                     ? stb_decode(with_adobe_segment(bytes, found), reason)
-                     : stb_decode(bytes, reason);
+  auto picture = stb_decode(prepared(bytes, kind, found, copy), reason);
   require(picture.has_value(), name, ": cannot be decoded: ", reason);
   return options.apply_exif ? apply_orientation(std::move(*picture), exif_orientation(found.exif))
                             : std::move(*picture);

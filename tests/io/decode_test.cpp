@@ -183,6 +183,9 @@ TEST_CASE("decode: sizes are checked before memory is asked for") {
   const auto frame =
       std::search(jpeg.begin(), jpeg.end(), std::begin({0xFF, 0xC0}), std::end({0xFF, 0xC0}));
   (void)frame;
+  for (size_t i = 0; i + 8 < jpeg.size(); ++i)
+    if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) jpeg[i + 5] = jpeg[i + 7] = 16;  // 4096 and more
+  CHECK(contains(refusal(jpeg), "cannot hold"));
   CHECK(contains(refusal(encode_png(Picture(20, 30)), {.max_pixels = 599}), "30x20 pixels"));
   CHECK(decode(encode_png(Picture(20, 30)), "a", {.max_pixels = 600}).width == 30);
 }
@@ -234,6 +237,15 @@ TEST_CASE("decode: colour and samples of unusual files") {
   CHECK(expected.at("ycck.jpg") != expected.at("cmyk.jpg"));
   // 16 bits keep their high byte: the generator adds 77 below it.
   CHECK(decode_file(golden("pictures/rgb16.png")) == decode_file(golden("pictures/rgb.png")));
+  // A GIF's transparent pixels keep their colour, as a PNG's do.
+  const Bytes gif = read_file(golden("pictures/first.gif"));
+  const std::ptrdiff_t tables_end = 13 + (3 << ((gif[10] & 7) + 1));
+  for (uint8_t entry = 0; entry < 64; ++entry) {
+    const Bytes control = {0x21, 0xF9, 4, 1, 0, 0, entry, 0};
+    Bytes transparent = gif;
+    transparent.insert(transparent.begin() + tables_end, control.begin(), control.end());
+    CHECK(decode(transparent, "a.gif") == expected.at("first.gif"));
+  }
   // The first frame, not the one that is its rotation.
   CHECK(decode_file(golden("pictures/first.gif")) == expected.at("palette.png"));
 }
