@@ -1,5 +1,6 @@
 #include "io/check.h"
 
+#include <algorithm>
 #include <map>
 
 #include "io/decode.h"

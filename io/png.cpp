@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+
 #include "nn/core/error.h"
 
 namespace limbic {

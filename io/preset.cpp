@@ -1,5 +1,6 @@
 #include "io/preset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 

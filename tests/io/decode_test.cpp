@@ -259,9 +259,14 @@ TEST_CASE("decode: tables that would lead the decoder astray") {
   };
   const size_t huffman = find(0xC4), quantisation = find(0xDB), scan = find(0xDA);
   REQUIRE(scan < jpeg.size());
-  Bytes crowded = jpeg;  // 16 x 255 codes in one table
-  std::fill_n(&crowded[huffman + 5], 16, uint8_t{255});
-  CHECK(contains(refusal(crowded), "corrupt JPEG"));
+  Bytes crowded = {0xFF, 0xC4, 0, 0, 0};  // 16 x 255 codes in one table
+  crowded.resize(5 + 16, 255);
+  crowded.resize(5 + 16 + 16 * 255, 0);
+  crowded[2] = static_cast<uint8_t>((crowded.size() - 2) >> 8);
+  crowded[3] = static_cast<uint8_t>(crowded.size() - 2);
+  Bytes overrun = jpeg;
+  overrun.insert(overrun.begin() + 2, crowded.begin(), crowded.end());
+  CHECK(contains(refusal(overrun), "corrupt JPEG"));
   for (const size_t at : {huffman, quantisation}) {  // turned into a comment: never defined
     Bytes missing = jpeg;
     missing[at + 1] = 0xFE;

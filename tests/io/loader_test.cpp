@@ -119,6 +119,33 @@ TEST_CASE("loader: the same bits whatever the threads, the cache and the read-ah
   set_threads(before);
 }
 
+TEST_CASE("loader: where samples were skipped, each picture still stands beside its own index") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 20, {0, 4, 5, 19});
+  Loader loader(dataset, small_preset(), std::nullopt, {.batch_size = 6});
+  const Epoch epoch = rest_of_epoch(loader);
+  CHECK(epoch.batch_sizes == std::vector<int64_t>{6, 6, 4});
+  std::vector<float> chw(3 * side * side);
+  for (size_t i = 0; i < epoch.indices.size(); ++i) {
+    const Sample& sample = dataset.samples[static_cast<size_t>(epoch.indices[i])];
+    preprocess(decode_file(sample.path), small_preset(), chw.data());
+    CHECK(epoch.labels[i] == sample.label);
+    CHECK(std::equal(chw.begin(), chw.end(),
+                     epoch.values.begin() + static_cast<int64_t>(i * chw.size())));
+  }
+}
+
+TEST_CASE("loader: augmentation is drawn anew each epoch, and for each seed") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 6);
+  Loader loader(dataset, small_preset(), all_augmentation(), {.batch_size = 6, .seed = 1});
+  Loader other(dataset, small_preset(), all_augmentation(), {.batch_size = 6, .seed = 2});
+  const Epoch first = run_epoch(loader, 0);
+  CHECK(first.indices == run_epoch(loader, 1).indices);
+  CHECK(first.values != run_epoch(loader, 1).values);
+  CHECK(first.values != run_epoch(other, 0).values);
+}
+
 TEST_CASE("loader: an epoch resumes at a position") {
   const TemporaryFolder folder;
   const Dataset dataset = make_dataset(folder, 30, {2, 9, 21});
