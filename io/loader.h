@@ -91,8 +91,8 @@ class Loader {
   Preset preset_;
   std::optional<Augmentation> augmentation_;
   LoaderOptions options_;
-  std::vector<Picture>
-      cache_;  // by sample; empty: not kept. Fitted already if nothing is augmented
+  // by sample; empty: not kept. Fitted already if nothing is augmented
+  std::vector<Picture> cache_;
   int64_t cached_bytes_ = 0;
   std::vector<SkippedSample> skipped_;
   std::set<int64_t> skipped_indices_;

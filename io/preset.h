@@ -17,8 +17,8 @@ struct Preset {
   bool squash = false;       ///< Resize straight to crop x crop instead, whatever the proportions.
   int64_t crop = 224;        ///< Height and width of the network's input.
   double scale = 1.0 / 255;  ///< Of pixel values 0-255.
-  std::array<double, 3> mean{},
-      std{1, 1, 1};  ///< Of scaled values, in the network's channel order.
+  /// Of scaled values, in the network's channel order.
+  std::array<double, 3> mean{}, std{1, 1, 1};
   bool bgr = false;  ///< The network's channel order; pictures are RGB.
   bool apply_exif = false;
 
@@ -28,7 +28,7 @@ struct Preset {
 
 /// "limbic" (ours: torchvision's with EXIF applied), "torchvision", "cifar", "keras-caffe",
 /// "keras-torch", "keras-tf". Throws Error listing the names.
-/// Source: torchvision 0.x ImageClassification presets; keras.applications.imagenet_utils and
+/// Source: torchvision's ImageClassification presets; keras.applications.imagenet_utils and
 /// load_img(target_size), whose default filter is nearest.
 Preset find_preset(const std::string& name);
 std::vector<std::string> preset_names();

@@ -15,10 +15,10 @@ Filter filter_from(const std::string& name);
 struct ResizeOptions {
   int64_t height, width;
   Filter filter = Filter::bilinear;
-  std::optional<Region> source =
-      std::nullopt;  ///< Cut this out of the picture first; default: all of it.
-  std::optional<Region> part =
-      std::nullopt;  ///< Compute only this part of the result; default: all of it.
+  /// Cut this out of the picture first; default: all of it.
+  std::optional<Region> source = std::nullopt;
+  /// Compute only this part of the result; default: all of it.
+  std::optional<Region> part = std::nullopt;
 };
 
 /// Antialiased resize, equal to Pillow's Image.resize to the last bit: (H,W) -> (height,width), or
