@@ -19,6 +19,11 @@ namespace {
 
 std::string reason() { return std::strerror(errno); }
 
+// Throws with the system's reason, read only after the call whose result `ok` is.
+void require_call(bool ok, const std::string& path, const char* what) {
+  if (!ok) fail(path, ": ", what, ": ", reason());
+}
+
 struct Descriptor {
   explicit Descriptor(int descriptor) : fd(descriptor) {}
   ~Descriptor() {
@@ -31,7 +36,7 @@ struct Descriptor {
 
 void flush_to_disk(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY));
-  require(file.fd >= 0 && ::fsync(file.fd) == 0, path, ": cannot flush to disk: ", reason());
+  require_call(file.fd >= 0 && ::fsync(file.fd) == 0, path, "cannot flush to disk");
 }
 
 }  // namespace
@@ -40,13 +45,12 @@ void write_atomically(const std::string& path, const std::function<void(std::ost
   const std::string temporary = concat(path, ".tmp.", ::getpid());
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    require(out.good(), path, ": cannot write: ", reason());
+    require_call(out.good(), path, "cannot write");
     write(out);
     out.close();
-    require(!out.fail(), path, ": cannot write: ", errno ? reason() : "unknown reason");
+    require_call(!out.fail(), path, "cannot write");
     flush_to_disk(temporary);
-    require(std::rename(temporary.c_str(), path.c_str()) == 0, path,
-            ": cannot replace: ", reason());
+    require_call(std::rename(temporary.c_str(), path.c_str()) == 0, path, "cannot replace");
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
@@ -55,7 +59,7 @@ void write_atomically(const std::string& path, const std::function<void(std::ost
 
 int64_t file_size(const std::string& path) {
   struct stat info {};
-  require(::stat(path.c_str(), &info) == 0, path, ": cannot open: ", reason());
+  require_call(::stat(path.c_str(), &info) == 0, path, "cannot open");
   require(S_ISREG(info.st_mode), path, ": not a regular file");
   return info.st_size;
 }
@@ -64,7 +68,7 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
   const int64_t size = file_size(path);
   require(size <= limit, path, ": ", size, " bytes, more than the ", limit, " allowed here");
   std::ifstream in(path, std::ios::binary);
-  require(in.good(), path, ": cannot open: ", reason());
+  require_call(in.good(), path, "cannot open");
   std::vector<uint8_t> bytes(static_cast<size_t>(size));
   in.read(reinterpret_cast<char*>(bytes.data()), size);
   require(in.gcount() == size, path, ": could not be read to its end");
@@ -73,13 +77,13 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
 
 MappedFile map_file(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  require(file.fd >= 0, path, ": cannot open: ", reason());
+  require_call(file.fd >= 0, path, "cannot open");
   struct stat info {};
   require(::fstat(file.fd, &info) == 0 && S_ISREG(info.st_mode), path, ": not a regular file");
   const size_t size = static_cast<size_t>(info.st_size);
   require(size > 0, path, ": the file is empty");
   void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.fd, 0);
-  require(data != MAP_FAILED, path, ": cannot map: ", reason());
+  require_call(data != MAP_FAILED, path, "cannot map");
   std::shared_ptr<void> owner(data, [size](void* p) { ::munmap(p, size); });
   return {owner, {static_cast<uint8_t*>(data), size}};
 }
@@ -93,7 +97,7 @@ std::string sha256(std::span<const uint8_t> bytes) {
 std::string sha256_of_file(const std::string& path) {
   char hex[SHA256_DIGEST_STRING_LENGTH];
   file_size(path);  // names what is wrong with the path, which the library does not
-  require(::SHA256File(path.c_str(), hex) != nullptr, path, ": cannot read: ", reason());
+  require_call(::SHA256File(path.c_str(), hex) != nullptr, path, "cannot read");
   return hex;
 }
 

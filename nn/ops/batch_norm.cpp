@@ -93,7 +93,7 @@ LIMBIC_MULTIVERSION void add_gradient_sums(const float* __restrict dy, const flo
       const int64_t o = r * columns;
       if (y) {
         for (int64_t c = 0; c < columns; ++c) {
-          const float g = y[o + c] > 0 ? dy[o + c] : 0.0f;
+          const float all = dy[o + c], g = y[o + c] > 0 ? all : 0.0f;
           s[c] += g;
           p[c] += g * (x[o + c] - mean[c]);
         }
@@ -111,26 +111,32 @@ LIMBIC_MULTIVERSION void add_gradient_sums(const float* __restrict dy, const flo
   }
 }
 
-// dx = a dy + b (x - mean) + k (each of dx and dz optional), dz = dy; dy is masked by y > 0.
+// dx = a dy + b (x - mean) + k, dy masked by y > 0 where y is given.
 LIMBIC_MULTIVERSION void input_gradient(const float* __restrict dy, const float* __restrict y,
                                         const float* __restrict x, const float* __restrict mean,
-                                        float* dx, float* dz, const float* __restrict a,
+                                        float* __restrict dx, const float* __restrict a,
                                         const float* __restrict b, const float* __restrict k,
                                         int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t o = r * columns;
-    const float* __restrict g = dy + o;
-    if (dx && y) {
+    if (y) {
+      for (int64_t c = 0; c < columns; ++c) {
+        const float all = dy[o + c], g = y[o + c] > 0 ? all : 0.0f;
+        dx[o + c] = a[c] * g + b[c] * (x[o + c] - mean[c]) + k[c];
+      }
+    } else {
       for (int64_t c = 0; c < columns; ++c)
-        dx[o + c] = a[c] * (y[o + c] > 0 ? g[c] : 0.0f) + b[c] * (x[o + c] - mean[c]) + k[c];
-    } else if (dx) {
-      for (int64_t c = 0; c < columns; ++c)
-        dx[o + c] = a[c] * g[c] + b[c] * (x[o + c] - mean[c]) + k[c];
+        dx[o + c] = a[c] * dy[o + c] + b[c] * (x[o + c] - mean[c]) + k[c];
     }
-    if (dz && y)
-      for (int64_t c = 0; c < columns; ++c) dz[o + c] = y[o + c] > 0 ? g[c] : 0.0f;
-    else if (dz)
-      for (int64_t c = 0; c < columns; ++c) dz[o + c] = g[c];
+  }
+}
+
+// dz = dy, masked by y > 0 where y is given.
+LIMBIC_MULTIVERSION void mask_gradient(const float* __restrict dy, const float* __restrict y,
+                                       float* __restrict dz, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float all = dy[i];
+    dz[i] = !y || y[i] > 0 ? all : 0.0f;
   }
 }
 
@@ -202,8 +208,10 @@ class BatchNormKernel : public Kernel {
     float* dz = fused_.add ? b.diff_src[1].f32() : nullptr;
     parallel_ranges(rows, [&](int64_t begin, int64_t end) {
       const int64_t o = begin * columns;
-      input_gradient(dy + o, y ? y + o : nullptr, x + o, mean, dx ? dx + o : nullptr,
-                     dz ? dz + o : nullptr, a, slope, constant, end - begin, columns);
+      if (dx)
+        input_gradient(dy + o, y ? y + o : nullptr, x + o, mean, dx + o, a, slope, constant,
+                       end - begin, columns);
+      if (dz) mask_gradient(dy + o, y ? y + o : nullptr, dz + o, (end - begin) * columns);
     });
   }
 

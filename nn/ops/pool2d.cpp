@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "nn/core/parallel.h"
 #include "nn/core/simd.h"
@@ -84,6 +83,10 @@ LIMBIC_MULTIVERSION void update_max(const float* __restrict x, float* __restrict
   }
 }
 
+LIMBIC_MULTIVERSION void update_max(const float* __restrict x, float* __restrict best, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) best[c] = x[c] > best[c] ? x[c] : best[c];
+}
+
 LIMBIC_MULTIVERSION void accumulate(const float* __restrict x, float* __restrict y, float scale,
                                     int64_t n) {
   for (int64_t c = 0; c < n; ++c) y[c] += scale * x[c];
@@ -96,23 +99,28 @@ LIMBIC_MULTIVERSION void multiply(float* y, float scale, int64_t n) {
 class MaxPoolKernel : public Kernel {
  public:
   MaxPoolKernel(Geometry g, KernelBuilder& b) : g_(std::move(g)) {
-    where_ = b.saved(onednn::bytes(count(b.dst_shape) * 4));
+    if (b.gradients) where_ = b.saved(onednn::bytes(count(b.dst_shape) * 4));
   }
   void forward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
-    auto* where = b.extra[static_cast<size_t>(where_)].as<int32_t>();
+    auto* where = where_ < 0 ? nullptr : b.extra[static_cast<size_t>(where_)].as<int32_t>();
     parallel_for(g_.images * outputs, [&](int64_t i) {
       const int64_t n = i / outputs;
       const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
       float* out = b.dst.f32() + i * g_.channels;
-      int32_t* at = where + i * g_.channels;
+      int32_t* at = where ? where + i * g_.channels : nullptr;
       const auto first = static_cast<int32_t>(w.y0 * g_.width + w.x0);
-      std::fill(out, out + g_.channels, -std::numeric_limits<float>::infinity());
-      std::fill(at, at + g_.channels, first);
+      std::memcpy(out, g_.pixel(b.src[0].f32(), n, w.y0, w.x0),
+                  static_cast<size_t>(g_.channels) * sizeof(float));
+      if (where) std::fill(at, at + g_.channels, first);
       for (int64_t y = w.y0; y < w.y1; ++y)
-        for (int64_t x = w.x0; x < w.x1; ++x)
-          update_max(g_.pixel(b.src[0].f32(), n, y, x), out, at,
-                     static_cast<int32_t>(y * g_.width + x), g_.channels);
+        for (int64_t x = w.x0; x < w.x1; ++x) {
+          const float* in = g_.pixel(b.src[0].f32(), n, y, x);
+          if (where)
+            update_max(in, out, at, static_cast<int32_t>(y * g_.width + x), g_.channels);
+          else
+            update_max(in, out, g_.channels);
+        }
     });
   }
   void backward(const Buffers& b) const override {
@@ -130,7 +138,7 @@ class MaxPoolKernel : public Kernel {
 
  private:
   Geometry g_;
-  int where_ = 0;
+  int where_ = -1;
 };
 
 class AveragePoolKernel : public Kernel {

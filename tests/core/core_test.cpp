@@ -50,8 +50,7 @@ TEST_CASE("parallel: each index once, exceptions come back") {
 }
 
 TEST_CASE("philox: the known answers of the paper's reference implementation") {
-  CHECK(philox(0, 0, 0) ==
-        std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(philox(0, 0, 0) == std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   CHECK(philox(~0ull, ~0ull, ~0ull) ==
         std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
 }
@@ -91,10 +90,10 @@ TEST_CASE("gemm: against the definition, with strides and transposes") {
         sum += 2 * a[static_cast<size_t>(p * 9 + i)] * b[static_cast<size_t>(p * 11 + j)];
       CHECK(c[static_cast<size_t>(i * n + j)] == doctest::Approx(sum));
     }
-  CHECK_THROWS_AS(gemm(1.0, Matrix<const double>{a.data(), 2, 2, 2},
-                       Matrix<const double>{b.data(), 3, 2, 2}, 0.0,
-                       Matrix<double>{c.data(), 2, 2, 2}),
-                  Error);
+  CHECK_THROWS_AS(
+      gemm(1.0, Matrix<const double>{a.data(), 2, 2, 2}, Matrix<const double>{b.data(), 3, 2, 2},
+           0.0, Matrix<double>{c.data(), 2, 2, 2}),
+      Error);
 }
 
 TEST_CASE("file: an interrupted write leaves the old file and no other") {
@@ -109,10 +108,11 @@ TEST_CASE("file: an interrupted write leaves the old file and no other") {
                                    }),
                   Error);
   CHECK(read_file(path) == std::vector<uint8_t>{'a', 'b', 'c'});
-  CHECK(sha256_of_file(path) ==
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(sha256_of_file(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(std::distance(fs::directory_iterator(dir), {}) == 1);
   CHECK_THROWS_AS(write_atomically((dir / "none/a.txt").string(), [](std::ostream&) {}), Error);
+  CHECK_THROWS_WITH_AS(read_file("no/such/file"),
+                       "no/such/file: cannot open: No such file or directory", Error);
   CHECK_THROWS_AS(read_file(dir.string()), Error);
   CHECK_THROWS_AS(read_file(path, 2), Error);
   fs::remove_all(dir);

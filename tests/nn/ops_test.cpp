@@ -31,15 +31,15 @@ GradientCase pool_case(const std::string& name, Shape input, const Pool2dOptions
           input};
 }
 
-// Every op over awkward shapes: odd sizes, stride 2, 1x1 to 7x7, groups, dilation, batch 1, channels
-// that are no multiple of 16.
+// Every op over awkward shapes: odd sizes, stride 2, 1x1 to 7x7, groups, dilation, batch 1,
+// channels that are no multiple of 16.
 std::vector<GradientCase> cases() {
   const auto norm = [](Graph& g) { return batch_norm(g.root() / "bn", g.input(5)); };
   const auto norm_relu = [](Graph& g) { return relu(batch_norm(g.root() / "bn", g.input(17))); };
   const auto norm_add_relu = [](Graph& g) {
     const Value x = g.input(4);
-    const Value y = conv2d(g.root() / "conv", x,
-                           {.out_channels = 4, .kernel = 3, .padding = 1, .bias = false});
+    const Value y =
+        conv2d(g.root() / "conv", x, {.out_channels = 4, .kernel = 3, .padding = 1, .bias = false});
     return relu(add(batch_norm(g.root() / "bn", y), x));
   };
   const auto fan_out = [](Graph& g) {  // one value read four times
@@ -48,8 +48,8 @@ std::vector<GradientCase> cases() {
   };
   return {
       conv_case("conv2d 1x1", {2, 3, 5, 7}, {.out_channels = 5}),
-      conv_case("conv2d 3x3", {1, 16, 6, 6}, {.out_channels = 16, .kernel = 3, .padding = 1,
-                                              .bias = false}),
+      conv_case("conv2d 3x3", {1, 16, 6, 6},
+                {.out_channels = 16, .kernel = 3, .padding = 1, .bias = false}),
       conv_case("conv2d 3x3 stride 2", {2, 5, 7, 9},
                 {.out_channels = 17, .kernel = 3, .stride = 2, .padding = 1}),
       conv_case("conv2d 7x7 stride 2", {2, 3, 13, 11},
@@ -64,9 +64,9 @@ std::vector<GradientCase> cases() {
                 {.out_channels = 3, .kernel = 3, .padding = 2, .dilation = 2}),
       conv_case("conv2d groups 2", {2, 6, 5, 5},
                 {.out_channels = 4, .kernel = 3, .padding = 1, .groups = 2}),
-      conv_case("conv2d depthwise", {2, 8, 6, 7},
-                {.out_channels = 8, .kernel = 3, .stride = 2, .padding = 1, .groups = 8,
-                 .bias = false}),
+      conv_case(
+          "conv2d depthwise", {2, 8, 6, 7},
+          {.out_channels = 8, .kernel = 3, .stride = 2, .padding = 1, .groups = 8, .bias = false}),
       {"batch_norm batch statistics", norm, {3, 5, 4, 3}},
       {"batch_norm batch 1", norm, {1, 5, 7, 7}},
       {"batch_norm running statistics", norm, {3, 5, 4, 3}, false},
@@ -84,12 +84,14 @@ std::vector<GradientCase> cases() {
                 true),
       pool_case("max_pool2d stride > kernel", {1, 17, 8, 7}, {.kernel = 1, .stride = 3}, true),
       pool_case("avg_pool2d", {2, 5, 8, 6}, {}, false),
-      pool_case("avg_pool2d pad ceil", {2, 3, 8, 9},
-                {.kernel = 3, .padding = 1, .ceil_mode = true}, false),
+      pool_case("avg_pool2d pad ceil", {2, 3, 8, 9}, {.kernel = 3, .padding = 1, .ceil_mode = true},
+                false),
       pool_case("avg_pool2d pad not counted", {2, 3, 7, 9},
                 {.kernel = 3, .padding = 1, .count_include_pad = false}, false),
       unary("adaptive_avg_pool2d", {2, 3, 7, 10},
-            [](Value x) { return adaptive_avg_pool2d(x, {3, 4}); }),
+            [](Value x) {
+              return adaptive_avg_pool2d(x, {3, 4});
+            }),
       unary("adaptive_avg_pool2d larger than its input", {1, 3, 2, 3},
             [](Value x) { return adaptive_avg_pool2d(x, 5); }),
       unary("global_avg_pool", {3, 7, 5, 4}, global_avg_pool),
@@ -113,13 +115,21 @@ std::vector<GradientCase> cases() {
               return slice_pad(x, {.stride = 2, .channels_before = 2, .channels_after = 1});
             }),
       unary("block: basic", {2, 6, 7, 7},
-            [](Value x) { return basic_block({x.graph, "b"}, x, 8, 2); }),
+            [](Value x) {
+              return basic_block({x.graph, "b"}, x, 8, 2);
+            }),
       unary("block: basic, identity", {2, 6, 5, 5},
-            [](Value x) { return basic_block({x.graph, "b"}, x, 6, 1); }),
+            [](Value x) {
+              return basic_block({x.graph, "b"}, x, 6, 1);
+            }),
       unary("block: bottleneck", {2, 6, 7, 5},
-            [](Value x) { return bottleneck({x.graph, "b"}, x, 3, 2); }),
+            [](Value x) {
+              return bottleneck({x.graph, "b"}, x, 3, 2);
+            }),
       unary("block: dense", {2, 5, 5, 6},
-            [](Value x) { return dense_block({x.graph, "d"}, x, 3, {.growth_rate = 3}); }),
+            [](Value x) {
+              return dense_block({x.graph, "d"}, x, 3, {.growth_rate = 3});
+            }),
   };
 }
 

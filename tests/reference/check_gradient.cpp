@@ -22,8 +22,10 @@ Parameters randomised(const Graph& graph) {
     Random random(11, hash_name(name.c_str()));
     const bool positive = name.ends_with("running_var");
     for (float& x : parameter.value.values()) {
-      if (positive) x = static_cast<float>(random.uniform(0.5, 2));
-      else if (parameter.value.rank() == 1) x = static_cast<float>(x + 0.5 * random.normal());
+      if (positive)
+        x = static_cast<float>(random.uniform(0.5, 2));
+      else if (parameter.value.rank() == 1)
+        x = static_cast<float>(x + 0.5 * random.normal());
     }
   }
   return parameters;
@@ -74,8 +76,8 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
     return naive::evaluate(graph, p, twin_input, mode)[static_cast<size_t>(out_node)].values;
   };
   GradientErrors errors;
-  errors.output = relative_error(naive::from_tensor(plan.output("out")).values,
-                                 evaluate(twin_parameters));
+  errors.output =
+      relative_error(naive::from_tensor(plan.output("out")).values, evaluate(twin_parameters));
 
   std::vector<double> weights(static_cast<size_t>(count(graph.infer(c.input).back())));
   std::vector<float> diff;
@@ -115,9 +117,9 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
   naive::evaluate(graph, twin_parameters, twin_input, mode);
   for (const auto& [name, parameter] : after)
     if (name.find("running_") != std::string::npos)
-      errors.statistics = std::max(
-          errors.statistics, relative_error(naive::from_tensor(parameter.value).values,
-                                            twin_parameters.at(name).values));
+      errors.statistics =
+          std::max(errors.statistics, relative_error(naive::from_tensor(parameter.value).values,
+                                                     twin_parameters.at(name).values));
   return errors;
 }
 

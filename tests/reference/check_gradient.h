@@ -20,8 +20,8 @@ struct GradientErrors {
   std::string worst;  ///< Which gradient was worst.
 };
 
-/// For L = sum(random * output): the fast op's output and running statistics against the f64 twin's,
-/// and its gradient with respect to the input and every trainable parameter against central
+/// For L = sum(random * output): the fast op's output and running statistics against the f64
+/// twin's, and its gradient with respect to the input and every trainable parameter against central
 /// differences on the twin, over up to `samples` elements of each tensor. Everything that the fast
 /// op must write is filled with NaN before.
 GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples = 400);

@@ -64,8 +64,7 @@ Array from_tensor(const Tensor& tensor) {
 
 Arrays from_parameters(const Parameters& parameters) {
   Arrays out;
-  for (const auto& [name, parameter] : parameters)
-    out.emplace(name, from_tensor(parameter.value));
+  for (const auto& [name, parameter] : parameters) out.emplace(name, from_tensor(parameter.value));
   return out;
 }
 

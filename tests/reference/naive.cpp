@@ -124,8 +124,8 @@ Array adaptive_avg_pool2d(const Array& src, const Shape& shape) {
   Array dst(shape);
   const auto first = [](int64_t i, int64_t in, int64_t out) { return i * in / out; };
   const auto last = [](int64_t i, int64_t in, int64_t out) {
-    return static_cast<int64_t>(std::ceil(static_cast<double>((i + 1) * in) /
-                                          static_cast<double>(out)));
+    return static_cast<int64_t>(
+        std::ceil(static_cast<double>((i + 1) * in) / static_cast<double>(out)));
   };
   const int64_t h = src.shape[2], w = src.shape[3], oh = dst.height(), ow = dst.width();
   for_each_output(dst, [&](int64_t n, int64_t c, int64_t oy, int64_t ox) {
@@ -191,8 +191,7 @@ Array slice_pad(const Array& src, const ShortcutOptions& o, const Shape& shape) 
     for (int64_t c = 0; c < src.shape[1]; ++c)
       for (int64_t y = 0; y < shape[2]; ++y)
         for (int64_t x = 0; x < shape[3]; ++x)
-          dst.at(n, o.channels_before + c, y, x) =
-              src.at(n, c, y * o.stride.h, x * o.stride.w);
+          dst.at(n, o.channels_before + c, y, x) = src.at(n, c, y * o.stride.h, x * o.stride.w);
   return dst;
 }
 

@@ -1,0 +1,131 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "models/models.h"
+#include "nn/loss.h"
+#include "nn/plan.h"
+#include "tests/reference/deterministic.h"
+
+using namespace limbic;
+using nlohmann::json;
+
+namespace {
+
+json read_golden(const std::string& name) {
+  const std::string path = LIMBIC_SOURCE_DIR "/tests/goldens/" + name + ".json";
+  std::ifstream in(path);
+  require(in.good(), path, ": missing; make it with tests/goldens/make_network_goldens.py");
+  return json::parse(in);
+}
+
+// The larger of the norm's relative error and the samples' error relative to the tensor's rms.
+double error(const std::string& name, const Tensor& ours, const json& golden) {
+  double squares = 0;
+  for (float x : ours.values()) squares += double{x} * x;
+  const double norm = golden.at("norm"), rms = norm / std::sqrt(static_cast<double>(ours.size()));
+  double worst = std::abs(std::sqrt(squares) - norm) / norm;
+  const auto& values = golden.at("values");
+  for (size_t k = 0; k < values.size(); ++k) {
+    const uint64_t at =
+        (hash_name(name.c_str()) + 7919 * k) % static_cast<uint64_t>(ours.size());
+    worst = std::max(worst, std::abs(ours.data()[at] - values[k].get<double>()) / rms);
+  }
+  return std::isnan(squares) ? INFINITY : worst;
+}
+
+void check_stages(const Plan& plan, const json& golden) {
+  for (const auto& [stage, expected] : golden.items()) {
+    CAPTURE(stage);
+    CHECK(error(stage, plan.output(stage), expected) < 1e-4);
+  }
+}
+
+void check_network(const std::string& name) {
+  const json golden = read_golden(name);
+  const Model model = build_model(name, golden.at("classes"));
+  Parameters parameters = model.graph.initialise(0);
+  golden_parameters(parameters);
+  const Shape shape = golden.at("shape");
+  const Tensor input = golden_input(shape);
+  const std::vector<int64_t> labels = golden.at("labels");
+
+  for (bool fuse : {false, true}) {
+    CAPTURE(fuse);
+    Parameters own = parameters.clone();
+    PlanOptions options = PlanOptions::training(shape);
+    options.keep = model.stages;
+    options.fuse = fuse;
+    options.dropout = false;
+    Plan plan(model.graph, own, options);
+    plan.run(input);
+    check_stages(plan, golden.at("training"));
+
+    const Tensor logits = plan.output("logits");
+    std::vector<float> diff(static_cast<size_t>(logits.size()));
+    CHECK(softmax_cross_entropy(logits.values(), labels, diff) ==
+          doctest::Approx(golden.at("loss").get<double>()).epsilon(1e-5));
+    plan.backward(diff);
+    std::vector<double> errors;
+    for (const auto& [parameter, expected] : golden.at("gradients").items()) {
+      errors.push_back(error(parameter, plan.parameter_gradient(parameter), expected));
+    }
+    // ReLU masks flip on rounding errors, in PyTorch's f32 as in ours: its error is the measure.
+    std::sort(errors.begin(), errors.end());
+    const auto& float32 = golden.at("float32_error");
+    MESSAGE(name.c_str() << ": gradient errors median " << errors[errors.size() / 2] << ", max "
+                         << errors.back() << "; PyTorch's in f32 " << float32.dump().c_str());
+    CHECK(errors[errors.size() / 2] < 2 * float32.at("median").get<double>() + 1e-5);
+    CHECK(errors.back() < 2 * float32.at("max").get<double>());
+    plan.store(own);
+    for (const auto& [buffer, expected] : golden.at("statistics").items()) {
+      CAPTURE(buffer);
+      CHECK(error(buffer, own.at(buffer).value, expected) < 1e-4);
+    }
+
+    // The statistics of that one batch, as the generator made them.
+    for (const auto& [buffer, parameter] : own) {
+      const bool var = buffer.ends_with("running_var");
+      if (!var && !buffer.ends_with("running_mean")) continue;
+      Tensor t = parameter.value.clone();
+      for (float& x : t.values()) x = static_cast<float>((double{x} - (var ? 0.9 : 0)) / 0.1);
+      own.set(buffer, t);
+    }
+    PlanOptions inference = PlanOptions::inference(shape);
+    inference.keep = model.stages;
+    inference.fuse = fuse;
+    Plan tested(model.graph, own, inference);
+    tested.run(input);
+    check_stages(tested, golden.at("inference"));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("networks: ResNet50 equals PyTorch stage by stage") { check_network("resnet50"); }
+TEST_CASE("networks: DenseNet121 equals PyTorch stage by stage") { check_network("densenet121"); }
+
+TEST_CASE("networks: every model's parameters have torchvision's count, any input size runs") {
+  const std::map<std::string, int64_t> counts = {
+      {"resnet18", 11689512},    {"resnet34", 21797672},    {"resnet50", 25557032},
+      {"resnet101", 44549160},   {"resnet152", 60192808},   {"densenet121", 7978856},
+      {"densenet161", 28681000}, {"densenet169", 14149480}, {"densenet201", 20013928},
+      {"squeezenet1_1", 1235496}};
+  for (const auto& [name, expected] : counts) {
+    CAPTURE(name);
+    CHECK(build_model(name, 1000).graph.initialise(0).trainable_elements() == expected);
+  }
+  CHECK(build_model("resnet20", 10).graph.initialise(0).trainable_elements() == 269722);
+  CHECK(build_model("resnet56", 10).graph.initialise(0).trainable_elements() == 853018);
+  for (const std::string name : {"resnet18", "densenet_small", "squeezenet1_1", "resnet20"}) {
+    const Model model = build_model(name, 7);
+    const Parameters parameters = model.graph.initialise(1);
+    Plan plan(model.graph, parameters, PlanOptions::inference({1, 3, 75, 53}));
+    plan.run(Tensor({1, 3, 75, 53}));
+    CHECK(plan.output("logits").shape() == Shape{1, 7});
+  }
+  CHECK_THROWS_AS(build_model("resnet19", 10), Error);
+}

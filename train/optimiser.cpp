@@ -1,0 +1,80 @@
+#include "train/optimiser.h"
+
+#include <cstring>
+
+#include "nn/core/parallel.h"
+#include "nn/core/simd.h"
+#include "nn/ops/elementwise.h"
+
+namespace limbic {
+namespace {
+
+struct Rule {
+  float rate, momentum, decay;
+  bool nesterov;
+};
+
+LIMBIC_MULTIVERSION void update(float* __restrict w, float* __restrict v,
+                                const float* __restrict gradient, Rule rule, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float g = gradient[i] + rule.decay * w[i];
+    v[i] = rule.momentum * v[i] + g;
+    w[i] -= rule.rate * (rule.nesterov ? g + rule.momentum * v[i] : v[i]);
+  }
+}
+
+}  // namespace
+
+Sgd::Sgd(Plan& plan, const SgdOptions& options) : plan_(plan), options_(options) {
+  for (const PackedParameter& p : plan.program().packed())
+    velocity_.push_back(p.trainable ? Tensor({p.value.size()}) : Tensor());
+}
+
+void Sgd::accumulate() {
+  const auto& packed = plan_.program().packed();
+  sum_.resize(packed.size());
+  for (size_t i = 0; i < packed.size(); ++i) {
+    if (!packed[i].trainable) continue;
+    if (sum_[i].empty()) sum_[i] = Tensor({packed[i].value.size()});
+    if (accumulated_)
+      add_to(sum_[i].data(), packed[i].gradient.data(), sum_[i].size());
+    else
+      copy_to(sum_[i].data(), packed[i].gradient.data(), sum_[i].size());
+  }
+  accumulated_ = true;
+}
+
+void Sgd::step(double learning_rate) {
+  const Rule rule{static_cast<float>(learning_rate), static_cast<float>(options_.momentum),
+                  static_cast<float>(options_.weight_decay), options_.nesterov};
+  auto& packed = plan_.program().packed();
+  for (size_t i = 0; i < packed.size(); ++i) {
+    if (!packed[i].trainable) continue;
+    const float* gradient = accumulated_ ? sum_[i].data() : packed[i].gradient.data();
+    parallel_ranges(packed[i].value.size(), [&](int64_t begin, int64_t end) {
+      update(packed[i].value.data() + begin, velocity_[i].data() + begin, gradient + begin, rule,
+             end - begin);
+    });
+  }
+  accumulated_ = false;
+}
+
+std::map<std::string, Tensor> Sgd::state() const {
+  std::map<std::string, Tensor> out;
+  const auto& packed = plan_.program().packed();
+  for (size_t i = 0; i < packed.size(); ++i)
+    if (packed[i].trainable) out[packed[i].name] = plan_.unpack(packed[i], velocity_[i]);
+  return out;
+}
+
+void Sgd::restore(const std::map<std::string, Tensor>& state) {
+  const auto& packed = plan_.program().packed();
+  for (size_t i = 0; i < packed.size(); ++i) {
+    if (!packed[i].trainable) continue;
+    const auto found = state.find(packed[i].name);
+    require(found != state.end(), "optimiser state: no velocity for '", packed[i].name, "'");
+    plan_.pack(packed[i], found->second, velocity_[i]);
+  }
+}
+
+}  // namespace limbic

@@ -1,0 +1,38 @@
+#pragma once
+// train: the loop over loader, plan and optimiser; schedules; checkpoints; resume; evaluation.
+#include <map>
+
+#include "nn/plan.h"
+
+namespace limbic {
+
+struct SgdOptions {
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 0;  ///< L2, added to the gradient, as torch.optim.SGD does.
+};
+
+/// Stochastic gradient descent over a plan's packed parameters, PyTorch's rule:
+///   g = gradient + weight_decay w;  v = momentum v + g;  w -= lr * (nesterov ? g + momentum v : v)
+class Sgd {
+ public:
+  Sgd(Plan& plan, const SgdOptions& options);
+
+  /// Adds the plan's gradients to a second buffer: for batches computed in several micro-batches.
+  void accumulate();
+  /// One update with the plan's gradients, or with the accumulated ones, which it clears.
+  void step(double learning_rate);
+
+  /// Velocities by parameter name, canonical layout.
+  std::map<std::string, Tensor> state() const;
+  /// Throws Error where a velocity is missing or of another shape.
+  void restore(const std::map<std::string, Tensor>& state);
+
+ private:
+  Plan& plan_;
+  SgdOptions options_;
+  std::vector<Tensor> velocity_, sum_;  ///< Parallel to the plan's packed parameters.
+  bool accumulated_ = false;
+};
+
+}  // namespace limbic

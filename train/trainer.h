@@ -1,0 +1,60 @@
+#pragma once
+#include <optional>
+
+#include "nn/loss.h"
+#include "train/optimiser.h"
+#include "train/predictor.h"
+#include "train/schedule.h"
+
+namespace limbic {
+
+struct TrainOptions {
+  int64_t epochs = 10;
+  int64_t batch_size = 64;
+  /// Pictures computed at once; gradients of a batch's micro-batches are added up, batch norm sees
+  /// each micro-batch alone. 0: as many as `memory_bytes` hold.
+  int64_t micro_batch = 0;
+  int64_t memory_bytes = 0;  ///< For activations. 0: half of what the machine has free.
+  double learning_rate = 0.001;
+  SgdOptions sgd;
+  Schedule schedule;
+  CrossEntropyOptions loss;
+  std::vector<std::string> frozen;  ///< Name prefixes.
+  int64_t patience = 0;  ///< Stop after so many epochs without a better validation; 0: never.
+  uint64_t seed = 0;
+  std::string out;                    ///< Run folder; empty: nothing is written.
+  int64_t checkpoint_interval = 200;  ///< Steps; one is written at each epoch's end too.
+  bool resume = false;                ///< Go on from out/weights/last.safetensors where it is.
+};
+
+struct EpochResult {
+  int64_t epoch = 0;  ///< From 1.
+  double train_loss = 0, train_accuracy = 0;
+  double validation_loss = 0, validation_accuracy = 0;  ///< 0 without a validation set.
+  double learning_rate = 0;                             ///< Of its last step.
+  double seconds = 0;
+};
+
+struct TrainResult {
+  std::vector<EpochResult> epochs;
+  int64_t best_epoch = 0;    ///< With the highest validation accuracy (the last without one).
+  int64_t resumed_step = 0;  ///< 0: started afresh.
+  std::vector<SkippedSample> skipped;
+  std::vector<std::string> notes;  ///< Things worth telling, a sentence each.
+};
+
+struct TrainData {
+  Dataset train, validation;  ///< validation may be empty.
+  Preset preset;
+  std::optional<Augmentation> augmentation;
+};
+
+/// Trains `parameters` in place; they end as the best epoch's (the last's without validation).
+/// Equal options, data, threads and processor give equal bits, however often the training was
+/// killed and resumed. With options.out, writes weights/{last,best}.safetensors and results.csv
+/// there. Throws Error where the loss stops being finite, or a resumed run was made with other
+/// options.
+TrainResult train(const Model& model, Parameters& parameters, const TrainData& data,
+                  const TrainOptions& options, const ProgressFunction& progress = {});
+
+}  // namespace limbic
