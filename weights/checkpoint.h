@@ -1,0 +1,19 @@
+#pragma once
+#include <map>
+#include <string>
+
+#include "nn/core/tensor.h"
+
+namespace limbic {
+
+struct Checkpoint {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+  std::string sha256;  ///< Of the whole file, in lower-case hexadecimal.
+};
+
+/// Reads a checkpoint, judging its format by content and not by name: .safetensors. PyTorch and
+/// Keras files are recognised and refused with what to do. Throws Error where it cannot be read.
+Checkpoint read_checkpoint(const std::string& path);
+
+}  // namespace limbic

@@ -1,0 +1,36 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nn/core/parameters.h"
+
+namespace limbic {
+
+struct LoadOptions {
+  std::string source = "checkpoint";  ///< Names the file in messages.
+  /// Name prefixes of the classifier ("fc", "classifier.1"): where its number of classes differs,
+  /// the network's own tensors stay as they are.
+  std::vector<std::string> replaceable;
+};
+
+struct LoadReport {
+  /// A tensor of the classifier that was left alone.
+  struct Replaced {
+    std::string name;
+    Shape file, network;  ///< They differ in dimension 0, the classes, if at all.
+  };
+  int64_t loaded = 0;  ///< Tensors copied.
+  std::vector<Replaced> replaced;
+};
+
+/// A copy of `tensor` as F32; F64, F32, F16 and BF16 can be converted, others throw Error.
+Tensor to_f32(const Tensor& tensor);
+
+/// Copies tensors into a network by name, F64, F16 and BF16 becoming F32 where the network holds
+/// F32. Strict: missing, unexpected and misshapen names are all listed in one Error, and then
+/// nothing has changed. `num_batches_tracked` may be missing on either side, as old files lack it.
+LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,
+                           const LoadOptions& options = {});
+
+}  // namespace limbic
