@@ -89,7 +89,9 @@ TEST_CASE("safetensors: every dtype comes back, aligned, with its metadata") {
   const SafetensorsFile read = read_safetensors(path);
   CHECK(read.metadata.at("note") == "quote \" and ü");
   REQUIRE(read.tensors.size() == tensors.size());
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& entry : tensors) {
+    const auto& name = entry.first;
+    const auto& tensor = entry.second;
     CAPTURE(name);
     const Tensor& got = read.tensors.at(name);
     CHECK(got.shape() == tensor.shape());

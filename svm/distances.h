@@ -1,0 +1,35 @@
+#pragma once
+// svm: a C-support vector classifier over one matrix of squared distances, its scaler, and LIBSVM's
+// file formats.
+#include <cstdint>
+
+#include "nn/core/tensor.h"
+
+namespace limbic {
+
+struct DistanceOptions {
+  /// The largest gamma of an RBF kernel that will use the distances: it decides the precision.
+  double gamma = 1;
+  int64_t budget_bytes = int64_t{4} << 30;  ///< Of the result; a larger one throws Error.
+};
+
+/// Throws Error unless x is F32 (rows,features) and all finite; names row and column, from 0.
+void check_features(const Tensor& x);
+
+/// Whether products in f32 would cost a kernel accuracy: gamma max||x||^2 2^-24 > 1e-5, with x
+/// centred. Unscaled features of wildly different ranges need f64.
+bool needs_f64(double gamma, double max_squared_norm);
+
+/// All squared Euclidean distances between rows, x (n,d) -> (n,n), f32, symmetric, 0 on the
+/// diagonal. ||x - y||^2 = ||x||^2 + ||y||^2 - 2 x.y by GEMM over centred features, in f32 or f64
+/// after needs_f64, norms in f64, clamped at 0. Throws Error over budget or if x is not F32 (n,d).
+Tensor squared_distances(const Tensor& x, const DistanceOptions& options = {});
+
+/// The same between two sets, x (m,d) and y (n,d) -> (m,n).
+Tensor squared_distances(const Tensor& x, const Tensor& y, const DistanceOptions& options = {});
+
+/// All inner products, x (m,d) and y (n,d) -> (m,n), f32, summed in f64. Throws Error as above, and
+/// where a product overflows f32.
+Tensor inner_products(const Tensor& x, const Tensor& y, const DistanceOptions& options = {});
+
+}  // namespace limbic

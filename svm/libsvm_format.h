@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "svm/svc.h"
+
+namespace limbic {
+
+/// Labelled samples, dense.
+struct SvmData {
+  Tensor x;  ///< F32 (n,d)
+  std::vector<int> labels;
+};
+
+struct SvmDataOptions {
+  int64_t min_features = 0;  ///< The width at least; the file's largest index if that is more.
+  int64_t budget_bytes = int64_t{4} << 30;  ///< Of the dense matrix; a larger one throws Error.
+};
+
+/// Reads LIBSVM's text format: a line "label index:value ..." a sample, indices from 1, ascending,
+/// those left out being 0; labels whole numbers. Numbers are read the same in every locale. Throws
+/// Error "PATH:LINE: ..." for anything else (not a number, NaN, infinite, index 0 or above 2^31-1,
+/// indices out of order) and for a file without samples.
+/// Source: https://www.csie.ntu.edu.tw/~cjlin/libsvm/ (README).
+SvmData read_svm_data(const std::string& path, const SvmDataOptions& options = {});
+
+/// Writes the same format atomically, leaving zeros out; values %.9g, which restores them exactly.
+void write_svm_data(const std::string& path, const SvmData& data);
+
+/// Reads a model that LIBSVM's svm-train wrote: svm_type c_svc, kernel_type rbf or linear; pairwise
+/// probabilities (probA, probB) are skipped. Throws Error "PATH:LINE: ..." for other types and for
+/// anything malformed.
+SvcModel read_svm_model(const std::string& path);
+
+/// Writes LIBSVM's model format atomically: features %.9g, coefficients, rho and gamma %.17g. The
+/// temperature of probabilities has no place in it.
+void write_svm_model(const std::string& path, const SvcModel& model);
+
+/// Appends zero columns to the support vectors, up to `features`: text files do not tell how many
+/// features there were, only the largest that is not 0.
+void widen(SvcModel& model, int64_t features);
+
+}  // namespace limbic

@@ -1,0 +1,165 @@
+#include "svm/one_vs_one.h"
+
+#include <algorithm>
+#include <map>
+
+#include "nn/core/parallel.h"
+
+namespace limbic {
+namespace {
+
+struct Pair {
+  int64_t first, second;  // classes
+  SmoResult result;
+};
+
+double class_C(const SvcOptions& options, int label) {
+  const auto found = options.class_weight.find(label);
+  return options.C * (found == options.class_weight.end() ? 1.0 : found->second);
+}
+
+void solve_pair(Matrix<const float> kernel, const ClassRows& classes, const SvcOptions& options,
+                Pair& pair) {
+  const auto &a = classes.members[static_cast<size_t>(pair.first)],
+             &b = classes.members[static_cast<size_t>(pair.second)];
+  std::vector<int64_t> rows(a);
+  rows.insert(rows.end(), b.begin(), b.end());
+  std::vector<int8_t> y(rows.size(), -1);
+  std::fill_n(y.begin(), a.size(), int8_t{1});
+  pair.result =
+      solve_smo({.kernel = kernel,
+                 .rows = rows,
+                 .y = y,
+                 .C_positive = class_C(options, classes.labels[static_cast<size_t>(pair.first)]),
+                 .C_negative = class_C(options, classes.labels[static_cast<size_t>(pair.second)])},
+                {.eps = options.eps,
+                 .shrinking = options.shrinking,
+                 .max_iterations = options.max_iterations});
+}
+
+PairReport report(const Pair& pair, const ClassRows& classes, const SvcOptions& options) {
+  PairReport out;
+  out.positive = classes.labels[static_cast<size_t>(pair.first)];
+  out.negative = classes.labels[static_cast<size_t>(pair.second)];
+  out.objective = pair.result.objective;
+  out.iterations = pair.result.iterations;
+  out.converged = pair.result.converged;
+  const size_t positives = classes.members[static_cast<size_t>(pair.first)].size();
+  for (size_t t = 0; t < pair.result.alpha.size(); ++t) {
+    const double alpha = pair.result.alpha[t];
+    out.n_sv += alpha > 0;
+    out.n_bounded += alpha >= class_C(options, t < positives ? out.positive : out.negative);
+  }
+  return out;
+}
+
+// Place of each sample among the support vectors, -1 for those that support no pair.
+using Places = std::vector<std::vector<int64_t>>;
+
+Places place_support_vectors(const std::vector<Pair>& pairs, const ClassRows& classes,
+                             SvcModel& model) {
+  Places places;
+  for (const auto& members : classes.members) places.emplace_back(members.size(), -1);
+  for (const Pair& pair : pairs) {
+    auto &a = places[static_cast<size_t>(pair.first)],
+         &b = places[static_cast<size_t>(pair.second)];
+    for (size_t t = 0; t < pair.result.alpha.size(); ++t)
+      if (pair.result.alpha[t] > 0) (t < a.size() ? a[t] : b[t - a.size()]) = 0;
+  }
+  int64_t next = 0;
+  for (size_t c = 0; c < places.size(); ++c) {
+    const int64_t before = next;
+    for (size_t t = 0; t < places[c].size(); ++t) {
+      if (places[c][t] < 0) continue;
+      places[c][t] = next++;
+      model.support_indices.push_back(classes.members[c][t]);
+    }
+    model.n_sv.push_back(next - before);
+  }
+  return places;
+}
+
+void place_coefficients(const std::vector<Pair>& pairs, const Places& places, SvcModel& model) {
+  const auto total = static_cast<int64_t>(model.support_indices.size());
+  model.dual_coef = Tensor({static_cast<int64_t>(model.classes.size()) - 1, total}, DType::f64);
+  double* coef = model.dual_coef.data<double>();
+  for (const Pair& pair : pairs) {
+    const auto &a = places[static_cast<size_t>(pair.first)],
+               &b = places[static_cast<size_t>(pair.second)];
+    for (size_t t = 0; t < pair.result.alpha.size(); ++t) {
+      const double alpha = pair.result.alpha[t];
+      if (alpha == 0) continue;
+      if (t < a.size())
+        coef[(pair.second - 1) * total + a[t]] = alpha;
+      else
+        coef[pair.first * total + b[t - a.size()]] = -alpha;
+    }
+  }
+}
+
+}  // namespace
+
+ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> rows) {
+  ClassRows out;
+  std::map<int, size_t> place;
+  for (int64_t row : rows) {
+    const int label = labels[static_cast<size_t>(row)];
+    const auto [found, fresh] = place.emplace(label, out.labels.size());
+    if (fresh) {
+      out.labels.push_back(label);
+      out.members.emplace_back();
+    }
+    out.members[found->second].push_back(row);
+  }
+  if (out.labels == std::vector<int>{-1, 1}) {
+    std::swap(out.labels[0], out.labels[1]);
+    std::swap(out.members[0], out.members[1]);
+  }
+  return out;
+}
+
+SvcModel solve_one_vs_one(Matrix<const float> kernel, const ClassRows& classes,
+                          const SvcOptions& options) {
+  std::vector<Pair> pairs;
+  for_each_pair(classes.size(), [&](int64_t, int64_t i, int64_t j) {
+    pairs.push_back({i, j, {}});
+  });
+  parallel_for_dynamic(std::ssize(pairs), [&](int64_t p) {
+    solve_pair(kernel, classes, options, pairs[static_cast<size_t>(p)]);
+  });
+  SvcModel model;
+  model.classes = classes.labels;
+  for (const Pair& pair : pairs) {
+    model.rho.push_back(pair.result.rho);
+    model.pairs.push_back(report(pair, classes, options));
+  }
+  const Places places = place_support_vectors(pairs, classes, model);
+  place_coefficients(pairs, places, model);
+  return model;
+}
+
+Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel) {
+  const auto k = std::ssize(model.classes);
+  const int64_t m = kernel.dim(0), total = kernel.dim(1), pairs = std::ssize(model.rho);
+  std::vector<int64_t> start{0};  // of each class among the support vectors
+  for (int64_t n : model.n_sv) start.push_back(start.back() + n);
+  Tensor out({m, pairs}, DType::f64);
+  const double* coef = model.dual_coef.data<double>();
+  parallel_for(m, [&](int64_t row) {
+    const float* values = kernel.data() + row * total;
+    const auto sum = [&](int64_t of_class, int64_t coef_row) {
+      double s = 0;
+      for (int64_t v = start[static_cast<size_t>(of_class)];
+           v < start[static_cast<size_t>(of_class) + 1]; ++v)
+        s += coef[coef_row * total + v] * double{values[v]};
+      return s;
+    };
+    double* decision = out.data<double>() + row * pairs;
+    for_each_pair(k, [&](int64_t pair, int64_t i, int64_t j) {
+      decision[pair] = sum(i, j - 1) + sum(j, i) - model.rho[static_cast<size_t>(pair)];
+    });
+  });
+  return out;
+}
+
+}  // namespace limbic

@@ -1,0 +1,37 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "svm/smo.h"
+#include "svm/svc.h"
+
+namespace limbic {
+
+/// Samples by class: members[c] are the rows whose label is labels[c], in their order.
+struct ClassRows {
+  std::vector<int> labels;
+  std::vector<std::vector<int64_t>> members;
+
+  int64_t size() const { return static_cast<int64_t>(labels.size()); }
+};
+
+/// Groups `rows` by label, classes in LIBSVM's order (see SvcModel::classes).
+ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> rows);
+
+/// Calls use(pair, i, j) for all class pairs i < j of k in LIBSVM's order.
+template <class Use>
+void for_each_pair(int64_t k, Use&& use) {
+  int64_t pair = 0;
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t j = i + 1; j < k; ++j) use(pair++, i, j);
+}
+
+/// Solves every pair of classes over one kernel matrix, in parallel. The model lacks its support
+/// vectors, whose rows stand in support_indices; kernel and gamma are the caller's to fill in.
+SvcModel solve_one_vs_one(Matrix<const float> kernel, const ClassRows& classes,
+                          const SvcOptions& options);
+
+/// Decision values over kernel values F32 (m, total support vectors) -> F64 (m, pairs).
+Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel);
+
+}  // namespace limbic

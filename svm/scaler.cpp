@@ -1,0 +1,127 @@
+#include "svm/scaler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/core/parallel.h"
+#include "svm/distances.h"
+
+namespace limbic {
+namespace {
+
+struct Statistics {
+  double mean = 0, variance = 0, low = 0, high = 0;
+};
+
+Statistics statistics(const Tensor& x, int64_t column) {
+  const int64_t n = x.dim(0), d = x.dim(1);
+  const float* data = x.data() + column;
+  Statistics out{0, 0, double{data[0]}, double{data[0]}};
+  for (int64_t i = 0; i < n; ++i) {
+    const double value = data[i * d];
+    out.mean += value;
+    out.low = std::min(out.low, value);
+    out.high = std::max(out.high, value);
+  }
+  out.mean /= static_cast<double>(n);
+  if (out.low == out.high) {  // exactly, where a rounded mean would leave a tiny variance
+    out.mean = out.low;
+    return out;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const double difference = data[i * d] - out.mean;
+    out.variance += difference * difference;
+  }
+  out.variance /= static_cast<double>(n);
+  return out;
+}
+
+void check_blocks(const std::vector<FeatureBlock>& blocks, int64_t features) {
+  int64_t at = 0;
+  for (const FeatureBlock& block : blocks) {
+    require(block.begin == at && block.width > 0 && block.width <= features - at, "block '",
+            block.name, "': expected columns from ", at, " on of ", features, ", got ", block.begin,
+            " and a width of ", block.width);
+    at += block.width;
+  }
+  require(at == features, "the feature blocks cover ", at, " columns of ", features);
+}
+
+double weight_of(std::span<const double> weights, size_t block) {
+  return weights.empty() ? 1.0 : weights[block];
+}
+
+void check_weights(const BlockScaler& scaler, std::span<const double> weights) {
+  require(weights.empty() || weights.size() == scaler.blocks.size(), "expected ",
+          scaler.blocks.size(), " block weights, got ", weights.size());
+  for (double weight : weights)
+    require(std::isfinite(weight), "expected finite block weights, got ", weight);
+}
+
+}  // namespace
+
+BlockScaler fit_scaler(const Tensor& x, std::vector<FeatureBlock> blocks,
+                       const ScalerOptions& options) {
+  check_features(x);
+  require(x.dim(0) > 0, "scaler: no rows");
+  check_blocks(blocks, x.dim(1));
+  require(options.mode != ScaleMode::minmax || options.lower < options.upper,
+          "scaler: expected lower < upper, got ", options.lower, " and ", options.upper);
+  const auto d = static_cast<size_t>(x.dim(1));
+  BlockScaler out{std::move(blocks), std::vector<double>(d, 0.0), std::vector<double>(d, 1.0),
+                  std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
+  parallel_for(x.dim(1), [&](int64_t column) {
+    const Statistics s = statistics(x, column);
+    const auto j = static_cast<size_t>(column);
+    const bool varies = s.low < s.high;
+    if (options.mode == ScaleMode::standard) {
+      out.centre[j] = s.mean;
+      if (varies) out.factor[j] = 1 / std::sqrt(s.variance);
+    } else if (options.mode == ScaleMode::minmax) {
+      out.centre[j] = s.low;
+      if (varies) {
+        out.factor[j] = (options.upper - options.lower) / (s.high - s.low);
+        out.offset[j] = options.lower;
+      }
+    }
+    out.variance[j] = s.variance * out.factor[j] * out.factor[j];
+  });
+  return out;
+}
+
+Tensor apply_scaler(const BlockScaler& scaler, const Tensor& x, std::span<const double> weights) {
+  check_features(x);
+  check_weights(scaler, weights);
+  require(x.dim(1) == scaler.features(), "scaler: expected ", scaler.features(), " features, got ",
+          x.dim(1));
+  Tensor out(x.shape());
+  const int64_t d = x.dim(1);
+  parallel_for(x.dim(0), [&](int64_t i) {
+    const float* src = x.data() + i * d;
+    float* dst = out.data() + i * d;
+    for (size_t b = 0; b < scaler.blocks.size(); ++b) {
+      const FeatureBlock& block = scaler.blocks[b];
+      const double weight = weight_of(weights, b);
+      for (int64_t column = block.begin; column < block.begin + block.width; ++column) {
+        const auto j = static_cast<size_t>(column);
+        const double scaled = (src[j] - scaler.centre[j]) * scaler.factor[j] + scaler.offset[j];
+        dst[j] = static_cast<float>(weight * scaled);
+      }
+    }
+  });
+  return out;
+}
+
+double gamma_scale(const BlockScaler& scaler, std::span<const double> weights) {
+  check_weights(scaler, weights);
+  double sum = 0;
+  for (size_t b = 0; b < scaler.blocks.size(); ++b) {
+    double variance = 0;
+    for (int64_t j = 0; j < scaler.blocks[b].width; ++j)
+      variance += scaler.variance[static_cast<size_t>(scaler.blocks[b].begin + j)];
+    sum += weight_of(weights, b) * weight_of(weights, b) * variance;
+  }
+  return sum > 0 ? 1 / sum : 1;
+}
+
+}  // namespace limbic

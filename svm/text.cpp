@@ -1,0 +1,117 @@
+#include "svm/text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "nn/core/file.h"
+
+namespace limbic {
+namespace {
+
+constexpr double float_limit = 0x1.ffffffp127;  // rounds to infinity, anything below to a float
+constexpr std::string_view blanks = " \t\r\v\f";
+
+// For messages: at most 40 bytes, printable.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (char c : text.substr(0, 40)) out += c >= 32 && c < 127 ? c : '?';
+  return "'" + out + (text.size() > 40 ? "...'" : "'");
+}
+
+}  // namespace
+
+LineReader::LineReader(const std::string& path)
+    : path_(path),
+      content_(read_file(path)),
+      rest_(reinterpret_cast<const char*>(content_.data()), content_.size()) {}
+
+bool LineReader::next_line() {
+  if (rest_.empty()) return false;
+  const size_t end = rest_.find('\n');
+  line_ = rest_.substr(0, end);
+  rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
+  ++line_number_;
+  return true;
+}
+
+bool LineReader::at_end_of_line() {
+  line_.remove_prefix(std::min(line_.find_first_not_of(blanks), line_.size()));
+  return line_.empty();
+}
+
+std::string_view LineReader::word() {
+  at_end_of_line();
+  const std::string_view out = line_.substr(0, line_.find_first_of(blanks));
+  line_.remove_prefix(out.size());
+  return out;
+}
+
+double LineReader::number(std::string_view text, const char* what) const {
+  std::string_view digits = text;
+  if (digits.size() > 1 && digits[0] == '+' && digits[1] != '-') digits.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
+      !std::isfinite(value))
+    refuse("expected ", what, ", a finite number, got ", shown(text));
+  return value;
+}
+
+int64_t LineReader::whole(std::string_view text, const char* what, int64_t low,
+                          int64_t high) const {
+  const double value = number(text, what);
+  if (value != std::floor(value) || value < static_cast<double>(low) ||
+      value > static_cast<double>(high))
+    refuse("expected ", what, ", a whole number from ", low, " to ", high, ", got ", shown(text));
+  return static_cast<int64_t>(value);
+}
+
+void SparseRows::add_row(LineReader& reader) {
+  int64_t before = 0;
+  while (!reader.at_end_of_line()) {
+    const std::string_view pair = reader.word();
+    const size_t colon = pair.find(':');
+    if (colon == std::string_view::npos) reader.refuse("expected index:value, got ", shown(pair));
+    const int64_t index = reader.whole(pair.substr(0, colon), "an index", 1, INT32_MAX);
+    if (index <= before) reader.refuse("indices must ascend, got ", index, " after ", before);
+    before = index;
+    const double value = reader.number(pair.substr(colon + 1), "a value");
+    if (std::abs(value) >= float_limit)
+      reader.refuse("expected a value of single precision, got ", value);
+    entries_.push_back({static_cast<int32_t>(index), static_cast<float>(value)});
+  }
+  largest_index_ = std::max(largest_index_, static_cast<int32_t>(before));
+  row_end_.push_back(entries_.size());
+}
+
+Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes,
+                         const std::string& path) const {
+  const int64_t width = std::max<int64_t>(min_features, largest_index_);
+  const double bytes = 4.0 * static_cast<double>(rows()) * static_cast<double>(width);
+  require(bytes <= static_cast<double>(budget_bytes), path, ": ", rows(), " rows of ", width,
+          " features need ", bytes / 1e9, " GB, the budget is ",
+          static_cast<double>(budget_bytes) / 1e9, " GB");
+  Tensor out({rows(), width});
+  size_t at = 0;
+  for (size_t row = 0; row < row_end_.size(); ++row)
+    for (; at < row_end_[row]; ++at)
+      out.data()[static_cast<int64_t>(row) * width + entries_[at].index - 1] = entries_[at].value;
+  return out;
+}
+
+std::string format_number(double value, int digits) {
+  char text[64];
+  const auto result =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::general, digits);
+  return {text, result.ptr};
+}
+
+std::string format_row(const float* values, int64_t width) {
+  std::string out;
+  for (int64_t j = 0; j < width; ++j)
+    if (values[j] != 0) out += " " + std::to_string(j + 1) + ":" + format_number(values[j], 9);
+  return out;
+}
+
+}  // namespace limbic

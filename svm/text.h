@@ -1,0 +1,68 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/core/tensor.h"
+
+namespace limbic {
+
+/// A text file read line by line and word by word, independent of the locale. Errors begin with
+/// "PATH:LINE: ".
+class LineReader {
+ public:
+  explicit LineReader(const std::string& path);
+
+  /// Goes to the next line; false at the end of the file.
+  bool next_line();
+  /// The next word of the line, empty at its end.
+  std::string_view word();
+  bool at_end_of_line();
+
+  /// `text` as a finite number; throws Error naming `what`.
+  double number(std::string_view text, const char* what) const;
+  /// `text` as a whole number in [low, high]; throws Error naming `what`.
+  int64_t whole(std::string_view text, const char* what, int64_t low, int64_t high) const;
+
+  template <class... Args>
+  [[noreturn]] void refuse(const Args&... args) const {
+    fail(path_, ":", line_number_, ": ", args...);
+  }
+
+  int64_t bytes() const { return static_cast<int64_t>(content_.size()); }
+
+ private:
+  std::string path_;
+  std::vector<uint8_t> content_;
+  std::string_view rest_, line_;
+  int64_t line_number_ = 0;
+};
+
+/// Rows of "index:value" pairs, growing.
+class SparseRows {
+ public:
+  /// Reads the rest of the reader's line as one row.
+  void add_row(LineReader& reader);
+  int64_t rows() const { return static_cast<int64_t>(row_end_.size()); }
+  /// F32 (rows, the larger of min_features and the largest index). Throws Error beginning with
+  /// `path` over budget, before anything is allocated.
+  Tensor dense(int64_t min_features, int64_t budget_bytes, const std::string& path) const;
+
+ private:
+  struct Entry {
+    int32_t index;
+    float value;
+  };
+  std::vector<Entry> entries_;
+  std::vector<size_t> row_end_;
+  int32_t largest_index_ = 0;
+};
+
+/// `value` with this many significant digits, as printf's %.*g in the C locale.
+std::string format_number(double value, int digits);
+
+/// " index:value" for each value of a row that is not 0, indices from 1.
+std::string format_row(const float* values, int64_t width);
+
+}  // namespace limbic

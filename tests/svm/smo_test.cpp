@@ -1,0 +1,112 @@
+#include "svm/smo.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "svm/kernel.h"
+#include "tests/svm/golden.h"
+
+using namespace limbic;
+using namespace limbic::testing;
+
+namespace {
+
+// K in f64 by its definition.
+std::vector<double> exact_kernel(const Tensor& x, const SvcOptions& options) {
+  const int64_t n = x.dim(0), d = x.dim(1);
+  std::vector<double> out;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double dot = 0, distance = 0;
+      for (int64_t c = 0; c < d; ++c) {
+        const double a = x.data()[i * d + c], b = x.data()[j * d + c];
+        dot += a * b;
+        distance += (a - b) * (a - b);
+      }
+      out.push_back(options.kernel == KernelType::linear ? dot
+                                                         : std::exp(-options.gamma * distance));
+    }
+  return out;
+}
+
+struct Optimality {
+  double violation, balance, objective;
+};
+
+// How far `alpha` is from the KKT conditions under the exact kernel.
+Optimality optimality(const std::vector<double>& kernel, const SmoProblem& problem,
+                      const std::vector<double>& alpha, int64_t n) {
+  double up = -INFINITY, low = INFINITY;
+  Optimality out{0, 0, 0};
+  for (size_t i = 0; i < alpha.size(); ++i) {
+    const double y = problem.y[i], C = y > 0 ? problem.C_positive : problem.C_negative;
+    CHECK((alpha[i] >= 0 && alpha[i] <= C));
+    double gradient = -1;
+    for (size_t j = 0; j < alpha.size(); ++j)
+      gradient += y * problem.y[j] * alpha[j] *
+                  kernel[static_cast<size_t>(problem.rows[i] * n + problem.rows[j])];
+    if (y > 0 ? alpha[i] < C : alpha[i] > 0) up = std::max(up, -y * gradient);
+    if (y > 0 ? alpha[i] > 0 : alpha[i] < C) low = std::min(low, -y * gradient);
+    out.balance += y * alpha[i];
+    out.objective += alpha[i] * (gradient - 1) / 2;
+  }
+  out.violation = up - low;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("smo: the KKT conditions hold within eps under an exact kernel, with all precisions") {
+  for (const std::string name : golden_cases) {
+    CAPTURE(name);
+    const Golden golden(name);
+    const Tensor& x = golden.data.x;
+    const int64_t n = x.dim(0);
+    const Tensor kernel = kernel_matrix(x, {golden.options.kernel, golden.options.gamma});
+    const std::vector<double> exact = exact_kernel(x, golden.options);
+    // One class against the rest, over every second row.
+    std::vector<int64_t> rows;
+    std::vector<int8_t> y;
+    for (int64_t i = 0; i < n; i += 2) {
+      rows.push_back(i);
+      y.push_back(golden.data.labels[static_cast<size_t>(i)] == golden.model.classes[1] ? 1 : -1);
+    }
+    const SmoProblem problem{{kernel.data(), n, n, n}, rows, y, 2.0, 0.7};
+    for (bool shrinking : {true, false}) {
+      const SmoResult result = solve_smo(problem, {.shrinking = shrinking});
+      CHECK(result.converged);
+      const Optimality check = optimality(exact, problem, result.alpha, n);
+      CHECK(check.violation < 1e-3 * 1.01);
+      CHECK(std::abs(check.balance) < 1e-9);
+      CHECK(check.objective == doctest::Approx(result.objective).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("smo: two points have the solution that the textbook gives") {
+  // K = identity, y = (1,-1): alpha = min(1, C) each, f = alpha^2 - 2 alpha, rho = 0.
+  const std::vector<float> kernel{1, 0, 0, 1};
+  const std::vector<int64_t> rows{0, 1};
+  const std::vector<int8_t> y{1, -1};
+  for (double C : {0.25, 4.0}) {
+    const SmoResult result = solve_smo({{kernel.data(), 2, 2, 2}, rows, y, C, C});
+    const double alpha = std::min(1.0, C);
+    CHECK(result.alpha == std::vector<double>{alpha, alpha});
+    CHECK(result.objective == doctest::Approx(alpha * alpha - 2 * alpha));
+    CHECK(result.rho == 0);
+  }
+}
+
+TEST_CASE("smo: a kernel of ones (no curvature) ends, and one class alone is refused") {
+  const std::vector<float> kernel(16, 1.0f);
+  const std::vector<int64_t> rows{0, 1, 2, 3};
+  const std::vector<int8_t> y{1, -1, 1, 1}, one(4, 1);
+  const SmoResult result = solve_smo({{kernel.data(), 4, 4, 4}, rows, y, 1, 1});
+  CHECK(result.converged);
+  CHECK(result.alpha[1] == 1);
+  CHECK(std::accumulate(result.alpha.begin(), result.alpha.end(), 0.0) == doctest::Approx(2));
+  CHECK_THROWS_AS(solve_smo({{kernel.data(), 4, 4, 4}, rows, one, 1, 1}), Error);
+  CHECK_THROWS_AS(solve_smo({{kernel.data(), 4, 4, 4}, rows, y, 0, 1}), Error);
+}
