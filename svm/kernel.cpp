@@ -7,9 +7,9 @@
 namespace limbic {
 
 void rbf_from_distances(Tensor& distances, double gamma) {
-  float* data = distances.data();
-  parallel_for(distances.size(), [&](int64_t i) {
-    data[i] = static_cast<float>(std::exp(-gamma * double{data[i]}));
+  parallel_for(distances.dim(0), [&](int64_t i) {
+    for (float& value : distances.rows(i, i + 1).values())
+      value = static_cast<float>(std::exp(-gamma * double{value}));
   });
 }
 

@@ -15,6 +15,8 @@ bool positive_and_finite(double value) { return value > 0 && std::isfinite(value
 void check_options(const SvcOptions& options) {
   require(positive_and_finite(options.C), "SVM: expected C > 0 and finite, got ", options.C);
   require(positive_and_finite(options.eps), "SVM: expected eps > 0 and finite, got ", options.eps);
+  require(options.calibration_folds == 0 || options.calibration_folds >= 2,
+          "SVM: expected 0 or at least 2 calibration folds, got ", options.calibration_folds);
   for (const auto& [label, weight] : options.class_weight)
     require(positive_and_finite(weight), "SVM: the weight of class ", label,
             " must be > 0 and finite, got ", weight);
@@ -131,7 +133,7 @@ SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOption
   model.kernel = options.kernel;
   model.gamma = gamma;
   model.support_vectors = take_rows(x, model.support_indices);
-  if (options.calibration_folds > 1) {
+  if (options.calibration_folds > 0) {
     std::vector<int> used_labels;
     const Tensor decisions =
         held_out_decisions(kernel, labels, model, classes, options, used_labels);

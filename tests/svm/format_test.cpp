@@ -2,6 +2,7 @@
 
 #include <clocale>
 #include <cmath>
+#include <fstream>
 #include <limits>
 
 #include "nn/core/file.h"
@@ -15,7 +16,7 @@ namespace {
 
 std::string write_text(const std::string& name, const std::string& text) {
   const std::string path = temporary(name);
-  write_atomically(path, [&](std::ostream& out) { out << text; });
+  std::ofstream(path, std::ios::binary) << text;  // not flushed to disk, unlike write_atomically
   return path;
 }
 

@@ -90,8 +90,8 @@ TEST_CASE("svc: LIBSVM's own model gives LIBSVM's decisions") {
   }
 }
 
-TEST_CASE("svc: shrinking and the number of features per block of rows change nothing") {
-  const SvmData data = clouds(3, 700, 1.0);  // more rows than a block of the distance matrix
+TEST_CASE("svc: shrinking changes nothing, over more rows than one block of distances") {
+  const SvmData data = clouds(3, 700, 1.0);
   const SvcOptions tight{.C = 5, .eps = 1e-5};
   SvcOptions plain = tight;
   plain.shrinking = false;
@@ -188,6 +188,7 @@ TEST_CASE("svc: bad data and bad options are refused with what was wrong") {
   }
   refused({.class_weight = {{99, 1.0}}}, "class 99");
   refused({.budget_bytes = 3599}, "budget");
+  refused({.calibration_folds = 1}, "calibration folds");
   CHECK(error_of(data.x, data.labels, {.budget_bytes = 3600}) == "no error");
   CHECK(error_of(data.x, std::vector<int>(30, 4), {}).find("have the label 4") !=
         std::string::npos);
