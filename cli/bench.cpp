@@ -1,0 +1,134 @@
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+
+#include "cli/network.h"
+#include "cli/verbs.h"
+#include "nn/core/parallel.h"
+#include "nn/plan.h"
+#include "train/optimiser.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  std::string model, mode = "infer", dtype = "f32", tune = "off";
+  int64_t batch_size = 8, image_size = 0, repeat = 10;
+  bool layers = false;
+};
+
+double now() {
+  using clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
+}
+
+double peak_rss_mb() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+int run(const Common& common, Options& o) {
+  const bool training = o.mode == "train";
+  const Model model = build_model(
+      o.model,
+      o.model.rfind("resnet", 0) == 0 && build_model(o.model, 1).image_size == 32 ? 10 : 1000);
+  const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;
+  const Shape input = {o.batch_size, 3, size, size};
+  const Parameters parameters = model.graph.initialise(common.seed);
+  Plan plan(model.graph, parameters,
+            training ? PlanOptions::training(input) : PlanOptions::inference(input));
+  Sgd sgd(plan, {});
+  Tensor images(input);
+  Random random(common.seed);
+  for (float& x : images.values()) x = static_cast<float>(random.normal());
+  const std::vector<float> diff(static_cast<size_t>(o.batch_size * model.classes), 1e-3f);
+
+  std::vector<double> seconds;
+  for (int64_t i = 0; i <= o.repeat; ++i) {
+    if (i == 1) plan.set_profiling(true);
+    const double start = now();
+    plan.run(images);
+    if (training) {
+      plan.backward(diff);
+      sgd.step(1e-6);
+    }
+    if (i > 0) seconds.push_back(now() - start);  // the first run warms up
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const double median = seconds[seconds.size() / 2];
+  int64_t macs = 0;
+  const auto shapes = model.graph.infer(input);
+  for (size_t n = 1; n < shapes.size(); ++n) {
+    std::vector<Shape> src;
+    for (int s : model.graph.nodes()[n].src) src.push_back(shapes[static_cast<size_t>(s)]);
+    macs += model.graph.nodes()[n].op->multiply_adds(src);
+  }
+  const double gflops = 2e-9 * static_cast<double>(macs) * (training ? 3 : 1) / median;
+  const double images_per_second = static_cast<double>(o.batch_size) / median;
+  double all = 0;
+  for (const auto& node : plan.profile()) all += node.forward + node.backward;
+  if (common.json()) {
+    nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+    for (const auto& node : plan.profile())
+      if (o.layers && node.forward > 0)
+        layers.push_back({{"name", node.name},
+                          {"type", node.type},
+                          {"implementation", node.implementation},
+                          {"forward_ms", 1e3 * node.forward / static_cast<double>(o.repeat)},
+                          {"backward_ms", 1e3 * node.backward / static_cast<double>(o.repeat)}});
+    nlohmann::ordered_json result = {
+        {"model", o.model},          {"mode", o.mode},
+        {"dtype", o.dtype},          {"batch_size", o.batch_size},
+        {"threads", threads()},      {"images_per_second", images_per_second},
+        {"median_ms", 1e3 * median}, {"peak_rss_mb", peak_rss_mb()},
+        {"gflops", gflops}};
+    if (o.layers) result["layers"] = layers;
+    print_json(result);
+    return done;
+  }
+  std::printf("%s, %s, batch %ld, %ldx%ld, %d threads, oneDNN %s\n", o.model.c_str(),
+              o.mode.c_str(), o.batch_size, size, size, threads(), onednn::version().c_str());
+  std::printf(
+      "  %.1f images/s   median %.1f ms (min %.1f, max %.1f)   %.0f GFLOP/s   peak %.0f MB\n",
+      images_per_second, 1e3 * median, 1e3 * seconds.front(), 1e3 * seconds.back(), gflops,
+      peak_rss_mb());
+  std::map<std::string, std::pair<double, double>> types;
+  for (const auto& node : plan.profile()) {
+    types[node.type].first += node.forward;
+    types[node.type].second += node.backward;
+    if (o.layers && node.forward > 0)
+      std::printf("  %-44s %-12s %8.3f ms %8.3f ms  %s\n", node.name.c_str(), node.type.c_str(),
+                  1e3 * node.forward / static_cast<double>(o.repeat),
+                  1e3 * node.backward / static_cast<double>(o.repeat), node.implementation.c_str());
+  }
+  for (const auto& [type, time] : types)
+    std::printf("  %-20s %5.1f %%   forward %8.2f ms   backward %8.2f ms\n", type.c_str(),
+                100 * (time.first + time.second) / all,
+                1e3 * time.first / static_cast<double>(o.repeat),
+                1e3 * time.second / static_cast<double>(o.repeat));
+  return done;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb =
+      add_verb(app, action, "bench", "Speed and memory of a network on this machine.",
+               "limbic bench --model resnet50 --batch-size 8 --mode infer", o, run, common);
+  verb->add_option("--model", o->model, "architecture")->required()->check(known_model(false));
+  verb->add_option("--batch-size", o->batch_size, "pictures at once")->check(CLI::Range(1, 4096));
+  verb->add_option("--image-size", o->image_size, "height and width (default: the model's)")
+      ->check(CLI::Range(1, 4096));
+  verb->add_option("--mode", o->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
+  verb->add_option("--dtype", o->dtype, "f32")->check(CLI::IsMember({"f32"}));
+  verb->add_option("--repeat", o->repeat, "timed runs")->check(CLI::Range(1, 100000));
+  verb->add_option("--tune", o->tune, "on or off")->check(CLI::IsMember({"on", "off"}));
+  verb->add_flag("--layers", o->layers, "times of each layer");
+}
+
+}  // namespace limbic::cli

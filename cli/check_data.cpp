@@ -1,0 +1,62 @@
+#include <cstdio>
+
+#include "cli/verbs.h"
+#include "io/check.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  std::string dir;
+};
+
+int run(const Common& common, Options& o) {
+  const auto bar = progress_bar(common);
+  const DatasetCheck check = check_dataset(o.dir, {.progress = [&](int64_t n, int64_t total) {
+                                             if (bar)
+                                               bar({.task = "checking", .done = n, .total = total});
+                                           }});
+  end_progress();
+  int64_t usable = 0;
+  nlohmann::ordered_json counts = nlohmann::ordered_json::object();
+  for (size_t c = 0; c < check.classes.size(); ++c) {
+    counts[check.classes[c]] = check.usable[c];
+    usable += check.usable[c];
+  }
+  if (common.json()) {
+    nlohmann::ordered_json unusable = nlohmann::ordered_json::array();
+    for (const auto& s : check.unusable)
+      unusable.push_back({{"image", s.path}, {"error", s.reason}});
+    print_json({{"usable", usable},
+                {"classes", counts},
+                {"unusable", unusable},
+                {"duplicates", check.duplicates},
+                {"empty_classes", check.empty_classes},
+                {"other_files", check.other_files}});
+    return check.unusable.empty() ? done : some_skipped;
+  }
+  for (const auto& [name, n] : counts.items())
+    std::printf("%8ld  %s\n", n.get<int64_t>(), name.c_str());
+  std::printf("%8ld  usable pictures in all\n", usable);
+  for (const auto& name : check.empty_classes)
+    std::printf("class without a picture: %s\n", name.c_str());
+  for (const auto& group : check.duplicates) {
+    std::printf("the same picture %zu times:", group.size());
+    for (const auto& path : group) std::printf(" %s", path.c_str());
+    std::printf("\n");
+  }
+  for (const auto& path : check.other_files) std::printf("not a picture: %s\n", path.c_str());
+  return report_skipped(check.unusable);
+}
+
+}  // namespace
+
+void add_check_data(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = add_verb(app, action, "check-data",
+                            "Every picture that cannot be used and why; class counts; duplicates.",
+                            "limbic check-data photos", o, run, common);
+  verb->add_option("dir", o->dir, "folder with one sub-folder a class")->required();
+}
+
+}  // namespace limbic::cli

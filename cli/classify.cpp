@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/network.h"
+#include "cli/verbs.h"
+#include "io/decode.h"
+#include "nn/core/parallel.h"
+#include "nn/ops/softmax.h"
+#include "train/predictor.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  NetworkOptions network;
+  std::string labels, dtype = "f32", tune = "off";
+  int64_t top = 5, batch_size = 8;
+  std::vector<std::string> images;
+};
+
+void print_picture(const Common& common, const std::string& path, std::span<const float> scores,
+                   const std::vector<std::string>& labels, int64_t top) {
+  std::vector<int64_t> order(scores.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
+  top = std::min(top, static_cast<int64_t>(order.size()));
+  std::partial_sort(order.begin(), order.begin() + top, order.end(), [&](int64_t a, int64_t b) {
+    const float x = scores[static_cast<size_t>(a)], y = scores[static_cast<size_t>(b)];
+    return x != y ? x > y : a < b;
+  });
+  nlohmann::ordered_json best = nlohmann::ordered_json::array();
+  if (!common.json()) std::printf("%s\n", path.c_str());
+  for (int64_t k = 0; k < top; ++k) {
+    const auto index = static_cast<size_t>(order[static_cast<size_t>(k)]);
+    const std::string label = labels.empty() ? std::to_string(index) : labels[index];
+    if (common.json())
+      best.push_back({{"index", index}, {"label", label}, {"probability", scores[index]}});
+    else
+      std::printf("  %6.2f %%  %s\n", 100.0 * static_cast<double>(scores[index]), label.c_str());
+  }
+  if (common.json()) print_json({{"image", path}, {"top", best}});
+}
+
+int run(const Common& common, Options& o) {
+  Network network = load_network(common, o.network, 0);
+  std::vector<std::string> labels;
+  if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
+  const auto total = static_cast<int64_t>(o.images.size());
+  const int64_t batch = std::min(o.batch_size, total);
+  Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset));
+  const int64_t classes = network.model.classes;
+  const auto progress = progress_bar(common);
+  bool skipped = false;
+  Tensor images(input_shape(batch, network.preset));
+  const int64_t per_image = images.size() / batch;
+  for (int64_t begin = 0; begin < total; begin += batch) {
+    const int64_t n = std::min(batch, total - begin);
+    std::vector<std::string> errors(static_cast<size_t>(n));
+    parallel_for_dynamic(n, [&](int64_t i) {
+      const std::string& path = o.images[static_cast<size_t>(begin + i)];
+      try {
+        const Picture picture = decode_file(path, network.preset.decode_options());
+        preprocess(picture, network.preset, images.data() + i * per_image);
+      } catch (const Error& e) {
+        errors[static_cast<size_t>(i)] = reason_without_path(e.what(), path);
+      }
+    });
+    Tensor scores = predictor.run(images.rows(0, n));
+    softmax_rows(scores.values(), classes, scores.values());
+    for (int64_t i = 0; i < n; ++i) {
+      const std::string &path = o.images[static_cast<size_t>(begin + i)],
+                        &error = errors[static_cast<size_t>(i)];
+      if (error.empty()) {
+        print_picture(
+            common, path,
+            scores.values().subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes)),
+            labels, o.top);
+        continue;
+      }
+      skipped = true;
+      if (common.json()) print_json({{"image", path}, {"error", error}});
+      report_skipped({{path, error}});
+    }
+    if (progress && total > batch)
+      progress({.task = "classifying", .done = begin + n, .total = total});
+  }
+  return skipped ? some_skipped : done;
+}
+
+}  // namespace
+
+void add_classify(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb =
+      add_verb(app, action, "classify", "The most probable classes of photos.",
+               "limbic classify --model squeezenet1_1 --weights squeezenet1_1.safetensors --labels "
+               "labels.txt photo.jpg",
+               o, run, common);
+  o->network.add_to(*verb, true);
+  verb->add_option("--labels", o->labels, "text file with one class name a line");
+  verb->add_option("--top", o->top, "how many classes to print")->check(CLI::Range(1, 100000));
+  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
+      ->check(CLI::Range(1, 4096));
+  verb->add_option("--dtype", o->dtype, "f32")->check(CLI::IsMember({"f32"}));
+  verb->add_option("--tune", o->tune, "on or off")->check(CLI::IsMember({"on", "off"}));
+  verb->add_option("images", o->images, "pictures")->required();
+}
+
+}  // namespace limbic::cli

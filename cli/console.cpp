@@ -1,0 +1,187 @@
+#include "cli/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+namespace limbic::cli {
+namespace {
+
+bool bar_is_open = false;
+
+double now() {
+  using clock = std::chrono::steady_clock;
+  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+  char text[32];
+  if (s >= 3600)
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld", s / 60, s % 60);
+  return text;
+}
+
+size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
+}
+
+class Bar {
+ public:
+  Bar() : terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+  void operator()(const Progress& p) {
+    const double t = now();
+    if (p.task != task_ || p.done < done_) {
+      task_ = p.task;
+      start_ = t;
+      start_done_ = p.done;
+      shown_ = 0;
+    }
+    done_ = p.done;
+    const bool last = p.done >= p.total;
+    if (!last && t - shown_ < (terminal_ ? 0.1 : 10.0)) return;
+    if (shown_ == 0 && !terminal_ && !last) {
+      shown_ = t;
+      return;
+    }
+    shown_ = t;
+    draw(p, t - start_, last);
+  }
+
+ private:
+  void draw(const Progress& p, double elapsed, bool last) const {
+    const double fresh = static_cast<double>(p.done - start_done_);
+    const double rate = elapsed > 0 ? fresh / elapsed : 0;
+    const double left = rate > 0 ? static_cast<double>(p.total - p.done) / rate : 0;
+    char numbers[160];
+    std::snprintf(numbers, sizeof numbers, " %ld/%ld  %.*f %s/s  %s %s", p.done, p.total,
+                  rate < 10 ? 1 : 0, rate, p.unit.c_str(), last ? "took" : "left",
+                  duration(last ? elapsed : left).c_str());
+    std::string line = p.task;
+    if (terminal_) {
+      constexpr size_t width = 24;
+      const double share =
+          p.total > 0 ? static_cast<double>(p.done) / static_cast<double>(p.total) : 1;
+      const auto filled = static_cast<size_t>(width * std::clamp(share, 0.0, 1.0));
+      line += " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
+    }
+    line += numbers;
+    if (!p.note.empty()) line += "  " + p.note;
+    if (terminal_) {
+      line.resize(std::min(line.size(), terminal_width() - 1));
+      std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
+      bar_is_open = !last;
+    } else {
+      std::fprintf(stderr, "%s\n", line.c_str());
+    }
+    std::fflush(stderr);
+  }
+
+  bool terminal_;
+  std::string task_;
+  double start_ = 0, shown_ = 0;
+  int64_t start_done_ = 0, done_ = 0;
+};
+
+struct ClassScore {
+  double precision = 0, recall = 0, f1 = 0;
+  int64_t samples = 0;
+};
+
+std::vector<ClassScore> scores(const std::vector<std::vector<int64_t>>& confusion) {
+  std::vector<ClassScore> out(confusion.size());
+  for (size_t c = 0; c < confusion.size(); ++c) {
+    int64_t predicted = 0;
+    for (size_t t = 0; t < confusion.size(); ++t) {
+      predicted += confusion[t][c];
+      out[c].samples += confusion[c][t];
+    }
+    const auto right = static_cast<double>(confusion[c][c]);
+    out[c].precision = predicted ? right / static_cast<double>(predicted) : 0;
+    out[c].recall = out[c].samples ? right / static_cast<double>(out[c].samples) : 0;
+    const double sum = out[c].precision + out[c].recall;
+    out[c].f1 = sum > 0 ? 2 * out[c].precision * out[c].recall / sum : 0;
+  }
+  return out;
+}
+
+}  // namespace
+
+ProgressFunction progress_bar(const Common& common) {
+  if (common.quiet) return {};
+  return Bar();
+}
+
+void end_progress() {
+  if (bar_is_open) std::fputc('\n', stderr);
+  bar_is_open = false;
+}
+
+void note(const Common& common, const std::string& text) {
+  if (common.quiet) return;
+  end_progress();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+int report_skipped(const std::vector<SkippedSample>& skipped) {
+  end_progress();
+  for (const auto& s : skipped)
+    std::fprintf(stderr, "skipped %s: %s\n", s.path.c_str(), s.reason.c_str());
+  if (!skipped.empty())
+    std::fprintf(stderr, "%zu picture%s skipped\n", skipped.size(),
+                 skipped.size() == 1 ? " was" : "s were");
+  return skipped.empty() ? done : some_skipped;
+}
+
+void print_json(const nlohmann::ordered_json& object) {
+  // File names may hold any bytes: what is not UTF-8 is replaced.
+  using handler = nlohmann::ordered_json::error_handler_t;
+  std::printf("%s\n", object.dump(-1, ' ', false, handler::replace).c_str());
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f %%", 100 * share);
+  return text;
+}
+
+void print_report(const std::vector<std::string>& classes,
+                  const std::vector<std::vector<int64_t>>& confusion) {
+  size_t width = 12;
+  for (const auto& c : classes) width = std::max(width, c.size());
+  const int w = static_cast<int>(width);
+  std::printf("%*s  precision  recall      f1  samples\n", w, "");
+  const auto all = scores(confusion);
+  for (size_t c = 0; c < classes.size(); ++c)
+    std::printf("%*s  %9.3f %7.3f %7.3f %8ld\n", w, classes[c].c_str(), all[c].precision,
+                all[c].recall, all[c].f1, all[c].samples);
+  std::printf("\nconfusion (rows: true, columns: predicted)\n%*s", w, "");
+  for (const auto& c : classes) std::printf(" %6.6s", c.c_str());
+  std::printf("\n");
+  for (size_t t = 0; t < classes.size(); ++t) {
+    std::printf("%*s", w, classes[t].c_str());
+    for (int64_t n : confusion[t]) std::printf(" %6ld", n);
+    std::printf("\n");
+  }
+}
+
+nlohmann::ordered_json report_json(const std::vector<std::string>& classes,
+                                   const std::vector<std::vector<int64_t>>& confusion) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  const auto all = scores(confusion);
+  for (size_t c = 0; c < classes.size(); ++c)
+    out[classes[c]] = {{"precision", all[c].precision},
+                       {"recall", all[c].recall},
+                       {"f1", all[c].f1},
+                       {"samples", all[c].samples}};
+  return out;
+}
+
+}  // namespace limbic::cli

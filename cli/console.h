@@ -1,0 +1,47 @@
+#pragma once
+// cli: one verb a file; nothing but reading arguments and printing. Results go to standard output,
+// all else to standard error.
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "io/loader.h"
+#include "nn/core/progress.h"
+
+namespace limbic::cli {
+
+/// Options that every verb has.
+struct Common {
+  int threads = 0;
+  uint64_t seed = 0;
+  bool quiet = false;
+  std::string format = "text";
+  bool json() const { return format == "json"; }
+};
+
+/// Exit statuses (CLI.md): 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped.
+enum Status { done = 0, failed = 1, wrong_usage = 2, some_skipped = 3 };
+
+/// Draws a one-line bar with rate and remaining time on a terminal, plain lines otherwise.
+ProgressFunction progress_bar(const Common& common);
+/// Ends a bar that is being drawn, so that the next line stands alone.
+void end_progress();
+
+/// A remark on standard error, unless --quiet.
+void note(const Common& common, const std::string& text);
+/// Names each skipped picture and why; returns some_skipped if there is one, else done.
+int report_skipped(const std::vector<SkippedSample>& skipped);
+
+/// One JSON object on a line of standard output.
+void print_json(const nlohmann::ordered_json& object);
+
+/// "93.1 %".
+std::string percent(double share);
+/// precision, recall, F1 and support for each class, then the confusion matrix.
+void print_report(const std::vector<std::string>& classes,
+                  const std::vector<std::vector<int64_t>>& confusion);
+/// The same for JSON: {"awe": {"precision":..,"recall":..,"f1":..,"samples":..}, ...}.
+nlohmann::ordered_json report_json(const std::vector<std::string>& classes,
+                                   const std::vector<std::vector<int64_t>>& confusion);
+
+}  // namespace limbic::cli

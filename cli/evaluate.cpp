@@ -1,0 +1,56 @@
+#include <cstdio>
+
+#include "cli/verbs.h"
+#include "emotion/model.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  std::string model, data, layout = "folders";
+  int64_t batch_size = 16;
+};
+
+int run(const Common& common, Options& o) {
+  const EmotionModel model = load_model(o.model);
+  const Dataset data = list_folders(o.data, model.classes);
+  const BranchFeatures features =
+      extract_features(model.branches, data, {.batch_size = o.batch_size, .task = "evaluating"},
+                       progress_bar(common));
+  end_progress();
+  require(!features.labels.empty(), o.data, ": not one of the pictures could be read");
+  const auto classes = static_cast<int64_t>(model.classes.size());
+  const Prediction p = classify(model.classifier, model.roles(), features.blocks, classes);
+  const Evaluation e = evaluate_labels(p.labels, features.labels, classes);
+  const Evaluation dense = evaluate_labels(p.dense_labels, features.labels, classes);
+  if (common.json()) {
+    print_json({{"accuracy", e.accuracy},
+                {"samples", e.samples},
+                {"per_class", report_json(model.classes, e.confusion)},
+                {"confusion", e.confusion},
+                {"classes", model.classes},
+                {"accuracy_dense", dense.accuracy}});
+  } else {
+    std::printf("accuracy %s on %ld pictures (dense layer in place of the SVM: %s)\n\n",
+                percent(e.accuracy).c_str(), e.samples, percent(dense.accuracy).c_str());
+    print_report(model.classes, e.confusion);
+  }
+  return report_skipped(features.skipped);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb =
+      add_verb(app, action, "evaluate", "Accuracy of a model on labelled photos, class by class.",
+               "limbic evaluate model --data photos/test", o, run, common);
+  verb->add_option("model", o->model, "model folder made by fit")->required();
+  verb->add_option("--data", o->data, "folder with one sub-folder an emotion")->required();
+  verb->add_option("--layout", o->layout, "how the folder is laid out")
+      ->check(CLI::IsMember({"folders"}));
+  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
+      ->check(CLI::Range(1, 4096));
+}
+
+}  // namespace limbic::cli

@@ -1,0 +1,57 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/network.h"
+#include "cli/verbs.h"
+#include "train/predictor.h"
+#include "weights/safetensors.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  NetworkOptions network;
+  std::string data, layer = "features", out;
+  int64_t batch_size = 16;
+};
+
+int run(const Common& common, Options& o) {
+  Network network = load_network(common, o.network, 0);
+  network.model.graph.find(o.layer);  // a wrong name is said before the work, not after
+  const Dataset data = list_folders(o.data);
+  const int64_t batch = std::min(o.batch_size, data.size());
+  Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
+  Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset),
+                      o.layer);
+  const Outputs out = predictor.run(loader, "extracting", progress_bar(common));
+  nlohmann::json paths = nlohmann::json::array();
+  for (int64_t i : out.indices) paths.push_back(data.samples[static_cast<size_t>(i)].path);
+  write_safetensors(
+      o.out, {{"features", out.values}, {"labels", Tensor::of(out.labels, {out.values.dim(0)})}},
+      {{"paths", paths.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
+       {"classes", nlohmann::json(data.classes).dump()},
+       {"checkpoint_sha256", network.checkpoint_hash},
+       {"model", o.network.model},
+       {"layer", o.layer},
+       {"preset", to_json(network.preset)}});
+  note(common, concat("wrote ", to_string(out.values.shape()), " features to ", o.out));
+  return report_skipped(loader.skipped());
+}
+
+}  // namespace
+
+void add_extract(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = add_verb(
+      app, action, "extract", "Features of labelled photos, as one .safetensors file.",
+      "limbic extract --model squeezenet1_1 --weights squeezenet1_1.safetensors --data photos "
+      "--out features.safetensors",
+      o, run, common);
+  o->network.add_to(*verb, true);
+  verb->add_option("--data", o->data, "folder with one sub-folder a class")->required();
+  verb->add_option("--layer", o->layer, "features, logits, a stage or any layer's name");
+  verb->add_option("--out", o->out, "file to write")->required();
+  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
+      ->check(CLI::Range(1, 4096));
+}
+
+}  // namespace limbic::cli

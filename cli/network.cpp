@@ -1,0 +1,94 @@
+#include "cli/network.h"
+
+#include <algorithm>
+
+#include "nn/core/file.h"
+#include "weights/checkpoint.h"
+#include "weights/load.h"
+
+namespace limbic::cli {
+
+CLI::Validator known_model(bool or_none) {
+  auto names = model_names();
+  if (or_none) names.push_back("none");
+  return CLI::IsMember(names);
+}
+
+void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
+  app.add_option("--model", model, "architecture, e.g. resnet50 or squeezenet1_1")
+      ->required()
+      ->check(known_model(false));
+  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors)");
+  if (weights_required) option->required();
+  app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
+      ->check(CLI::IsMember(preset_names()));
+  app.add_option("--image-size", image_size, "height and width of the network's input")
+      ->check(CLI::Range(1, 4096));
+}
+
+namespace {
+
+// Classes of a checkpoint: the first dimension of its classifier's weight; 0 if it has none.
+int64_t classes_of(const Checkpoint& checkpoint, const std::string& classifier) {
+  const auto found = checkpoint.tensors.find(classifier + "weight");
+  return found == checkpoint.tensors.end() || found->second.rank() == 0 ? 0 : found->second.dim(0);
+}
+
+Preset choose_preset(const Common& common, const NetworkOptions& o, const Model& model,
+                     const std::map<std::string, std::string>& metadata) {
+  Preset preset;
+  const auto stored = metadata.find("limbic.preset");
+  if (!o.preset.empty()) {
+    preset = find_preset(o.preset);
+  } else if (stored != metadata.end()) {
+    preset = preset_from_json(stored->second);
+  } else {
+    preset = find_preset(model.preset);
+    note(common, "preset: " + preset.name + " (the default of " + model.name +
+                     "; --preset chooses another)");
+  }
+  if (o.image_size > 0 && o.image_size != preset.crop)
+    preset = with_image_size(preset, o.image_size);
+  return preset;
+}
+
+}  // namespace
+
+Network load_network(const Common& common, const NetworkOptions& o, int64_t classes) {
+  Checkpoint checkpoint;
+  if (!o.weights.empty()) checkpoint = read_checkpoint(o.weights);
+  if (classes == 0 && !o.weights.empty())
+    classes = classes_of(checkpoint, build_model(o.model, 1).classifier);
+  Network network{build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256};
+  network.parameters = network.model.graph.initialise(common.seed);
+  if (!o.weights.empty()) {
+    const LoadReport report =
+        load_parameters(checkpoint.tensors, network.parameters,
+                        {.source = o.weights, .replaceable = {network.model.classifier}});
+    if (!report.replaced.empty())
+      note(common, concat(o.weights, ": its classifier of ", report.replaced[0].file.at(0),
+                          " classes is replaced by a fresh one of ", network.model.classes));
+  }
+  network.preset = choose_preset(common, o, network.model, checkpoint.metadata);
+  return network;
+}
+
+std::vector<std::string> read_labels(const std::string& path, int64_t expected) {
+  const auto bytes = read_file(path, int64_t{16} << 20);
+  std::vector<std::string> labels;
+  std::string line;
+  for (uint8_t b : bytes) {
+    if (b == '\n') {
+      labels.push_back(std::move(line));
+      line.clear();
+    } else if (b != '\r') {
+      line += static_cast<char>(b);
+    }
+  }
+  if (!line.empty()) labels.push_back(line);
+  require(expected == 0 || static_cast<int64_t>(labels.size()) == expected, path, ": holds ",
+          labels.size(), " labels, the network has ", expected, " classes");
+  return labels;
+}
+
+}  // namespace limbic::cli

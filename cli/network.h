@@ -1,0 +1,36 @@
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include "cli/console.h"
+#include "io/preset.h"
+#include "models/models.h"
+
+namespace limbic::cli {
+
+/// --model, --weights, --preset, --image-size: the options of every verb that runs one CNN.
+struct NetworkOptions {
+  std::string model, weights, preset;
+  int64_t image_size = 0;
+
+  void add_to(CLI::App& app, bool weights_required);
+};
+
+/// A network with its weights and how its pictures are prepared.
+struct Network {
+  Model model;
+  Parameters parameters;
+  Preset preset;
+  std::string checkpoint_hash;
+};
+
+/// Builds it; classes 0: as many as the weights' classifier has. Says on standard error which
+/// preset was taken and whether a classifier of another size was replaced. Throws Error.
+Network load_network(const Common& common, const NetworkOptions& options, int64_t classes);
+
+/// Checks a model name while arguments are read, so that a wrong one is wrong usage.
+CLI::Validator known_model(bool or_none);
+
+/// One name a line; throws Error unless there are `expected` of them (0: any number).
+std::vector<std::string> read_labels(const std::string& path, int64_t expected);
+
+}  // namespace limbic::cli

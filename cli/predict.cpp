@@ -1,0 +1,66 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/verbs.h"
+#include "emotion/model.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  std::vector<std::string> images;
+  int64_t batch_size = 16;
+};
+
+int run(const Common& common, Options& o) {
+  const EmotionModel model = load_model(o.model);
+  Dataset data{.classes = model.classes, .samples = {}};
+  for (const auto& path : o.images) data.samples.push_back({path, 0});
+  ProgressFunction progress;
+  if (data.size() > o.batch_size) progress = progress_bar(common);
+  const BranchFeatures features = extract_features(
+      model.branches, data, {.batch_size = o.batch_size, .task = "predicting"}, progress);
+  const auto classes = static_cast<int64_t>(model.classes.size());
+  Prediction p;
+  if (!features.labels.empty())
+    p = classify(model.classifier, model.roles(), features.blocks, classes);
+  std::map<int64_t, size_t> row_of;  // of a sample
+  for (size_t row = 0; row < features.indices.size(); ++row) row_of[features.indices[row]] = row;
+  std::map<std::string, std::string> errors;
+  for (const auto& s : features.skipped) errors[s.path] = s.reason;
+  for (int64_t i = 0; i < data.size(); ++i) {
+    const std::string& path = data.samples[static_cast<size_t>(i)].path;
+    const auto found = row_of.find(i);
+    if (found == row_of.end()) {
+      if (common.json()) print_json({{"image", path}, {"error", errors[path]}});
+      continue;
+    }
+    const double* row =
+        p.probabilities.data<double>() + static_cast<int64_t>(found->second) * classes;
+    const auto label = static_cast<size_t>(p.labels[found->second]);
+    if (common.json()) {
+      nlohmann::ordered_json all = nlohmann::ordered_json::object();
+      for (int64_t c = 0; c < classes; ++c) all[model.classes[static_cast<size_t>(c)]] = row[c];
+      print_json({{"image", path}, {"emotion", model.classes[label]}, {"probabilities", all}});
+    } else {
+      std::printf("%s: %s (%s)\n", path.c_str(), model.classes[label].c_str(),
+                  percent(row[label]).c_str());
+    }
+  }
+  return report_skipped(features.skipped);
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = add_verb(app, action, "predict", "The emotion that each photo evokes.",
+                            "limbic predict model photo.jpg", o, run, common);
+  verb->add_option("model", o->model, "model folder made by fit")->required();
+  verb->add_option("images", o->images, "pictures")->required();
+  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
+      ->check(CLI::Range(1, 4096));
+}
+
+}  // namespace limbic::cli

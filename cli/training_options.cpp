@@ -1,0 +1,80 @@
+#include "cli/training_options.h"
+
+namespace limbic::cli {
+
+void TrainingOptions::add_to(CLI::App& app) {
+  app.add_option("--epochs", epochs, "passes over the training pictures")
+      ->check(CLI::Range(0, 100000));
+  app.add_option("--batch-size", batch_size, "pictures a step")->check(CLI::Range(1, 65536));
+  app.add_option("--micro-batch", micro_batch,
+                 "pictures computed at once, their gradients added up; batch norm sees each "
+                 "micro-batch alone (0: what memory allows)")
+      ->check(CLI::Range(0, 65536));
+  app.add_option("--lr", learning_rate, "highest learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--momentum", momentum, "of SGD")->check(CLI::Range(0.0, 0.9999));
+  app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
+  app.add_option("--weight-decay", weight_decay, "L2")->check(CLI::NonNegativeNumber);
+  app.add_option("--schedule", schedule, "constant, step, cosine or one-cycle")
+      ->check(CLI::IsMember({"constant", "step", "cosine", "one-cycle"}));
+  app.add_option("--warmup", warmup, "share of all steps in which the rate rises from 0")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--label-smoothing", label_smoothing, "share of the target spread over classes")
+      ->check(CLI::Range(0.0, 0.99));
+  app.add_flag("--class-weights", class_weights, "weigh classes by the inverse of their count");
+  app.add_option("--augment", augment, "none, flip, crop, cifar or full")
+      ->check(CLI::IsMember({"none", "flip", "crop", "cifar", "full"}));
+  app.add_option("--freeze", freeze, "name prefixes of layers that must not change");
+  app.add_option("--patience", patience,
+                 "stop after so many epochs without a better validation (0: never)")
+      ->check(CLI::Range(0, 100000));
+  app.add_option("--checkpoint-interval", checkpoint_interval, "steps between checkpoints")
+      ->check(CLI::Range(1, 1 << 30));
+  app.add_option("--dtype", dtype, "f32")->check(CLI::IsMember({"f32"}));
+  app.add_option("--tune", tune, "on or off")->check(CLI::IsMember({"on", "off"}));
+  app.add_flag("--resume", resume, "go on from the last checkpoint in --out");
+}
+
+std::optional<Augmentation> TrainingOptions::augmentation() const {
+  if (augment == "none") return std::nullopt;
+  Augmentation a;
+  a.flip = true;
+  if (augment == "crop" || augment == "full") {
+    a.random_resized_crop = true;
+    a.min_scale = 0.35;
+  }
+  if (augment == "cifar") {
+    a.random_crop = true;
+    a.padding = 4;
+  }
+  if (augment == "full") a.brightness = a.contrast = a.saturation = 0.3;
+  return a;
+}
+
+TrainOptions TrainingOptions::to_train_options(const Common& common, const Dataset& data,
+                                               const std::string& out) const {
+  TrainOptions o;
+  o.epochs = epochs;
+  o.batch_size = batch_size;
+  o.micro_batch = micro_batch;
+  o.learning_rate = learning_rate;
+  o.sgd = {.momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
+  o.schedule.kind = schedule_kind(schedule);
+  o.schedule.warmup = warmup;
+  o.loss.label_smoothing = label_smoothing;
+  if (class_weights) {
+    const auto counts = data.class_counts();
+    const double mean = static_cast<double>(data.size()) / static_cast<double>(counts.size());
+    for (int64_t n : counts)
+      o.loss.class_weights.push_back(n > 0 ? static_cast<float>(mean / static_cast<double>(n))
+                                           : 1.0f);
+  }
+  o.frozen = freeze;
+  o.patience = patience;
+  o.seed = common.seed;
+  o.out = out;
+  o.checkpoint_interval = checkpoint_interval;
+  o.resume = resume;
+  return o;
+}
+
+}  // namespace limbic::cli

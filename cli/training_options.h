@@ -1,0 +1,27 @@
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include "cli/console.h"
+#include "train/trainer.h"
+
+namespace limbic::cli {
+
+/// The options that train and fit share: how a network is trained.
+struct TrainingOptions {
+  int64_t epochs = 10, batch_size = 64, micro_batch = 0, patience = 0, checkpoint_interval = 200;
+  double learning_rate = 0.001, momentum = 0.9, weight_decay = 1e-4, warmup = 0;
+  double label_smoothing = 0;
+  bool nesterov = false, class_weights = false, resume = false;
+  std::string schedule = "constant", augment = "flip", dtype = "f32", tune = "off";
+  std::vector<std::string> freeze;
+
+  void add_to(CLI::App& app);
+  /// As the trainer wants them, for this run folder.
+  TrainOptions to_train_options(const Common& common, const Dataset& data,
+                                const std::string& out) const;
+  /// "none", "flip", "crop" (random resized crop and flip), "cifar" (padded crop and flip), "full"
+  /// (crop, flip and colour).
+  std::optional<Augmentation> augmentation() const;
+};
+
+}  // namespace limbic::cli

@@ -1,0 +1,60 @@
+#include <cstdio>
+
+#include "cli/network.h"
+#include "cli/verbs.h"
+#include "train/predictor.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  NetworkOptions network;
+  std::string data, labels;
+  int64_t batch_size = 32;
+};
+
+int run(const Common& common, Options& o) {
+  Network network = load_network(common, o.network, 0);
+  const Dataset data = list_folders(o.data);
+  require(static_cast<int64_t>(data.classes.size()) == network.model.classes, o.data, ": has ",
+          data.classes.size(), " class folders, the network in ", o.network.weights, " has ",
+          network.model.classes, " classes");
+  const int64_t batch = std::min(o.batch_size, data.size());
+  Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
+  Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset));
+  const Outputs out = predictor.run(loader, "validating", progress_bar(common));
+  const Evaluation e = evaluate_logits(out.values, out.labels);
+  if (common.json()) {
+    print_json({{"accuracy", e.accuracy},
+                {"top5", e.top5},
+                {"loss", e.loss},
+                {"samples", e.samples},
+                {"per_class", report_json(data.classes, e.confusion)},
+                {"confusion", e.confusion},
+                {"classes", data.classes}});
+  } else {
+    std::printf(" * Acc@1 %.3f (%.3f)  Acc@5 %.3f  loss %.4f  on %ld pictures\n", 100 * e.accuracy,
+                100 * (1 - e.accuracy), 100 * e.top5, e.loss, e.samples);
+    if (data.classes.size() <= 20) print_report(data.classes, e.confusion);
+  }
+  return report_skipped(loader.skipped());
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = add_verb(
+      app, action, "validate", "A CNN's top-1, top-5 and loss on labelled photos.",
+      "limbic validate --data photos/val --model resnet20 --weights run/weights/final.safetensors",
+      o, run, common);
+  verb->add_option("--data", o->data,
+                   "folder with one sub-folder a class, in the order of the "
+                   "network's classes")
+      ->required();
+  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
+      ->check(CLI::Range(1, 4096));
+  o->network.add_to(*verb, true);
+}
+
+}  // namespace limbic::cli

@@ -1,0 +1,45 @@
+#pragma once
+// emotion: the paper's pipeline: feature cache, fusion, classifiers, model folder, demo and report.
+#include <memory>
+
+#include "io/loader.h"
+#include "models/models.h"
+#include "nn/core/progress.h"
+
+namespace limbic {
+
+/// One CNN of the pipeline and what the fused vector takes from it.
+struct Branch {
+  std::string role;   ///< "diff1", "diff2" or "supplement".
+  std::string model;  ///< Architecture.
+  int64_t classes = 0;
+  Parameters parameters;
+  Preset preset;
+  std::string layer = "features";  ///< GAP features of a Diff-CNN.
+  bool softmax = false;            ///< The supplement: layer "logits", made probabilities.
+  std::string hash;                ///< SHA-256 that stands for the weights.
+};
+
+/// What the branches say of a data set: one block a branch, equal rows.
+struct BranchFeatures {
+  std::vector<Tensor> blocks;    ///< (N,D) each, raw.
+  std::vector<int64_t> labels;   ///< N
+  std::vector<int64_t> indices;  ///< N, into Dataset::samples.
+  std::vector<SkippedSample> skipped;
+};
+
+struct ExtractOptions {
+  int64_t batch_size = 16;
+  /// Folder of the feature cache; empty: none. Rows are found again by the picture's SHA-256, the
+  /// branch's weights, layer and preset (which holds the image size).
+  std::string cache;
+  std::string task = "extracting features";
+};
+
+/// Runs every branch over a data set; each picture is decoded once. Pictures that cannot be read
+/// are skipped and named.
+BranchFeatures extract_features(const std::vector<Branch>& branches, const Dataset& data,
+                                const ExtractOptions& options,
+                                const ProgressFunction& progress = {});
+
+}  // namespace limbic

@@ -1,0 +1,240 @@
+#include "emotion/fit.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "nn/core/file.h"
+#include "train/checkpoint.h"
+#include "weights/checkpoint.h"
+#include "weights/load.h"
+
+namespace limbic {
+namespace {
+
+// Which weights these are: the file's hash, or that of the tensors after training.
+std::string hash_of(const Parameters& parameters) {
+  std::string hashes;
+  for (const auto& [name, p] : parameters)
+    hashes += name + sha256({static_cast<const uint8_t*>(p.value.raw()),
+                             static_cast<size_t>(p.value.bytes())});
+  return sha256({reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size()});
+}
+
+ProgressFunction with_role(const std::string& role, const ProgressFunction& progress) {
+  if (!progress) return {};
+  return [role, progress](Progress p) {
+    p.task = role + ": " + p.task;
+    progress(p);
+  };
+}
+
+class Fitter {
+ public:
+  Fitter(const Dataset& data, const FitOptions& options, const ProgressFunction& progress)
+      : options_(options), progress_(progress) {
+    check(options.classifier.fusion);
+    require(data.classes.size() >= 2, "at least two classes are needed, got ", data.classes.size());
+    divide(data);
+  }
+
+  FitResult run() {
+    const auto classes = static_cast<int64_t>(result_.train.classes.size());
+    EmotionModel& model = result_.model;
+    model.classes = result_.train.classes;
+    // Everything that can be wrong with the arguments is found before the long work.
+    std::vector<Branch> branches;
+    for (const auto& [role, spec] : specs())
+      if (spec->model != "none") branches.push_back(branch(role, *spec, classes));
+    require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
+    for (Branch& b : branches) {
+      if (b.role != "supplement" && options_.training.epochs > 0) fine_tune(b);
+      b.hash = hash_of(b.parameters);
+    }
+    model.branches = std::move(branches);
+    extract_all();
+    ClassifierOptions c = options_.classifier;
+    if (progress_) progress_({.task = "fitting the SVM", .done = 0, .total = 1, .unit = "model"});
+    model.classifier = train_classifier(model.roles(), result_.train_features, classes, c);
+    if (progress_) progress_({.task = "fitting the SVM", .done = 1, .total = 1, .unit = "model"});
+    if (!model.classifier.svm.converged())
+      result_.notes.push_back(
+          "the SVM reached its iteration limit before it converged; try a "
+          "smaller --C or --scale block");
+    if (result_.test.size() > 0) score(classes);
+    remember();
+    if (!options_.out.empty()) save_model(model, options_.out);
+    return std::move(result_);
+  }
+
+ private:
+  std::vector<std::pair<std::string, const BranchSpec*>> specs() const {
+    return {{"diff1", &options_.diff1},
+            {"diff2", &options_.diff2},
+            {"supplement", &options_.supplement}};
+  }
+
+  void divide(const Dataset& data) {
+    if (options_.training.epochs == 0) {
+      result_.train = data;
+      return;
+    }
+    Split parts = split(data, options_.train_fraction, options_.training.seed);
+    result_.train = std::move(parts.train);
+    result_.test = std::move(parts.held_out);
+    result_.test.classes = data.classes;
+    tuned_ = result_.train;
+    validation_ = result_.test;
+    if (!options_.select_by_test) {
+      Split inner = split(result_.train, options_.train_fraction, options_.training.seed + 1);
+      tuned_ = std::move(inner.train);
+      validation_ = std::move(inner.held_out);
+    }
+    if (validation_.size() == 0)
+      result_.notes.push_back("too few pictures to hold some out: the last epoch is taken");
+  }
+
+  Branch branch(const std::string& role, const BranchSpec& spec, int64_t classes) {
+    const bool supplement = role == "supplement";
+    require(!supplement || !spec.weights.empty(),
+            "the supplementary CNN must know objects already: give --supplement-weights, or "
+            "--supplement none");
+    const bool as_is = supplement || (options_.training.epochs == 0 && !spec.weights.empty());
+    Branch b = make_branch(role, spec, as_is ? 0 : classes, options_.training.seed, result_.notes);
+    if (supplement) {
+      b.layer = "logits";
+      b.softmax = true;
+    }
+    return b;
+  }
+
+  void fine_tune(Branch& b) {
+    const Model network = build_model(b.model, b.classes);
+    TrainOptions o = options_.training;
+    if (!options_.out.empty()) o.out = options_.out + "/training/" + b.role;
+    TrainData data{tuned_, validation_, b.preset, options_.augmentation};
+    TrainResult trained =
+        train(network, b.parameters, data, o, with_role(b.role + " " + b.model, progress_));
+    for (const auto& s : trained.skipped) skip(s);
+    for (const auto& n : trained.notes) result_.notes.push_back(b.role + ": " + n);
+    result_.trainings[b.role] = std::move(trained);
+  }
+
+  void extract_all() {
+    ExtractOptions o{
+        .batch_size = options_.extract_batch, .cache = {}, .task = "extracting features"};
+    if (!options_.out.empty()) o.cache = options_.out + "/cache";
+    result_.train_features = extract_features(result_.model.branches, result_.train, o, progress_);
+    for (const auto& s : result_.train_features.skipped) skip(s);
+    require(
+        !result_.train_features.labels.empty(),
+        "not one of the pictures could be read; the first: ",
+        result_.skipped.empty() ? "" : result_.skipped[0].path + ": " + result_.skipped[0].reason);
+    const std::set<int64_t> seen(result_.train_features.labels.begin(),
+                                 result_.train_features.labels.end());
+    require(seen.size() >= 2, "only pictures of one class ('",
+            result_.train.classes[static_cast<size_t>(*seen.begin())],
+            "') could be used; the SVM needs two");
+    if (result_.test.size() == 0) return;
+    o.task = "extracting test features";
+    result_.test_features = extract_features(result_.model.branches, result_.test, o, progress_);
+    for (const auto& s : result_.test_features.skipped) skip(s);
+  }
+
+  void score(int64_t classes) {
+    const BranchFeatures& test = result_.test_features;
+    const Prediction p =
+        classify(result_.model.classifier, result_.model.roles(), test.blocks, classes);
+    result_.svm = evaluate_labels(p.labels, test.labels, classes);
+    result_.dense = evaluate_labels(p.dense_labels, test.labels, classes);
+    // A Diff-CNN alone: its own classifier on its own features.
+    for (size_t i = 0; i < result_.model.branches.size(); ++i) {
+      const Branch& b = result_.model.branches[i];
+      if (b.role == "supplement" || b.classes != classes) continue;
+      if (const auto own = own_labels(b, test.blocks[i]); !own.empty())
+        result_.single[b.role] = evaluate_labels(own, test.labels, classes);
+    }
+  }
+
+  // The labels of a network's last layer where that is linear on the features.
+  static std::vector<int64_t> own_labels(const Branch& b, const Tensor& features) {
+    const std::string prefix = build_model(b.model, b.classes).classifier;
+    if (!b.parameters.contains(prefix + "weight")) return {};
+    const Tensor& weight = b.parameters.at(prefix + "weight").value;
+    if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
+    const SoftmaxClassifier head{weight, b.parameters.at(prefix + "bias").value};
+    const Tensor p = head.probabilities(features);
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < p.dim(0); ++i) labels.push_back(argmax(p.rows(i, i + 1).values()));
+    return labels;
+  }
+
+  void skip(const SkippedSample& s) {
+    if (skipped_.insert(s.path).second) result_.skipped.push_back(s);
+  }
+
+  void remember() {
+    auto& r = result_.model.remarks;
+    r["training_pictures"] = std::to_string(result_.train_features.labels.size());
+    if (result_.test.size() == 0) return;
+    r["selection"] = options_.select_by_test
+                         ? "the epoch was chosen by the test pictures themselves (--select test)"
+                         : "the epoch was chosen by a slice of the training pictures";
+    r["test_pictures"] = std::to_string(result_.svm.samples);
+    r["test_accuracy"] = concat(result_.svm.accuracy);
+    r["test_accuracy_dense"] = concat(result_.dense.accuracy);
+  }
+
+  const FitOptions& options_;
+  const ProgressFunction& progress_;
+  Dataset tuned_, validation_;
+  FitResult result_;
+  std::set<std::string> skipped_;
+};
+
+}  // namespace
+
+Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
+                   std::vector<std::string>& notes) {
+  Checkpoint checkpoint;
+  if (!spec.weights.empty()) checkpoint = read_checkpoint(spec.weights);
+  const Model one = build_model(spec.model, 1);
+  if (classes == 0) {
+    const auto found = checkpoint.tensors.find(one.classifier + "weight");
+    classes = found == checkpoint.tensors.end() || found->second.rank() == 0 ? 1000
+                                                                             : found->second.dim(0);
+  }
+  const Model model = build_model(spec.model, classes);
+  Branch b{.role = role,
+           .model = spec.model,
+           .classes = classes,
+           .parameters = model.graph.initialise(combine(seed, hash_name(role.c_str())))};
+  if (!spec.weights.empty()) {
+    const auto report =
+        load_parameters(checkpoint.tensors, b.parameters,
+                        {.source = spec.weights, .replaceable = {model.classifier}});
+    if (!report.replaced.empty())
+      notes.push_back(concat(role, ": the classifier of ", report.replaced[0].file.at(0),
+                             " classes in ", spec.weights, " is replaced by a fresh one of ",
+                             classes));
+  }
+  const auto stored = checkpoint.metadata.find("limbic.preset");
+  if (!spec.preset.empty()) {
+    b.preset = find_preset(spec.preset);
+  } else if (stored != checkpoint.metadata.end()) {
+    b.preset = preset_from_json(stored->second);
+  } else {
+    b.preset = find_preset(model.preset);
+    notes.push_back(role + ": preset " + b.preset.name + ", the default of " + spec.model);
+  }
+  if (spec.image_size > 0 && spec.image_size != b.preset.crop)
+    b.preset = with_image_size(b.preset, spec.image_size);
+  return b;
+}
+
+FitResult fit(const Dataset& data, const FitOptions& options, const ProgressFunction& progress) {
+  return Fitter(data, options, progress).run();
+}
+
+}  // namespace limbic

@@ -1,0 +1,49 @@
+#pragma once
+#include "emotion/model.h"
+
+namespace limbic {
+
+/// One CNN as the user asks for it.
+struct BranchSpec {
+  std::string model = "none";  ///< Architecture, or "none".
+  std::string weights;         ///< Checkpoint; empty: fresh weights.
+  std::string preset;          ///< Empty: the checkpoint's, else the architecture's.
+  int64_t image_size = 0;      ///< 0: the preset's.
+};
+
+struct FitOptions {
+  std::string out;  ///< Model folder; trainings and the feature cache live in it.
+  BranchSpec diff1, diff2, supplement;
+  ClassifierOptions classifier;
+  TrainOptions training;  ///< Of the Diff-CNNs; epochs 0 uses the weights as they are.
+  std::optional<Augmentation> augmentation;
+  /// The paper's rule: the epoch is chosen by the test pictures themselves. Otherwise by a slice
+  /// (15 %) of the training pictures.
+  bool select_by_test = false;
+  double train_fraction = 0.85;  ///< The rest tests; all pictures train when epochs are 0.
+  int64_t extract_batch = 16;
+};
+
+struct FitResult {
+  EmotionModel model;
+  Dataset train, test;  ///< test is empty when epochs are 0.
+  BranchFeatures train_features, test_features;
+  std::map<std::string, TrainResult> trainings;  ///< By role.
+  std::map<std::string, Evaluation> single;      ///< Each Diff-CNN alone on the test pictures.
+  Evaluation svm, dense;                         ///< Of the fusion on the test pictures.
+  std::vector<SkippedSample> skipped;            ///< Each once.
+  std::vector<std::string> notes;
+};
+
+/// The paper's pipeline on labelled pictures: fine-tunes the two Diff-CNNs, extracts all features
+/// once, fuses them, fits the SVM and the dense layer, saves the model folder. With
+/// options.training.resume an interrupted fit goes on where it was. Throws Error.
+FitResult fit(const Dataset& data, const FitOptions& options,
+              const ProgressFunction& progress = {});
+
+/// Builds a branch from its spec; classes 0: the checkpoint's. `notes` takes a sentence where a
+/// preset was assumed or a classifier replaced.
+Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
+                   std::vector<std::string>& notes);
+
+}  // namespace limbic

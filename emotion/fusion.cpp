@@ -1,0 +1,60 @@
+#include "emotion/fusion.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace limbic {
+
+void check(const Fusion& fusion) {
+  require(fusion.alpha.has_value() != fusion.beta.has_value(),
+          "give either alpha or beta, not both: the paper varies one at a time");
+  const double value = fusion.alpha ? *fusion.alpha : *fusion.beta;
+  require(value >= 0 && value <= 1, fusion.alpha ? "alpha" : "beta", " must lie in [0, 1], got ",
+          value);
+}
+
+std::vector<double> block_weights(const Fusion& fusion, const std::vector<std::string>& roles) {
+  check(fusion);
+  std::vector<double> weights;
+  for (const auto& role : roles) {
+    if (fusion.beta)
+      weights.push_back(role == "supplement" ? *fusion.beta : 1 - *fusion.beta);
+    else if (role == "diff1")
+      weights.push_back(*fusion.alpha);
+    else if (role == "diff2")
+      weights.push_back(1 - *fusion.alpha);
+    else
+      weights.push_back(1);
+  }
+  return weights;
+}
+
+Tensor join_blocks(const std::vector<Tensor>& blocks) {
+  const int64_t n = blocks.at(0).dim(0);
+  int64_t width = 0;
+  for (const Tensor& b : blocks) width += b.dim(1);
+  Tensor out({n, width});
+  int64_t begin = 0;
+  for (const Tensor& b : blocks) {
+    require(b.dim(0) == n, "blocks of ", n, " and ", b.dim(0), " rows cannot be joined");
+    const int64_t own = b.dim(1);
+    for (int64_t i = 0; i < n; ++i)
+      std::memcpy(out.data() + i * width + begin, b.data() + i * own,
+                  static_cast<size_t>(own) * sizeof(float));
+    begin += own;
+  }
+  return out;
+}
+
+std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
+                                         const std::vector<Tensor>& blocks) {
+  std::vector<FeatureBlock> out;
+  int64_t begin = 0;
+  for (size_t i = 0; i < roles.size(); ++i) {
+    out.push_back({roles[i], begin, blocks[i].dim(1)});
+    begin += blocks[i].dim(1);
+  }
+  return out;
+}
+
+}  // namespace limbic

@@ -1,0 +1,31 @@
+#pragma once
+#include <optional>
+
+#include "emotion/features.h"
+#include "svm/scaler.h"
+
+namespace limbic {
+
+/// How the blocks of the fused vector are weighted (paper.txt, sections 2.1 and 2.2).
+///   alpha: alpha X1 (+) (1 - alpha) X2 (+) S      the differential convex combination
+///   beta:  (1 - beta) (X1 (+) X2) (+) beta S      the supplementary amplification
+/// (+) is concatenation. Exactly one of the two is set.
+struct Fusion {
+  std::optional<double> alpha = 0.5, beta;
+
+  static Fusion with_alpha(double a) { return {a, std::nullopt}; }
+  static Fusion with_beta(double b) { return {std::nullopt, b}; }
+};
+
+/// Throws Error unless exactly one of alpha and beta is set and lies in [0, 1].
+void check(const Fusion& fusion);
+
+/// The weight of each branch's block.
+std::vector<double> block_weights(const Fusion& fusion, const std::vector<std::string>& roles);
+
+/// Blocks side by side, unweighted: (N, D1 + D2 + ...).
+Tensor join_blocks(const std::vector<Tensor>& blocks);
+std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
+                                         const std::vector<Tensor>& blocks);
+
+}  // namespace limbic

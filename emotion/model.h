@@ -1,0 +1,57 @@
+#pragma once
+#include "emotion/fusion.h"
+#include "emotion/softmax_classifier.h"
+#include "svm/svc.h"
+#include "train/trainer.h"
+
+namespace limbic {
+
+/// The classifiers over the fused vector: scaler, RBF SVM and the dense softmax layer beside it.
+struct FusionClassifier {
+  Fusion fusion;
+  BlockScaler scaler;
+  SvcModel svm;
+  SoftmaxClassifier dense;
+};
+
+struct ClassifierOptions {
+  Fusion fusion;
+  double C = 1.5;  ///< The paper's best.
+  bool scale_blocks = true;
+  GammaRule gamma_rule = GammaRule::scale;
+  double gamma = 0;
+  uint64_t seed = 0;
+};
+
+/// Trains both on the blocks of the training pictures.
+FusionClassifier train_classifier(const std::vector<std::string>& roles,
+                                  const BranchFeatures& features, int64_t classes,
+                                  const ClassifierOptions& options);
+
+/// What a classifier says of pictures, rows as in the features.
+struct Prediction {
+  Tensor probabilities;         ///< F64 (N,classes), columns in the order of the model's classes.
+  std::vector<int64_t> labels;  ///< N; each row's argmax by construction.
+  std::vector<int64_t> dense_labels;  ///< N; the softmax layer's.
+};
+Prediction classify(const FusionClassifier& classifier, const std::vector<std::string>& roles,
+                    const std::vector<Tensor>& blocks, int64_t classes);
+
+/// Everything that `predict` needs, as one folder: model.json, one .safetensors for each CNN,
+/// classifier.safetensors.
+struct EmotionModel {
+  std::vector<std::string> classes;
+  std::vector<Branch> branches;  ///< In the order diff1, diff2, supplement; `none` is absent.
+  FusionClassifier classifier;
+  std::map<std::string, std::string> remarks;  ///< How it was made: command, accuracies.
+
+  std::vector<std::string> roles() const;
+};
+
+/// Writes each file atomically, model.json last, so that an interrupted save is never taken for a
+/// model. Throws Error.
+void save_model(const EmotionModel& model, const std::string& dir);
+/// Throws Error where anything is missing, damaged or does not fit together.
+EmotionModel load_model(const std::string& dir);
+
+}  // namespace limbic
