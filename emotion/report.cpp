@@ -32,7 +32,8 @@ p { margin: .6rem 0; max-width: 46rem; overflow-wrap: anywhere; }
 section, .wide { background: var(--card); border: 1px solid var(--rule); border-radius: 12px;
   padding: 1.25rem 1.4rem; margin: 1.25rem 0; }
 .explanation { color: var(--soft); font-size: .92rem; margin: .9rem 0 0; }
-.columns { display: grid; gap: 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); margin: 1.25rem 0; }
+.columns { display: grid; gap: 1.25rem; margin: 1.25rem 0;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 .columns section { margin: 0; min-width: 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -42,7 +43,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .plain th { color: var(--soft); font-weight: 500; font-size: .88rem; }
 .plain .n { text-align: right; }
 .big { font-size: 1.15rem; font-weight: 650; white-space: nowrap; }
-.gallery { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(7.6rem, 1fr)); }
+.gallery { display: grid; gap: .9rem;
+  grid-template-columns: repeat(auto-fill, minmax(7.6rem, 1fr)); }
 figure { margin: 0; font-size: .84rem; line-height: 1.35; overflow-wrap: anywhere; min-width: 0; }
 figure img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; display: block;
   margin-bottom: .35rem; background: var(--rule); }
@@ -52,7 +54,8 @@ figure small { color: var(--soft); display: block; }
 .matrix th { font-weight: 500; color: var(--soft); padding: .2rem .45rem; text-align: right;
   white-space: nowrap; max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .matrix thead th { vertical-align: bottom; text-align: center; }
-.matrix thead th span { writing-mode: vertical-rl; transform: rotate(180deg); display: inline-block; }
+.matrix thead th span { writing-mode: vertical-rl; transform: rotate(180deg);
+  display: inline-block; }
 .matrix td { min-width: 2.1rem; height: 2.1rem; text-align: center;
   border: 1px solid var(--card); border-radius: 4px; }
 .matrix td.strong { color: #ffffff; } .matrix td.diagonal { font-weight: 700; }
@@ -103,8 +106,8 @@ std::string render_headline(const std::vector<Report::Accuracy>& rows) {
             "</td></tr>\n";
   }
   return card("How often it was right", body + "</table></div>\n",
-              "Accuracy is the part of the pictures whose emotion was named rightly; with another "
-              "draw of pictures it would fall into the interval 95 times of 100.");
+              "Accuracy is the part of the pictures whose emotion was named rightly; the interval "
+              "says how far chance, in which pictures were asked, may have moved it.");
 }
 
 std::string render_gallery(const Report& report) {
