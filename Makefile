@@ -1,0 +1,48 @@
+# The words a person types. CMake does the work.
+#
+#   make demo      install what is missing, build, run the whole pipeline, leave a report
+#   make test      install what is missing, build, run all tests
+#   make build     leaves build/limbic
+#   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make clang     compile everything with clang, warnings as errors
+#   make format    clang-format over the sources
+#   make install   copies limbic to PREFIX/bin (default /usr/local)
+#   make clean     removes what was built
+
+PREFIX ?= /usr/local
+SOURCES = $(shell git ls-files '*.cpp' '*.h')
+
+.PHONY: demo test build asan clang format install clean dependencies
+
+demo: build
+	./build/limbic demo --out build/demo
+
+test: build
+	@scripts/run_tests.sh build
+
+build: dependencies
+	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
+	@rm -f build.log
+	cmake --build --preset release
+
+asan: dependencies
+	cmake --preset asan
+	cmake --build --preset asan
+	scripts/run_tests.sh build-asan
+
+clang:
+	scripts/install_dependencies.sh check
+	cmake --preset clang
+	cmake --build --preset clang
+
+format:
+	clang-format -i $(SOURCES)
+
+install: build
+	install -D -m 755 build/limbic $(DESTDIR)$(PREFIX)/bin/limbic
+
+clean:
+	rm -rf build build-asan build-clang
+
+dependencies:
+	@scripts/install_dependencies.sh

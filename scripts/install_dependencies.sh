@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs what Limbic needs from Debian's packages (Debian 12 or later; Ubuntu's names are the
+# same). Does nothing where all of it is there. Needs root or sudo only where something is missing.
+#
+#   scripts/install_dependencies.sh           what a build needs
+#   scripts/install_dependencies.sh check     clang and its tools too
+#   scripts/install_dependencies.sh goldens   what the golden files are made with
+set -eu
+
+packages="g++ cmake ninja-build make pkg-config
+  libdnnl-dev libopenblas-openmp-dev libmd-dev zlib1g-dev
+  libstb-dev doctest-dev libcli11-dev nlohmann-json3-dev"
+case "${1:-build}" in
+  build) ;;
+  check) packages="$packages clang clang-format libclang-rt-dev" ;;
+  goldens) packages="$packages python3-torch python3-torchvision python3-sklearn python3-pil
+    libsvm-tools" ;;
+  *) echo "usage: $0 [build|check|goldens]" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+  echo "This system has no dpkg. Install by hand: $packages" >&2
+  exit 1
+fi
+
+missing=""
+for package in $packages; do
+  # Debian 12 names clang's runtime by its version.
+  [ "$package" = libclang-rt-dev ] && ! apt-cache show "$package" >/dev/null 2>&1 &&
+    package=libclang-rt-14-dev
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' ||
+    missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null 2>&1 || {
+    echo "Missing packages:$missing" >&2
+    echo "Run as root: apt-get install$missing" >&2
+    exit 1
+  }
+  as_root=sudo
+fi
+echo "Installing:$missing"
+$as_root apt-get update -qq
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
