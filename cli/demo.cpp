@@ -53,6 +53,8 @@ void add_demo(CLI::App& app, const Common& common, Action& action) {
       ->check(CLI::Range(1, 100000));
   verb->add_option("--noise", o->noise, "how ambiguous the paintings are")
       ->check(CLI::Range(0.0, 1.0));
+  verb->add_option("--object-share", o->object_share, "how often the object suits the emotion")
+      ->check(CLI::Range(0.0, 1.0));
   verb->add_flag("--permute-labels", o->permute_labels,
                  "shuffle the labels: everything must fall to chance");
 }

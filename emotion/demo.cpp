@@ -78,7 +78,9 @@ class Demo {
       if (progress_) progress_({.task = "painting", .done = done, .total = 3, .unit = "sets"});
     };
     report(0);
-    const PaintOptions paint{.size = options_.image_size, .noise = options_.noise};
+    const PaintOptions paint{.size = options_.image_size,
+                             .noise = options_.noise,
+                             .object_share = options_.object_share};
     const uint64_t seed = combine(options_.seed, hash_name("paintings"));
     paint_dataset(path("pictures/train"),
                   {.per_class = options_.train_per_class, .seed = seed, .paint = paint});

@@ -10,6 +10,7 @@ struct DemoOptions {
   int64_t epochs = 12;
   int64_t image_size = 48;
   double noise = 0.5;           ///< Of the paintings (paintings.h).
+  double object_share = 0.7;    ///< How often the object suits the emotion.
   bool permute_labels = false;  ///< A check: labels shuffled, so nothing can be learnt.
   std::string command;          ///< Shown in the report.
 };

@@ -149,7 +149,7 @@ class Trainer {
       run_batch(batch, rate);
       ++state_.step;
       state_.position = loader_.position();
-      report();
+      report({});
       if (state_.step % options_.checkpoint_interval == 0) checkpoint();
     }
     finish_epoch(rate, now() - start);
@@ -184,15 +184,19 @@ class Trainer {
     sgd_->step(rate);
   }
 
-  void report() {
+  // The epoch's last report comes when it has been validated.
+  void report(const std::optional<EpochResult>& finished) {
     if (!progress_) return;
     std::ostringstream note;
-    const double seen = static_cast<double>(state_.seen);
+    const double seen = std::max<double>(1, static_cast<double>(state_.seen));
     note << std::fixed << std::setprecision(3) << "loss " << state_.loss_sum / seen << "  accuracy "
          << std::setprecision(1) << 100.0 * static_cast<double>(state_.correct) / seen << " %";
+    if (finished && validator_)
+      note << "  validation " << 100 * finished->validation_accuracy << " %";
+    const int64_t total = data_.train.size();
     progress_({.task = concat("epoch ", state_.epoch + 1, "/", options_.epochs),
-               .done = state_.position,
-               .total = data_.train.size(),
+               .done = finished ? total : std::min(state_.position, total - 1),
+               .total = total,
                .note = note.str()});
   }
 
@@ -206,7 +210,7 @@ class Trainer {
     plan_->store(parameters_);
     if (validator_) {
       validator_->refresh(parameters_);
-      const Outputs out = validator_->run(*validation_loader_, "validating", progress_);
+      const Outputs out = validator_->run(*validation_loader_, "validating");
       const Evaluation e = evaluate_logits(out.values, out.labels);
       result.validation_loss = e.loss;
       result.validation_accuracy = e.accuracy;
@@ -221,6 +225,7 @@ class Trainer {
       if (validator_) best_ = parameters_.clone();
       if (!options_.out.empty()) save_weights(path("best.safetensors"), parameters_, {});
     }
+    report(result);
     state_.epochs.push_back(result);
     ++state_.epoch;
     state_.position = state_.correct = state_.seen = 0;
