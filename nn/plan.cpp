@@ -22,12 +22,6 @@ void to_channels_last(const float* in, float* out, int64_t channels, int64_t pos
     for (int64_t p = 0; p < positions; ++p) out[p * channels + c] = in[c * positions + p];
 }
 
-// The canonical layout of the same dimensions.
-onednn::Desc dense_like(const onednn::Desc& desc) {
-  const auto dims = desc.dims();
-  return onednn::canonical(Shape(dims.begin(), dims.end()));
-}
-
 }  // namespace
 
 Plan::Plan(std::shared_ptr<Program> program)
@@ -166,14 +160,14 @@ Tensor Plan::gradient(const std::string& name) const {
 
 Tensor Plan::unpack(const PackedParameter& p, const Tensor& packed) const {
   Tensor out(p.shape);
-  onednn::reorder_once(p.desc, packed.raw(), dense_like(p.desc), out.raw());
+  onednn::reorder_once(p.desc, packed.raw(), onednn::canonical_like(p.desc), out.raw());
   return out;
 }
 
 void Plan::pack(const PackedParameter& p, const Tensor& canonical, const Tensor& packed) const {
   require(canonical.shape() == p.shape, p.name, ": expected ", to_string(p.shape), ", got ",
           to_string(canonical.shape()));
-  onednn::reorder_once(dense_like(p.desc), canonical.raw(), p.desc, packed.raw());
+  onednn::reorder_once(onednn::canonical_like(p.desc), canonical.raw(), p.desc, packed.raw());
 }
 
 Tensor Plan::parameter_gradient(const std::string& name) const {

@@ -71,6 +71,15 @@ Desc canonical(const Shape& shape) {
   return {Dims(shape.begin(), shape.end()), f32, tags[shape.size() - 1]};
 }
 
+Desc canonical_like(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  const Dims dims = desc.get_dims();
+#else
+  const Dims dims = desc.dims();
+#endif
+  return canonical(Shape(dims.begin(), dims.end()));
+}
+
 Desc any_layout(const Shape& shape) {
   return {Dims(shape.begin(), shape.end()), f32, memory::format_tag::any};
 }

@@ -25,6 +25,8 @@ std::string version();
 /// parameters are canonical, in the order of their dims.
 Desc channels_last(const Shape& shape);
 Desc canonical(const Shape& shape);
+/// The canonical layout of the same dimensions.
+Desc canonical_like(const Desc& desc);
 /// f32 descriptor that lets a primitive choose the layout.
 Desc any_layout(const Shape& shape);
 /// A flat array of `count` floats, and of raw bytes.
