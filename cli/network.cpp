@@ -62,9 +62,9 @@ Network load_network(const Common& common, const NetworkOptions& o, int64_t clas
   Network network{build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256};
   network.parameters = network.model.graph.initialise(common.seed);
   if (!o.weights.empty()) {
-    const LoadReport report =
-        load_parameters(checkpoint.tensors, network.parameters,
-                        {.source = o.weights, .replaceable = {network.model.classifier}});
+    const LoadReport report = load_parameters(
+        checkpoint.tensors, network.parameters,
+        {.source = o.weights, .replaceable = {network.model.classifier}, .file = &checkpoint.file});
     if (!report.replaced.empty())
       note(common, concat(o.weights, ": its classifier of ", report.replaced[0].file.at(0),
                           " classes is replaced by a fresh one of ", network.model.classes));

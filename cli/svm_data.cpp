@@ -15,6 +15,7 @@ SvmData read_svm_input(const std::string& path, int64_t min_features) {
           path, ": expected features (N,D) F32 and labels (N) I64");
   SvmData data{x->second, {}};
   for (int64_t label : y->second.values<int64_t>()) data.labels.push_back(static_cast<int>(label));
+  file.file.require_intact();
   return data;
 }
 

@@ -81,6 +81,7 @@ class FeatureCache {
       rows_[hashes[i]].assign(row, row + width);
       paths_[hashes[i]] = paths.at(i);
     }
+    file.file.require_intact();
   }
 
   std::string path_;

@@ -211,9 +211,9 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
            .classes = classes,
            .parameters = model.graph.initialise(combine(seed, hash_name(role.c_str())))};
   if (!spec.weights.empty()) {
-    const auto report =
-        load_parameters(checkpoint.tensors, b.parameters,
-                        {.source = spec.weights, .replaceable = {model.classifier}});
+    const auto report = load_parameters(
+        checkpoint.tensors, b.parameters,
+        {.source = spec.weights, .replaceable = {model.classifier}, .file = &checkpoint.file});
     if (!report.replaced.empty())
       notes.push_back(concat(role, ": the classifier of ", report.replaced[0].file.at(0),
                              " classes in ", spec.weights, " is replaced by a fresh one of ",

@@ -144,6 +144,7 @@ void load_classifier(EmotionModel& model, const std::string& path) {
   require(c.svm.support_vectors.rank() == 2 && c.svm.dual_coef.rank() == 2, path,
           ": the SVM's tensors must be matrices");
   check_classifier(c, model, path);
+  file.file.require_intact();
 }
 
 }  // namespace
@@ -208,7 +209,8 @@ EmotionModel load_model(const std::string& dir) {
       branch.parameters = network.graph.initialise(0);
       const std::string file =
           dir + "/" + std::filesystem::path(branch.role).filename().string() + ".safetensors";
-      load_parameters(read_safetensors(file).tensors, branch.parameters, {.source = file});
+      const SafetensorsFile weights = read_safetensors(file);
+      load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
       model.branches.push_back(std::move(branch));
     }
   } catch (const json::exception& e) {

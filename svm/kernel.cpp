@@ -8,8 +8,8 @@ namespace limbic {
 
 void rbf_from_distances(Tensor& distances, double gamma) {
   parallel_for(distances.dim(0), [&](int64_t i) {
-    for (float& value : distances.rows(i, i + 1).values())
-      value = static_cast<float>(std::exp(-gamma * double{value}));
+    const Tensor row = distances.rows(i, i + 1);
+    for (float& value : row.values()) value = static_cast<float>(std::exp(-gamma * double{value}));
   });
 }
 

@@ -60,7 +60,7 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
     else
       weights[name] = tensor;
   }
-  load_parameters(weights, parameters, {.source = path});
+  load_parameters(weights, parameters, {.source = path, .file = &file.file});
   return loaded;
 }
 

@@ -132,8 +132,8 @@ class Trainer {
     state_ = std::move(state);
     if (state_.best_epoch > 0 && validator_) {
       best_ = parameters_.clone();
-      load_parameters(read_safetensors(path("best.safetensors")).tensors, best_,
-                      {.source = path("best.safetensors")});
+      const SafetensorsFile best = read_safetensors(path("best.safetensors"));
+      load_parameters(best.tensors, best_, {.source = best.file.path, .file = &best.file});
     }
     result_.resumed_step = state_.step;
     return std::move(momentum);

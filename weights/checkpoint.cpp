@@ -23,13 +23,13 @@ std::string_view foreign_format(std::string_view bytes) {
 }  // namespace
 
 Checkpoint read_checkpoint(const std::string& path) {
-  const OwnedBytes file = read_owned(path);
+  const MappedFile file = map_file(path);
   const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   const std::string_view foreign = foreign_format(text);
   require(foreign.empty(), path, ": this is ", foreign,
           "; expected .safetensors: convert it to that first");
-  SafetensorsFile read = parse_safetensors(file, path);
-  return {std::move(read.tensors), std::move(read.metadata), sha256(file.bytes)};
+  SafetensorsFile read = parse_safetensors(file);
+  return {std::move(read.tensors), std::move(read.metadata), file, sha256(file.bytes)};
 }
 
 }  // namespace limbic

@@ -2,6 +2,7 @@
 #include <map>
 #include <string>
 
+#include "nn/core/file.h"
 #include "nn/core/tensor.h"
 
 namespace limbic {
@@ -9,6 +10,7 @@ namespace limbic {
 struct Checkpoint {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;
+  MappedFile file;     ///< What the tensors are views of.
   std::string sha256;  ///< Of the whole file, in lower-case hexadecimal.
 };
 

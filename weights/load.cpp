@@ -143,6 +143,7 @@ LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters
   Loader loader(from, into, options);
   loader.throw_if_wrong();
   for (const auto& [name, tensor] : loader.accepted) into.set(name, tensor);
+  if (options.file) options.file->require_intact();
   loader.report.loaded = static_cast<int64_t>(loader.accepted.size());
   return std::move(loader.report);
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/core/file.h"
 #include "nn/core/parameters.h"
 
 namespace limbic {
@@ -12,6 +13,8 @@ struct LoadOptions {
   /// Name prefixes of the classifier ("fc", "classifier.1"): where its number of classes differs,
   /// the network's own tensors stay as they are.
   std::vector<std::string> replaceable;
+  /// The file that the tensors are views of: that it was not cut meanwhile is checked at the end.
+  const MappedFile* file = nullptr;
 };
 
 struct LoadReport {

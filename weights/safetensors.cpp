@@ -1,12 +1,7 @@
 #include "weights/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -22,7 +17,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors is little
 constexpr uint64_t max_header = 100'000'000;
 constexpr size_t alignment = 64;
 
-Tensor tensor_of(const TensorEntry& entry, const OwnedBytes& file, size_t buffer_at) {
+Tensor tensor_of(const TensorEntry& entry, const MappedFile& file, size_t buffer_at) {
   uint8_t* data = file.bytes.data() + buffer_at + entry.begin;
   const auto element = static_cast<uintptr_t>(size_of(entry.dtype));
   if (reinterpret_cast<uintptr_t>(data) % element == 0)
@@ -44,28 +39,8 @@ std::vector<std::pair<std::string, Tensor>> in_file_order(
 
 }  // namespace
 
-OwnedBytes read_owned(const std::string& path) {
-  file_size(path);  // refuses a pipe before opening it would wait for a writer
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  require(fd >= 0, path, ": cannot open: ", std::strerror(errno));
-  const std::shared_ptr<void> closer(nullptr, [fd](void*) { ::close(fd); });
-  struct stat info {};
-  require(::fstat(fd, &info) == 0 && S_ISREG(info.st_mode), path, ": not a regular file");
-  OwnedBytes out{allocate_aligned(info.st_size), {}};
-  out.bytes = {static_cast<uint8_t*>(out.owner.get()), static_cast<size_t>(info.st_size)};
-  for (size_t at = 0; at < out.bytes.size();) {
-    const ssize_t got =
-        ::pread(fd, out.bytes.data() + at, out.bytes.size() - at, static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    require(got >= 0, path, ": cannot read: ", std::strerror(errno));
-    require(got > 0, path, ": was cut to ", at, " bytes while it was read, expected ",
-            out.bytes.size());
-    at += static_cast<size_t>(got);
-  }
-  return out;
-}
-
-SafetensorsFile parse_safetensors(const OwnedBytes& file, const std::string& name) {
+SafetensorsFile parse_safetensors(const MappedFile& file) {
+  const std::string& name = file.path;
   const size_t size = file.bytes.size();
   require(size >= 8, name, ": expected safetensors, got a file of ", size, " bytes");
   uint64_t header_size = 0;
@@ -81,11 +56,12 @@ SafetensorsFile parse_safetensors(const OwnedBytes& file, const std::string& nam
   for (const TensorEntry& entry : header.entries)
     out.tensors.emplace(entry.name, tensor_of(entry, file, buffer_at));
   out.metadata = std::move(header.metadata);
+  out.file = file;
   return out;
 }
 
 SafetensorsFile read_safetensors(const std::string& path) {
-  return parse_safetensors(read_owned(path), path);
+  return parse_safetensors(map_file(path));
 }
 
 void write_safetensors(const std::string& path, const std::map<std::string, Tensor>& tensors,

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "nn/core/file.h"
 #include "nn/core/tensor.h"
 
 namespace limbic {
@@ -13,29 +14,19 @@ namespace limbic {
 struct SafetensorsFile {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, std::string> metadata;
+  MappedFile file;  ///< What the tensors are views of.
 };
 
-/// A whole file in memory of this process, 64-byte aligned.
-struct OwnedBytes {
-  std::shared_ptr<void> owner;
-  std::span<uint8_t> bytes;
-};
-
-/// Reads a regular file once, up to the size that it had when it was opened. It is read rather than
-/// mapped on purpose: a page of a mapping whose file is cut afterwards kills the process with
-/// SIGBUS wherever it is touched, and a mapping that is read to its end saves no memory. Throws
-/// Error where the file is missing, not regular, or cut while it is read.
-OwnedBytes read_owned(const std::string& path);
-
-/// Reads a .safetensors file. The tensors share one block of memory and keep it alive; those whose
-/// offset does not suit their dtype are copies. Every length is checked before it is used. Throws
-/// Error "PATH: tensor 'NAME': ..." for anything malformed: header, JSON, duplicate names, unknown
-/// dtypes, shapes that do not fit their offsets, holes, overlaps, missing or surplus bytes.
-/// Source: https://github.com/huggingface/safetensors (Format).
+/// Reads a .safetensors file. The tensors are views of the mapped file and keep it mapped; those
+/// whose offset does not suit their dtype are copies. After copying them out, call
+/// `file.require_intact()`: a file that is cut while it is mapped reads as zeros. Every length is
+/// checked before it is used. Throws Error "PATH: tensor 'NAME': ..." for anything malformed:
+/// header, JSON, duplicate names, unknown dtypes, shapes that do not fit their offsets, holes,
+/// overlaps, missing or surplus bytes. Source: https://github.com/huggingface/safetensors (Format).
 SafetensorsFile read_safetensors(const std::string& path);
 
-/// The same for bytes in memory; `name` stands for the path in messages.
-SafetensorsFile parse_safetensors(const OwnedBytes& file, const std::string& name);
+/// The same for a file that is mapped already.
+SafetensorsFile parse_safetensors(const MappedFile& file);
 
 /// Writes a .safetensors file atomically. Equal arguments give equal bytes: wide elements come
 /// first, then by name, so that every tensor is aligned to its dtype; the buffer begins at a

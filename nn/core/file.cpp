@@ -1,7 +1,6 @@
 #include "nn/core/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -73,19 +72,6 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
   in.read(reinterpret_cast<char*>(bytes.data()), size);
   require(in.gcount() == size, path, ": could not be read to its end");
   return bytes;
-}
-
-MappedFile map_file(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  require_call(file.fd >= 0, path, "cannot open");
-  struct stat info {};
-  require(::fstat(file.fd, &info) == 0 && S_ISREG(info.st_mode), path, ": not a regular file");
-  const size_t size = static_cast<size_t>(info.st_size);
-  require(size > 0, path, ": the file is empty");
-  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.fd, 0);
-  require_call(data != MAP_FAILED, path, "cannot map");
-  std::shared_ptr<void> owner(data, [size](void* p) { ::munmap(p, size); });
-  return {owner, {static_cast<uint8_t*>(data), size}};
 }
 
 std::string sha256(std::span<const uint8_t> bytes) {

@@ -20,11 +20,17 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit = int64_t{
 /// Bytes of a regular file; throws Error where it is missing or something else (a folder, a pipe).
 int64_t file_size(const std::string& path);
 
-/// A file mapped into memory, private and copy-on-write.
+/// A file mapped into memory, private and copy-on-write. If another process cuts the file short
+/// while it is mapped, the pages that are gone read as zeros instead of killing the process, and
+/// `require_intact` throws: call it after the contents have been copied out.
 struct MappedFile {
   std::shared_ptr<void> owner;  ///< Unmaps when the last copy goes.
   std::span<uint8_t> bytes;
+  std::string path;
+
+  void require_intact() const;
 };
+/// Throws Error where the file is missing, empty, or no regular file.
 MappedFile map_file(const std::string& path);
 
 /// SHA-256 in lower-case hexadecimal, of bytes and of a whole file.

@@ -118,6 +118,21 @@ TEST_CASE("file: an interrupted write leaves the old file and no other") {
   fs::remove_all(dir);
 }
 
+TEST_CASE("file: one that is cut while it is mapped reads as zeros and says so") {
+  const std::string path = (fs::temp_directory_path() / "limbic_cut_test.bin").string();
+  write_atomically(path, [](std::ostream& out) { out << std::string(1 << 16, 'x'); });
+  {
+    const MappedFile file = map_file(path);
+    CHECK(file.bytes[100] == 'x');
+    file.require_intact();
+    fs::resize_file(path, 100);
+    CHECK(file.bytes[50000] == 0);
+    CHECK_THROWS_AS(file.require_intact(), Error);
+  }
+  CHECK_THROWS_AS(map_file("/dev/null"), Error);
+  fs::remove(path);
+}
+
 TEST_CASE("file: a full disk is an error" * doctest::skip(!fs::exists("/dev/full"))) {
   CHECK_THROWS_AS(read_file("/dev/full"), Error);
 }

@@ -30,8 +30,7 @@ double error(const std::string& name, const Tensor& ours, const json& golden) {
   double worst = std::abs(std::sqrt(squares) - norm) / norm;
   const auto& values = golden.at("values");
   for (size_t k = 0; k < values.size(); ++k) {
-    const uint64_t at =
-        (hash_name(name.c_str()) + 7919 * k) % static_cast<uint64_t>(ours.size());
+    const uint64_t at = (hash_name(name.c_str()) + 7919 * k) % static_cast<uint64_t>(ours.size());
     worst = std::max(worst, std::abs(ours.data()[at] - values[k].get<double>()) / rms);
   }
   return std::isnan(squares) ? INFINITY : worst;
@@ -76,10 +75,14 @@ void check_network(const std::string& name) {
     // ReLU masks flip on rounding errors, in PyTorch's f32 as in ours: its error is the measure.
     std::sort(errors.begin(), errors.end());
     const auto& float32 = golden.at("float32_error");
-    MESSAGE(name.c_str() << ": gradient errors median " << errors[errors.size() / 2] << ", max "
-                         << errors.back() << "; PyTorch's in f32 " << float32.dump().c_str());
-    CHECK(errors[errors.size() / 2] < 2 * float32.at("median").get<double>() + 1e-5);
-    CHECK(errors.back() < 2 * float32.at("max").get<double>());
+    const double median = errors[errors.size() / 2], worst = errors.back();
+    const double allowed = 2 * float32.at("max").get<double>();
+    MESSAGE(concat(name, fuse ? ", fused" : "", ": gradient errors median ", median, ", max ",
+                   worst, "; PyTorch's in f32 ", float32.dump()));
+    // One flipped mask near the loss moves every gradient behind it, so either limit is the worst
+    // that PyTorch shows; the exactness of each op is checked in ops_test.cpp.
+    CHECK(worst < allowed);
+    CHECK(median < allowed / 4);
     plan.store(own);
     for (const auto& [buffer, expected] : golden.at("statistics").items()) {
       CAPTURE(buffer);

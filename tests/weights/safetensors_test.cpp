@@ -38,7 +38,7 @@ std::vector<uint8_t> raw_file(const std::string& header, const std::string& buff
 SafetensorsFile parse(const std::vector<uint8_t>& bytes) {
   const auto copy = std::make_shared<std::vector<uint8_t>>(bytes);
   copy->shrink_to_fit();
-  return parse_safetensors({copy, {copy->data(), copy->size()}}, "x.safetensors");
+  return parse_safetensors({copy, {copy->data(), copy->size()}, "x.safetensors"});
 }
 
 std::string error_of(const std::vector<uint8_t>& bytes) {

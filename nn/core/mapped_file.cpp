@@ -1,0 +1,94 @@
+// Memory-mapped files that survive being cut. The kernel answers a read beyond the end of a file
+// that has shrunk with SIGBUS; a handler puts a page of zeros there and marks the mapping damaged.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "nn/core/error.h"
+#include "nn/core/file.h"
+
+namespace limbic {
+namespace {
+
+struct Mapping {
+  std::atomic<uintptr_t> begin{0}, end{0};  // 0: the place is free
+  std::atomic<bool> damaged{false};
+};
+// Fixed places, because a signal handler may neither lock nor allocate.
+std::array<Mapping, 64> mappings;
+
+void on_bus_error(int signal, siginfo_t* info, void*) {
+  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (Mapping& m : mappings) {
+    if (address < m.begin || address >= m.end) continue;
+    void* at = reinterpret_cast<void*>(address / page * page);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (::mmap(at, page, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) break;
+    m.damaged = true;
+    return;
+  }
+  ::signal(signal, SIG_DFL);  // not ours: the read is repeated and ends the process as usual
+}
+
+void install_handler() {
+  static const bool installed = [] {
+    struct sigaction action {};
+    action.sa_sigaction = on_bus_error;
+    action.sa_flags = SA_SIGINFO;
+    return ::sigaction(SIGBUS, &action, nullptr) == 0;
+  }();
+  (void)installed;
+}
+
+Mapping* claim(void* data, size_t size) {
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  for (Mapping& m : mappings) {
+    uintptr_t expected = 0;
+    if (!m.begin.compare_exchange_strong(expected, begin)) continue;
+    m.damaged = false;
+    m.end = begin + size;
+    return &m;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+MappedFile map_file(const std::string& path) {
+  file_size(path);  // refuses a pipe before opening it would wait for a writer
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(path, ": cannot open: ", std::strerror(errno));
+  const std::shared_ptr<void> closer(nullptr, [fd](void*) { ::close(fd); });
+  struct stat info {};
+  require(::fstat(fd, &info) == 0 && S_ISREG(info.st_mode), path, ": not a regular file");
+  require(info.st_size > 0, path, ": the file is empty (0 bytes)");
+  const auto size = static_cast<size_t>(info.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  if (data == MAP_FAILED) fail(path, ": cannot map: ", std::strerror(errno));
+  install_handler();
+  Mapping* mapping = claim(data, size);
+  const auto release = [size, mapping](void* p) {
+    if (mapping) mapping->end = mapping->begin = 0;
+    ::munmap(p, size);
+  };
+  std::shared_ptr<void> owner(data, release);
+  require(mapping != nullptr, path, ": more than ", mappings.size(), " files are mapped at once");
+  return {std::move(owner), {static_cast<uint8_t*>(data), size}, path};
+}
+
+void MappedFile::require_intact() const {
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data());
+  for (const Mapping& m : mappings)
+    if (m.begin == begin)
+      require(!m.damaged, path, ": was cut while it was read, expected ", bytes.size(), " bytes");
+}
+
+}  // namespace limbic
