@@ -81,7 +81,11 @@ int run(const Common& common, Options& o) {
   // Fine-tuning is gentle, as in the paper; nets without weights need a higher rate.
   if (o.learning_rate->count() == 0 && o.diff1.weights.empty() && o.diff2.weights.empty()) {
     o.training.learning_rate = 0.05;
-    note(common, "no weights given: training from scratch with --lr 0.05");
+    if (o.image_size == 0)
+      f.diff1.image_size = f.diff2.image_size = 64;  // 32 pixels, their papers' size, are few
+    note(common,
+         "no weights given: training from scratch with --lr 0.05 at 64x64 pixels "
+         "(--lr and --image-size change that)");
   }
   f.training = o.training.to_train_options(common, data, "");
   f.augmentation = o.training.augmentation();

@@ -1,6 +1,7 @@
 #include "emotion/features.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -107,7 +108,7 @@ struct Runner {
 struct Item {
   int64_t index = 0;
   std::string hash, error;
-  Picture picture;  // empty where every branch has the row already
+  std::array<Picture, 2> pictures;  // without and with EXIF applied; empty where nobody needs it
 };
 
 class Extractor {
@@ -165,10 +166,12 @@ class Extractor {
     try {
       const auto bytes = read_file(path, int64_t{1} << 30);
       item.hash = sha256(bytes);
-      const bool known = std::all_of(runners_.begin(), runners_.end(), [&](const auto& r) {
-        return r->cache.find(item.hash) != nullptr;
-      });
-      if (!known) item.picture = decode(bytes, path, runners_[0]->branch.preset.decode_options());
+      for (const auto& r : runners_) {
+        const Preset& preset = r->branch.preset;
+        Picture& picture = item.pictures[preset.apply_exif];
+        if (picture.pixels.empty() && !r->cache.find(item.hash))
+          picture = decode(bytes, path, preset.decode_options());
+      }
     } catch (const Error& e) {
       item.error = reason_without_path(e.what(), path);
     }
@@ -182,7 +185,8 @@ class Extractor {
       const auto n = static_cast<int64_t>(missing.size());
       Tensor images(input_shape(n, r.branch.preset));
       parallel_for_dynamic(n, [&](int64_t i) {
-        preprocess(missing[static_cast<size_t>(i)]->picture, r.branch.preset,
+        const Preset& preset = r.branch.preset;
+        preprocess(missing[static_cast<size_t>(i)]->pictures[preset.apply_exif], preset,
                    images.data() + i * (images.size() / n));
       });
       const Tensor rows = r.predictor.run(images);

@@ -227,6 +227,8 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
   } else {
     b.preset = find_preset(model.preset);
     notes.push_back(role + ": preset " + b.preset.name + ", the default of " + spec.model);
+    // Fresh weights follow nobody's habits: they may see photos the right way up.
+    if (spec.weights.empty()) b.preset.apply_exif = true;
   }
   if (spec.image_size > 0 && spec.image_size != b.preset.crop)
     b.preset = with_image_size(b.preset, spec.image_size);

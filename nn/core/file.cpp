@@ -41,6 +41,9 @@ void flush_to_disk(const std::string& path) {
 }  // namespace
 
 void write_atomically(const std::string& path, const std::function<void(std::ostream&)>& write) {
+  struct stat info {};
+  require(::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode), path,
+          ": cannot write: it is there already and is not a regular file");
   const std::string temporary = concat(path, ".tmp.", ::getpid());
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
