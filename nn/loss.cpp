@@ -17,13 +17,13 @@ double softmax_cross_entropy(std::span<const float> logits, std::span<const int6
   const auto weight = [&](int64_t c) {
     return weights.empty() ? 1.0 : static_cast<double>(weights[static_cast<size_t>(c)]);
   };
-  double total_weight = normaliser;
-  if (normaliser <= 0)
-    for (int64_t label : labels) {
-      require(label >= -1 && label < classes, "cross-entropy: label ", label, " of ", classes,
-              " classes");
-      total_weight += label >= 0 ? weight(label) : 0;
-    }
+  double own_weight = 0;
+  for (int64_t label : labels) {
+    require(label >= -1 && label < classes, "cross-entropy: label ", label, " of ", classes,
+            " classes");
+    own_weight += label >= 0 ? weight(label) : 0;
+  }
+  const double total_weight = normaliser > 0 ? normaliser : own_weight;
   const double smooth = options.label_smoothing / static_cast<double>(classes);
   double loss = 0;
   for (size_t n = 0; n < labels.size(); ++n) {

@@ -122,6 +122,7 @@ void Plan::backward(std::span<const float> diff) {
   const Shape& shape = node(loss).shape;
   require(static_cast<int64_t>(diff.size()) == count(shape), "plan: expected a gradient of ",
           to_string(shape), ", got ", diff.size(), " values");
+  if (!gradients_[static_cast<size_t>(loss)].data) return;  // everything is frozen
   const int64_t positions = count(shape) / shape[0] / shape[1], per_image = shape[1] * positions;
   for (int64_t n = 0; n < shape[0]; ++n)
     to_channels_last(diff.data() + n * per_image,

@@ -78,15 +78,17 @@ std::string settings_of(const Model& model, const TrainData& data, const TrainOp
             {"weight_decay", o.sgd.weight_decay},
             {"schedule", to_string(o.schedule.kind)},
             {"warmup", o.schedule.warmup},
+            {"schedule_shape",
+             {o.schedule.step_every, o.schedule.step_factor, o.schedule.one_cycle_rise}},
             {"label_smoothing", o.loss.label_smoothing},
             {"class_weights", o.loss.class_weights},
             {"frozen", o.frozen},
             {"patience", o.patience},
             {"seed", o.seed}};
   if (const auto& a = data.augmentation)
-    j["augmentation"] = {a->random_resized_crop, a->min_scale, a->max_scale,
-                         a->random_crop,         a->padding,   a->flip,
-                         a->brightness,          a->contrast,  a->saturation};
+    j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,
+                         a->max_ratio,           a->random_crop, a->padding,   a->flip,
+                         a->brightness,          a->contrast,    a->saturation};
   return j.dump();
 }
 

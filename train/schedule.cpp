@@ -46,7 +46,7 @@ double learning_rate(const Schedule& s, double base, int64_t step, int64_t total
     case Schedule::Kind::constant:
       return base;
     case Schedule::Kind::step:
-      return base * std::pow(s.step_factor, std::floor(t / s.step_every));
+      return base * std::pow(s.step_factor, std::floor(t / s.step_every + 1e-9));
     case Schedule::Kind::cosine:
       return half_cosine(base, 0, t);
     case Schedule::Kind::one_cycle: {

@@ -70,7 +70,7 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
 
   naive::Arrays twin_parameters = naive::from_parameters(parameters);
   naive::Array twin_input = naive::from_tensor(input);
-  const naive::Mode mode{c.batch_statistics && c.frozen.empty()};
+  const naive::Mode mode{c.batch_statistics && c.frozen.empty(), c.twin};
   // The graph's own output alone: running statistics must not move between two evaluations.
   const auto evaluate = [&](naive::Arrays p) {
     return naive::evaluate(graph, p, twin_input, mode)[static_cast<size_t>(out_node)].values;

@@ -12,6 +12,7 @@ struct GradientCase {
   Shape input;
   bool batch_statistics = true;
   std::vector<std::string> frozen;
+  naive::Twin twin = {};  ///< Of ops that tests/reference does not know.
 };
 
 /// The worst relative errors ||fast - twin|| / ||twin|| over all tensors of a case.

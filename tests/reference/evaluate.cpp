@@ -14,7 +14,7 @@ const T* as(const Op& op) {
 }
 
 Array run(const Op& op, const std::vector<Array>& src, const std::vector<Array*>& p,
-          const Shape& dst, Mode mode) {
+          const Shape& dst, const Mode& mode) {
   const Array none;
   Array no_bias;
   no_bias.values.clear();
@@ -35,12 +35,14 @@ Array run(const Op& op, const std::vector<Array>& src, const std::vector<Array*>
   if (as<Dropout>(op)) return src[0];
   if (as<Flatten>(op)) return flatten(src[0]);
   if (const auto* s = as<StridedSlicePad>(op)) return slice_pad(src[0], s->options(), dst);
+  if (mode.twin) return mode.twin(op, src, p, dst);
   fail("op '", op.type(), "' has no naive twin");
 }
 
 }  // namespace
 
-std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array& input, Mode mode) {
+std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array& input,
+                            const Mode& mode) {
   const std::vector<Shape> shapes = graph.infer(input.shape);
   std::vector<Array> values = {input};
   for (size_t n = 1; n < graph.nodes().size(); ++n) {

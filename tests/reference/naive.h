@@ -1,6 +1,7 @@
 #pragma once
 // The naive twins: every op as the plainest loops in f64 that say what it means. A student reads
 // these first; the fast ops of nn/ops are tested against them.
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -52,14 +53,21 @@ Array softmax(const Array& src);
 Array flatten(const Array& src);
 Array slice_pad(const Array& src, const ShortcutOptions& o, const Shape& dst);
 
+/// The twin of one op: its output from its sources and parameters, in the order of
+/// Op::parameters().
+using Twin = std::function<Array(const Op& op, const std::vector<Array>& src,
+                                 const std::vector<Array*>& parameters, const Shape& dst)>;
+
 struct Mode {
   bool batch_statistics = false;
+  Twin twin = {};  ///< Of ops that have none here: whoever adds an op brings its own.
 };
 using Arrays = std::map<std::string, Array>;
 
 /// The output of every node of a graph, computed by the loops above. Dropout is the identity.
 /// `parameters` by full name; running statistics in it are updated in batch-statistics mode.
-std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array& input, Mode mode);
+std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array& input,
+                            const Mode& mode);
 
 Array from_tensor(const Tensor& tensor);
 Arrays from_parameters(const Parameters& parameters);

@@ -1,0 +1,80 @@
+#include "examples/add_a_layer/swish.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "nn/core/file.h"
+#include "tests/reference/check_gradient.h"
+
+using namespace limbic;
+
+namespace {
+
+naive::Array naive_swish(const naive::Array& src) {
+  naive::Array dst(src.shape);
+  for (size_t i = 0; i < src.values.size(); ++i)
+    dst.values[i] = src.values[i] / (1 + std::exp(-src.values[i]));
+  return dst;
+}
+
+naive::Array twin(const Op&, const std::vector<naive::Array>& src,
+                  const std::vector<naive::Array*>&, const Shape&) {
+  return naive_swish(src[0]);
+}
+
+std::string text_of(const std::string& path) {
+  const auto bytes = read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+TEST_CASE("swish: output and gradient equal the naive twin's") {
+  const GradientCase alone{
+      "swish", [](Graph& g) { return swish(g.input(5)); }, {2, 5, 7, 3}, true, {}, twin};
+  const GradientCase after_convolution{
+      "conv2d, batch_norm, swish",
+      [](Graph& g) {
+        const Value x =
+            conv2d(g.root() / "conv", g.input(3), {.out_channels = 6, .kernel = 3, .bias = false});
+        return swish(batch_norm(g.root() / "bn", x));
+      },
+      {3, 3, 6, 5},
+      true,
+      {},
+      twin};
+  for (const GradientCase& c : {alone, after_convolution}) {
+    CAPTURE(c.name);
+    for (bool fuse : {false, true}) {
+      const GradientErrors errors = check_gradient(c, fuse);
+      CHECK(errors.output < 2e-6);
+      CHECK(errors.gradient < 1e-5);
+    }
+  }
+}
+
+TEST_CASE("swish: an op without a twin is named") {
+  const GradientCase c{"swish", [](Graph& g) { return swish(g.input(2)); }, {1, 2, 2, 2}};
+  CHECK_THROWS_WITH(check_gradient(c, true), "op 'swish' has no naive twin");
+}
+
+TEST_CASE("docs/add_a_layer.md shows the code that is compiled here") {
+  const std::string folder = "examples/add_a_layer/";
+  const std::string code = text_of(folder + "swish.h") + text_of(folder + "swish.cpp") +
+                           text_of(folder + "swish_test.cpp") + text_of("examples/CMakeLists.txt");
+  const std::string doc = text_of("docs/add_a_layer.md"), fence = "```";
+  int blocks = 0;
+  for (size_t at = doc.find(fence); at != std::string::npos; at = doc.find(fence, at)) {
+    const size_t begin = doc.find('\n', at) + 1, end = doc.find(fence, begin);
+    REQUIRE(end != std::string::npos);
+    const std::string language = doc.substr(at + fence.size(), begin - 1 - at - fence.size());
+    const std::string block = doc.substr(begin, end - begin);
+    at = end + fence.size();
+    if (language != "cpp" && language != "cmake") continue;
+    CAPTURE(block);
+    CHECK(code.find(block) != std::string::npos);
+    ++blocks;
+  }
+  CHECK(blocks >= 6);
+}

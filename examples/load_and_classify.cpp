@@ -1,0 +1,90 @@
+// Loads a checkpoint and says what is in a picture:
+//
+//   load_and_classify [WEIGHTS.safetensors PICTURE [MODEL]]
+//
+// MODEL is an architecture (default squeezenet1_1). Without arguments it makes fresh weights and a
+// picture of its own, saves both, and reads them back: the answer is then a guess.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "io/decode.h"
+#include "io/png.h"
+#include "io/preset.h"
+#include "models/models.h"
+#include "nn/core/file.h"
+#include "nn/ops/softmax.h"
+#include "nn/plan.h"
+#include "train/checkpoint.h"
+#include "weights/checkpoint.h"
+#include "weights/load.h"
+
+using namespace limbic;
+
+// A red disc on blue.
+Picture draw_a_disc() {
+  Picture picture(96, 128);
+  for (int64_t y = 0; y < picture.height; ++y)
+    for (int64_t x = 0; x < picture.width; ++x) {
+      const bool inside = (x - 64) * (x - 64) + (y - 48) * (y - 48) < 30 * 30;
+      picture.row(y)[3 * x + (inside ? 0 : 2)] = 200;
+    }
+  return picture;
+}
+
+void classify(const std::string& name, const std::string& weights, const std::string& path) {
+  const Checkpoint checkpoint = read_checkpoint(weights);
+
+  // The classifier's weight is (classes, features): the file knows how many classes there are.
+  const std::string classifier = build_model(name, 1).classifier + "weight";
+  require(checkpoint.tensors.count(classifier) > 0, weights, ": not a checkpoint of ", name);
+  const Model model = build_model(name, checkpoint.tensors.at(classifier).dim(0));
+
+  // Loading is strict: every name and shape must fit, or all that do not are listed in one error.
+  Parameters parameters = model.graph.initialise(0);
+  load_parameters(checkpoint.tensors, parameters, {.source = weights});
+
+  // The preset says how the checkpoint wants its pictures: size, range, mean, order of colours.
+  const Preset preset = find_preset(model.preset);
+  Tensor image({1, 3, preset.crop, preset.crop});
+  preprocess(decode_file(path, preset.decode_options()), preset, image.data());
+
+  Plan plan(model.graph, parameters, PlanOptions::inference(image.shape()));
+  plan.run(image);
+  Tensor p = plan.output("logits");
+  softmax_rows(p.values(), p.dim(1), p.values());
+
+  std::vector<size_t> order(p.values().size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return p.values()[a] > p.values()[b]; });
+  std::printf("%s\n", path.c_str());
+  for (size_t k = 0; k < std::min<size_t>(5, order.size()); ++k)
+    std::printf("  class %4zu  %6.2f %%\n", order[k],
+                100 * static_cast<double>(p.values()[order[k]]));
+}
+
+int main(int argc, char** argv) {
+  try {
+    if (argc >= 3) {
+      classify(argc > 3 ? argv[3] : "squeezenet1_1", argv[1], argv[2]);
+      return 0;
+    }
+    const auto folder = std::filesystem::temp_directory_path() / "limbic_load_and_classify";
+    std::filesystem::create_directories(folder);
+    const std::string weights = folder / "resnet8.safetensors", picture = folder / "disc.png";
+    save_weights(weights, build_model("resnet8", 10).graph.initialise(3), {});
+    const auto png = encode_png(draw_a_disc());
+    write_atomically(picture, [&](std::ostream& out) {
+      out.write(reinterpret_cast<const char*>(png.data()),
+                static_cast<std::streamsize>(png.size()));
+    });
+    classify("resnet8", weights, picture);
+    std::filesystem::remove_all(folder);
+    return 0;
+  } catch (const Error& e) {  // one line: what, where, what was expected
+    std::fprintf(stderr, "load_and_classify: %s\n", e.what());
+    return 1;
+  }
+}
