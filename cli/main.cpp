@@ -3,6 +3,7 @@
 
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
+#include "nn/core/error.h"
 #include "nn/core/parallel.h"
 
 static bool is_verb(const CLI::App& app, const std::string& name) {
@@ -51,7 +52,10 @@ int main(int argc, char** argv) {
   }
   try {
     limbic::set_threads(common.threads);
-    return action();
+    const int status = action();
+    limbic::require(std::fflush(stdout) == 0 && !std::ferror(stdout),
+                    "standard output: cannot write");
+    return status;
   } catch (const std::bad_alloc&) {
     end_progress();
     std::fprintf(stderr, "limbic: out of memory; try a smaller --batch-size or --image-size\n");

@@ -23,7 +23,7 @@ using nlohmann::json;
 // The rows of one branch that were computed before, by the picture's hash.
 class FeatureCache {
  public:
-  FeatureCache(const std::string& folder, const Branch& branch) {
+  FeatureCache(const std::string& folder, const Branch& branch, int64_t width) : width_(width) {
     if (folder.empty()) return;
     const std::string key = branch.hash + branch.model + branch.layer +
                             (branch.softmax ? "softmax" : "") + to_json(branch.preset);
@@ -74,8 +74,9 @@ class FeatureCache {
     const Tensor& features = file.tensors.at("features");
     const json hashes = json::parse(file.metadata.at("pictures"));
     const json paths = json::parse(file.metadata.at("paths"));
-    require(features.rank() == 2 && static_cast<int64_t>(hashes.size()) == features.dim(0), path_,
-            ": damaged");
+    require(features.rank() == 2 && static_cast<int64_t>(hashes.size()) == features.dim(0) &&
+                features.dim(1) == width_,
+            path_, ": damaged");
     const int64_t width = features.dim(1);
     for (size_t i = 0; i < hashes.size(); ++i) {
       const float* row = features.data() + static_cast<int64_t>(i) * width;
@@ -86,6 +87,7 @@ class FeatureCache {
   }
 
   std::string path_;
+  int64_t width_;
   bool changed_ = false;
   std::unordered_map<std::string, std::vector<float>> rows_;
   std::unordered_map<std::string, std::string> paths_;
@@ -102,7 +104,13 @@ struct Runner {
       : branch(b),
         predictor(build_model(b.model, b.classes), b.parameters, input_shape(batch, b.preset),
                   b.layer),
-        cache(options.cache, b) {}
+        cache(options.cache, b, row_width(b)) {}
+
+  // Values that the branch gives for one picture.
+  static int64_t row_width(const Branch& b) {
+    const Graph graph = build_model(b.model, b.classes).graph;
+    return count(graph.infer(input_shape(1, b.preset))[static_cast<size_t>(graph.find(b.layer))]);
+  }
 };
 
 struct Item {

@@ -1,5 +1,7 @@
 #include "emotion/model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -102,18 +104,32 @@ void check_classifier(const FusionClassifier& c, const EmotionModel& model,
   const auto k = static_cast<int64_t>(c.svm.classes.size());
   const auto classes = static_cast<int64_t>(model.classes.size());
   int64_t total = 0;
-  bool sound = c.scaler.factor.size() == d && c.scaler.offset.size() == d && k >= 2;
+  bool sound = c.scaler.factor.size() == d && c.scaler.offset.size() == d &&
+               c.scaler.variance.size() == d && k >= 2 && std::isfinite(c.svm.gamma) &&
+               c.svm.gamma > 0 && std::isfinite(c.svm.temperature) && c.svm.temperature > 0;
   for (int64_t n : c.svm.n_sv) {
     sound = sound && n >= 0 && n <= c.svm.support_vectors.dim(0);
     total += n;
   }
-  for (int label : c.svm.classes) sound = sound && label >= 0 && label < classes;
+  for (int label : c.svm.classes)
+    sound = sound && label >= 0 && label < classes &&
+            std::count(c.svm.classes.begin(), c.svm.classes.end(), label) == 1;
   sound = sound && static_cast<int64_t>(c.svm.n_sv.size()) == k &&
           c.svm.support_vectors.shape() == Shape{total, static_cast<int64_t>(d)} &&
           c.svm.dual_coef.shape() == Shape{k - 1, total} &&
           static_cast<int64_t>(c.svm.rho.size()) == k * (k - 1) / 2 &&
           c.dense.weight.shape() == Shape{classes, static_cast<int64_t>(d)} &&
           c.dense.bias.shape() == Shape{classes};
+  // One block a CNN, side by side, and all columns in them.
+  int64_t begin = 0;
+  sound = sound && c.scaler.blocks.size() == model.branches.size();
+  for (size_t i = 0; sound && i < c.scaler.blocks.size(); ++i) {
+    const FeatureBlock& block = c.scaler.blocks[i];
+    sound = block.name == model.branches[i].role && block.begin == begin && block.width > 0 &&
+            block.width <= static_cast<int64_t>(d) - begin;
+    begin += sound ? block.width : 0;
+  }
+  sound = sound && begin == static_cast<int64_t>(d);
   require(sound, path, ": the classifier's parts do not fit together; fit the model again");
 }
 
@@ -211,6 +227,8 @@ EmotionModel load_model(const std::string& dir) {
           dir + "/" + std::filesystem::path(branch.role).filename().string() + ".safetensors";
       const SafetensorsFile weights = read_safetensors(file);
       load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
+      require(sha256_of_file(file) == branch.hash, file,
+              ": is not the file that the model was saved with");
       model.branches.push_back(std::move(branch));
     }
   } catch (const json::exception& e) {
