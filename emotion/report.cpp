@@ -40,7 +40,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .plain { width: 100%; }
 .plain th, .plain td { padding: .45rem .75rem .45rem 0; border-bottom: 1px solid var(--rule);
   text-align: left; overflow-wrap: anywhere; }
-.plain th { color: var(--soft); font-weight: 500; font-size: .88rem; }
+.plain th { color: var(--soft); font-weight: 500; font-size: .88rem; overflow-wrap: normal; }
 .plain .n { text-align: right; }
 .big { font-size: 1.15rem; font-weight: 650; white-space: nowrap; }
 .gallery { display: grid; gap: .9rem;
@@ -48,21 +48,22 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 figure { margin: 0; font-size: .84rem; line-height: 1.35; overflow-wrap: anywhere; min-width: 0; }
 figure img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; display: block;
   margin-bottom: .35rem; background: var(--rule); }
-figure small { color: var(--soft); display: block; }
+figure small { color: var(--soft); display: block; } .whole { white-space: nowrap; }
 .right { color: var(--good); font-weight: 600; } .wrong { color: var(--bad); font-weight: 600; }
 .matrix { font-size: .82rem; }
-.matrix th { font-weight: 500; color: var(--soft); padding: .2rem .45rem; text-align: right;
+.matrix th { font-weight: 500; color: var(--soft); padding: .2rem .35rem; text-align: right;
   white-space: nowrap; max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .matrix thead th { vertical-align: bottom; text-align: center; }
 .matrix thead th span { writing-mode: vertical-rl; transform: rotate(180deg);
   display: inline-block; }
-.matrix td { min-width: 2.1rem; height: 2.1rem; text-align: center;
+.matrix td { min-width: 1.85rem; height: 2.1rem; text-align: center;
   border: 1px solid var(--card); border-radius: 4px; }
 .matrix td.strong { color: #ffffff; } .matrix td.diagonal { font-weight: 700; }
 .matrix td.none { color: var(--soft); }
 svg { width: 100%; height: auto; display: block; font-family: inherit; }
 svg text { fill: var(--ink); font-size: 13px; } svg .tick { fill: var(--soft); font-size: 12px; }
 svg .axis { fill: var(--soft); } svg .value { font-weight: 650; }
+.columns svg text, .columns svg .tick { font-size: 15px; }
 .grid { stroke: var(--rule); stroke-width: 1; }
 polyline { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
 .dashed polyline { stroke-dasharray: 6 4; }
@@ -117,7 +118,7 @@ std::string render_gallery(const Report& report) {
     body += "<figure><img alt=\"" + escape_html(sample.name) + "\" src=\"data:image/png;base64," +
             base64(sample.png) + "\"><figcaption><span class=\"" + (right ? "right" : "wrong") +
             "\">" + (right ? "&#10003; " : "&#10007; ") + escape_html(sample.predicted) +
-            "</span> " + percent_text(sample.probability);
+            "</span> <span class=\"whole\">" + percent_text(sample.probability) + "</span>";
     if (!sample.truth.empty()) body += "<small>labelled " + escape_html(sample.truth) + "</small>";
     if (!sample.name.empty()) body += "<small>" + escape_html(sample.name) + "</small>";
     body += "</figcaption></figure>\n";

@@ -220,7 +220,7 @@ Interval wilson_interval(const Report::Accuracy& accuracy) {
 }
 
 std::string render_chart(const Report::BarChart& chart) {
-  constexpr double left = 190, full = 370, row = 34;
+  constexpr double left = 250, full = 310, row = 34;
   const double height = row * static_cast<double>(chart.bars.size()) + 28;
   std::string out = "<svg viewBox=\"0 0 640 " + coordinate(height) +
                     "\" role=\"img\" aria-label=\"" + escape_html(chart.title) + "\">\n";
@@ -237,9 +237,9 @@ std::string render_chart(const Report::BarChart& chart) {
     const double top = row * static_cast<double>(i) + 6;
     const double part = std::isfinite(bar.value) ? std::clamp(bar.value, 0.0, 1.0) : 0;
     out += "<g><title>" + escape_html(bar.name) + "</title>\n";
-    out += label(shorten(bar.name, 24),
-                 "class=\"name\" text-anchor=\"end\" x=\"180\" y=\"" + coordinate(top + 15) + "\"");
-    out += "<rect class=\"b" + std::to_string(i % colors) + "\" x=\"190\" y=\"" + coordinate(top) +
+    out += label(shorten(bar.name, 31),
+                 "class=\"name\" text-anchor=\"end\" x=\"240\" y=\"" + coordinate(top + 15) + "\"");
+    out += "<rect class=\"b" + std::to_string(i % colors) + "\" x=\"250\" y=\"" + coordinate(top) +
            "\" width=\"" + coordinate(full * part) + "\" height=\"22\" rx=\"3\"/>\n";
     double end = part;
     if (bar.samples > 0 && std::isfinite(bar.value)) {

@@ -1,0 +1,24 @@
+#include <cstdio>
+
+#include "nn/ops/conv2d.h"
+#include "nn/ops/linear.h"
+#include "nn/ops/pool2d.h"
+#include "nn/ops/relu.h"
+#include "nn/plan.h"
+
+using namespace limbic;
+
+int main() {
+  Graph graph;  // what to compute
+  const Scope s = graph.root();
+  Value x = graph.input(3);  // pictures (N,3,H,W)
+  x = relu(conv2d(s / "conv1", x, {.out_channels = 16, .kernel = 3, .padding = 1}));
+  x = max_pool2d(x, {.kernel = 2, .stride = 2});
+  x = relu(conv2d(s / "conv2", x, {.out_channels = 32, .kernel = 3, .padding = 1}));
+  graph.label("logits", linear(s / "fc", global_avg_pool(x), {.out_features = 8}));
+
+  const Parameters parameters = graph.initialise(0);                     // fresh, from seed 0
+  Plan plan(graph, parameters, PlanOptions::inference({4, 3, 64, 64}));  // how to compute it
+  plan.run(Tensor({4, 3, 64, 64}));                                      // four black pictures
+  std::printf("logits %s\n", to_string(plan.output("logits").shape()).c_str());
+}
