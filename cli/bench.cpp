@@ -33,9 +33,8 @@ double peak_rss_mb() {
 
 int run(const Common& common, Options& o) {
   const bool training = o.mode == "train";
-  const Model model = build_model(
-      o.model,
-      o.model.rfind("resnet", 0) == 0 && build_model(o.model, 1).image_size == 32 ? 10 : 1000);
+  const bool small_images = build_model(o.model, 1).image_size == 32;
+  const Model model = build_model(o.model, small_images ? 10 : 1000);
   const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;
   const Shape input = {o.batch_size, 3, size, size};
   const Parameters parameters = model.graph.initialise(common.seed);
@@ -48,16 +47,23 @@ int run(const Common& common, Options& o) {
   const std::vector<float> diff(static_cast<size_t>(o.batch_size * model.classes), 1e-3f);
 
   std::vector<double> seconds;
+  double reorders_before = 0, total = 0;
   for (int64_t i = 0; i <= o.repeat; ++i) {
-    if (i == 1) plan.set_profiling(true);
+    if (i == 1) {
+      plan.set_profiling(true);
+      reorders_before = onednn::reorder_seconds();
+    }
     const double start = now();
     plan.run(images);
     if (training) {
       plan.backward(diff);
       sgd.step(1e-6);
     }
-    if (i > 0) seconds.push_back(now() - start);  // the first run warms up
+    if (i == 0) continue;  // the first run warms up
+    seconds.push_back(now() - start);
+    total += seconds.back();
   }
+  const double reorder_share = (onednn::reorder_seconds() - reorders_before) / total;
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
   int64_t macs = 0;
@@ -80,12 +86,16 @@ int run(const Common& common, Options& o) {
                           {"implementation", node.implementation},
                           {"forward_ms", 1e3 * node.forward / static_cast<double>(o.repeat)},
                           {"backward_ms", 1e3 * node.backward / static_cast<double>(o.repeat)}});
-    nlohmann::ordered_json result = {
-        {"model", o.model},          {"mode", o.mode},
-        {"dtype", o.dtype},          {"batch_size", o.batch_size},
-        {"threads", threads()},      {"images_per_second", images_per_second},
-        {"median_ms", 1e3 * median}, {"peak_rss_mb", peak_rss_mb()},
-        {"gflops", gflops}};
+    nlohmann::ordered_json result = {{"model", o.model},
+                                     {"mode", o.mode},
+                                     {"dtype", o.dtype},
+                                     {"batch_size", o.batch_size},
+                                     {"threads", threads()},
+                                     {"images_per_second", images_per_second},
+                                     {"median_ms", 1e3 * median},
+                                     {"peak_rss_mb", peak_rss_mb()},
+                                     {"reorder_share", reorder_share},
+                                     {"gflops", gflops}};
     if (o.layers) result["layers"] = layers;
     print_json(result);
     return done;
@@ -93,9 +103,10 @@ int run(const Common& common, Options& o) {
   std::printf("%s, %s, batch %ld, %ldx%ld, %d threads, oneDNN %s\n", o.model.c_str(),
               o.mode.c_str(), o.batch_size, size, size, threads(), onednn::version().c_str());
   std::printf(
-      "  %.1f images/s   median %.1f ms (min %.1f, max %.1f)   %.0f GFLOP/s   peak %.0f MB\n",
+      "  %.1f images/s   median %.1f ms (min %.1f, max %.1f)   %.0f GFLOP/s   reorders %.1f %%   "
+      "peak %.0f MB\n",
       images_per_second, 1e3 * median, 1e3 * seconds.front(), 1e3 * seconds.back(), gflops,
-      peak_rss_mb());
+      100 * reorder_share, peak_rss_mb());
   std::map<std::string, std::pair<double, double>> types;
   for (const auto& node : plan.profile()) {
     types[node.type].first += node.forward;

@@ -42,7 +42,7 @@ void print_picture(const Common& common, const std::string& path, std::span<cons
 
 int run(const Common& common, Options& o) {
   Network network = load_network(common, o.network, 0);
-  std::vector<std::string> labels;
+  std::vector<std::string> labels = network.labels;
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
   const auto total = static_cast<int64_t>(o.images.size());
   const int64_t batch = std::min(o.batch_size, total);
@@ -96,7 +96,8 @@ void add_classify(CLI::App& app, const Common& common, Action& action) {
                "labels.txt photo.jpg",
                o, run, common);
   o->network.add_to(*verb, true);
-  verb->add_option("--labels", o->labels, "text file with one class name a line");
+  verb->add_option("--labels", o->labels,
+                   "text file with one class name a line (default: the checkpoint's)");
   verb->add_option("--top", o->top, "how many classes to print")->check(CLI::Range(1, 100000));
   verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
       ->check(CLI::Range(1, 4096));

@@ -35,7 +35,7 @@ int report_skipped(const std::vector<SkippedSample>& skipped);
 /// One JSON object on a line of standard output.
 void print_json(const nlohmann::ordered_json& object);
 
-/// "93.1 %".
+/// "93.12 %".
 std::string percent(double share);
 /// precision, recall, F1 and support for each class, then the confusion matrix.
 void print_report(const std::vector<std::string>& classes,

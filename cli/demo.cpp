@@ -8,7 +8,10 @@ namespace {
 
 int run(const Common& common, DemoOptions& o) {
   o.seed = common.seed;
-  o.command = concat("limbic demo --seed ", o.seed, o.permute_labels ? " --permute-labels" : "");
+  o.command =
+      str_cat("limbic demo --seed ", o.seed, " --epochs ", o.epochs, " --train-per-class ",
+              o.train_per_class, " --test-per-class ", o.test_per_class, " --noise ", o.noise,
+              " --object-share ", o.object_share, o.permute_labels ? " --permute-labels" : "");
   const DemoResult r = run_demo(o, progress_bar(common));
   end_progress();
   if (common.json()) {

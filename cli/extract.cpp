@@ -33,7 +33,7 @@ int run(const Common& common, Options& o) {
        {"model", o.network.model},
        {"layer", o.layer},
        {"preset", to_json(network.preset)}});
-  note(common, concat("wrote ", to_string(out.values.shape()), " features to ", o.out));
+  note(common, str_cat("wrote ", to_string(out.values.shape()), " features to ", o.out));
   return report_skipped(loader.skipped());
 }
 

@@ -74,7 +74,7 @@ int run(const Common& common, Options& o) {
   f.diff1 = o.diff1;
   f.diff2 = o.diff2;
   f.supplement = o.supplement;
-  for (BranchSpec* spec : {&f.diff1, &f.diff2, &f.supplement}) {
+  for (BranchSpec* spec : {&f.diff1, &f.diff2}) {
     spec->preset = o.preset;
     spec->image_size = o.image_size;
   }
@@ -95,7 +95,7 @@ int run(const Common& common, Options& o) {
   for (const auto& text : result.notes) note(common, text);
   for (const auto& [role, training] : result.trainings)
     if (training.resumed_step > 0)
-      note(common, concat(role, ": resumed at step ", training.resumed_step));
+      note(common, str_cat(role, ": resumed at step ", training.resumed_step));
   print_result(common, result, o.out);
   return report_skipped(result.skipped);
 }
@@ -138,9 +138,10 @@ void add_fit(CLI::App& app, const Common& common, Action& action) {
                    "which pictures choose the epoch: validation (a slice of "
                    "the training part) or test (as the paper did)")
       ->check(CLI::IsMember({"validation", "test"}));
-  verb->add_option("--preset", o->preset, "how pictures are prepared (default: each model's)")
+  verb->add_option("--preset", o->preset,
+                   "how the Diff-CNNs' pictures are prepared (default: each model's)")
       ->check(CLI::IsMember(preset_names()));
-  verb->add_option("--image-size", o->image_size, "height and width of the networks' input")
+  verb->add_option("--image-size", o->image_size, "height and width of the Diff-CNNs' input")
       ->check(CLI::Range(1, 4096));
   o->training.add_to(*verb);
   o->learning_rate = verb->get_option("--lr");

@@ -30,7 +30,7 @@ namespace {
 
 // Classes of a checkpoint: the first dimension of its classifier's weight; 0 if it has none.
 int64_t classes_of(const Checkpoint& checkpoint, const std::string& classifier) {
-  const auto found = checkpoint.tensors.find(classifier + "weight");
+  const auto found = checkpoint.tensors.find(classifier + ".weight");
   return found == checkpoint.tensors.end() || found->second.rank() == 0 ? 0 : found->second.dim(0);
 }
 
@@ -59,15 +59,22 @@ Network load_network(const Common& common, const NetworkOptions& o, int64_t clas
   if (!o.weights.empty()) checkpoint = read_checkpoint(o.weights);
   if (classes == 0 && !o.weights.empty())
     classes = classes_of(checkpoint, build_model(o.model, 1).classifier);
-  Network network{build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256};
+  Network network{
+      build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256, {}};
   network.parameters = network.model.graph.initialise(common.seed);
   if (!o.weights.empty()) {
     const LoadReport report = load_parameters(
         checkpoint.tensors, network.parameters,
         {.source = o.weights, .replaceable = {network.model.classifier}, .file = &checkpoint.file});
     if (!report.replaced.empty())
-      note(common, concat(o.weights, ": its classifier of ", report.replaced[0].file.at(0),
-                          " classes is replaced by a fresh one of ", network.model.classes));
+      note(common, str_cat(o.weights, ": its classifier of ", report.replaced[0].file.at(0),
+                           " classes is replaced by a fresh one of ", network.model.classes));
+  }
+  if (const auto stored = checkpoint.metadata.find("limbic.classes");
+      stored != checkpoint.metadata.end()) {
+    const auto names = nlohmann::json::parse(stored->second, nullptr, false);
+    if (names.is_array() && static_cast<int64_t>(names.size()) == network.model.classes)
+      for (const auto& name : names) network.labels.push_back(name.is_string() ? name : "");
   }
   network.preset = choose_preset(common, o, network.model, checkpoint.metadata);
   return network;

@@ -21,6 +21,7 @@ struct Network {
   Parameters parameters;
   Preset preset;
   std::string checkpoint_hash;
+  std::vector<std::string> labels;  ///< Where the checkpoint names its classes.
 };
 
 /// Builds it; classes 0: as many as the weights' classifier has. Says on standard error which

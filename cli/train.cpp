@@ -46,8 +46,8 @@ int run(const Common& common, Options& o) {
     Split parts = split(data.train, 0.85, common.seed);
     data.train = std::move(parts.train);
     data.validation = std::move(parts.held_out);
-    note(common, concat("validating on ", data.validation.size(),
-                        " of the pictures (15 %), training on ", data.train.size()));
+    note(common, str_cat("validating on ", data.validation.size(),
+                         " of the pictures (15 %), training on ", data.train.size()));
   }
   const auto classes = static_cast<int64_t>(data.train.classes.size());
   Network network = load_network(common, o.network, classes);
@@ -56,15 +56,13 @@ int run(const Common& common, Options& o) {
   const TrainOptions options = o.training.to_train_options(common, data.train, o.out);
   const TrainResult result =
       train(network.model, network.parameters, data, options, progress_bar(common));
-  if (result.resumed_step > 0) note(common, concat("resumed at step ", result.resumed_step));
+  if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));
   for (const auto& text : result.notes) note(common, text);
   save_weights(o.out + "/weights/final.safetensors", network.parameters,
-               {{"limbic.model", o.network.model},
-                {"limbic.preset", to_json(network.preset)},
-                {"limbic.classes", nlohmann::json(data.train.classes).dump()}});
+               description(network.model, data));
   print_epochs(common, result);
-  note(common, concat("best epoch: ", result.best_epoch, "; its weights are in ", o.out,
-                      "/weights/final.safetensors"));
+  note(common, str_cat("best epoch: ", result.best_epoch, "; its weights are in ", o.out,
+                       "/weights/final.safetensors"));
   return report_skipped(result.skipped);
 }
 

@@ -14,6 +14,7 @@ namespace limbic {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr const char* marker = ".limbic-demo";
 constexpr double alphas[] = {0, 0.25, 0.5, 0.75, 1};
 
 double now() {
@@ -35,7 +36,7 @@ class Demo {
 
   DemoResult run() {
     const double start = now();
-    fs::create_directories(options_.out);
+    claim_folder();
     paint_all();
     train_supplement();
     fit_emotions();
@@ -46,6 +47,17 @@ class Demo {
   }
 
  private:
+  // What an earlier demo left is replaced; anything else in the folder is somebody's and stays.
+  void claim_folder() const {
+    const bool ours = fs::exists(path(marker));
+    require(ours || !fs::exists(options_.out) || fs::is_empty(options_.out), options_.out,
+            ": is not empty and was not made by a demo; choose another --out");
+    fs::create_directories(options_.out);
+    write_atomically(path(marker), [](std::ostream& out) { out << "made by limbic demo\n"; });
+    for (const char* old : {"pictures", "model", "supplement.safetensors", "report.html"})
+      fs::remove_all(path(old));
+  }
+
   std::string path(const std::string& name) const { return options_.out + "/" + name; }
 
   TrainOptions training() const {
@@ -122,7 +134,6 @@ class Demo {
     f.classifier.seed = options_.seed;
     f.train_fraction = 0.9;
     f.extract_batch = 64;
-    fs::remove_all(f.out);  // pictures are new in each run: nothing of an older one may stay
     fit_ = fit(data, f, progress_);
   }
 
@@ -179,9 +190,11 @@ class Demo {
     Report r;
     r.title = "Limbic demo: the emotion of a painting";
     r.subtitle = options_.command;
-    r.notes.push_back(concat(
+    r.notes.push_back(str_cat(
         "This run painted ", fit_.train.size() + fit_.test.size(), " pictures of ",
-        fit_.model.classes.size(), " emotions to learn from, ", result_.test_pictures,
+        fit_.model.classes.size(),
+        " emotions to learn from (a tenth of them only to choose the best epoch), ",
+        result_.test_pictures,
         " fresh ones to be tested on, and a set of objects for the supplementary CNN; it trained "
         "three small CNNs, fused what they see and fitted an SVM, all on this machine in ",
         static_cast<int64_t>(result_.seconds + 0.5), " seconds."));

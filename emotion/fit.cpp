@@ -159,11 +159,11 @@ class Fitter {
 
   // The labels of a network's last layer where that is linear on the features.
   static std::vector<int64_t> own_labels(const Branch& b, const Tensor& features) {
-    const std::string prefix = build_model(b.model, b.classes).classifier;
-    if (!b.parameters.contains(prefix + "weight")) return {};
-    const Tensor& weight = b.parameters.at(prefix + "weight").value;
+    const std::string last = build_model(b.model, b.classes).classifier;
+    if (!b.parameters.contains(last + ".weight")) return {};
+    const Tensor& weight = b.parameters.at(last + ".weight").value;
     if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
-    const SoftmaxClassifier head{weight, b.parameters.at(prefix + "bias").value};
+    const SoftmaxClassifier head{weight, b.parameters.at(last + ".bias").value};
     const Tensor p = head.probabilities(features);
     std::vector<int64_t> labels;
     for (int64_t i = 0; i < p.dim(0); ++i) labels.push_back(argmax(p.rows(i, i + 1).values()));
@@ -182,8 +182,8 @@ class Fitter {
                          ? "the epoch was chosen by the test pictures themselves (--select test)"
                          : "the epoch was chosen by a slice of the training pictures";
     r["test_pictures"] = std::to_string(result_.svm.samples);
-    r["test_accuracy"] = concat(result_.svm.accuracy);
-    r["test_accuracy_dense"] = concat(result_.dense.accuracy);
+    r["test_accuracy"] = str_cat(result_.svm.accuracy);
+    r["test_accuracy_dense"] = str_cat(result_.dense.accuracy);
   }
 
   const FitOptions& options_;
@@ -201,7 +201,7 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
   if (!spec.weights.empty()) checkpoint = read_checkpoint(spec.weights);
   const Model one = build_model(spec.model, 1);
   if (classes == 0) {
-    const auto found = checkpoint.tensors.find(one.classifier + "weight");
+    const auto found = checkpoint.tensors.find(one.classifier + ".weight");
     classes = found == checkpoint.tensors.end() || found->second.rank() == 0 ? 1000
                                                                              : found->second.dim(0);
   }
@@ -215,9 +215,9 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
         checkpoint.tensors, b.parameters,
         {.source = spec.weights, .replaceable = {model.classifier}, .file = &checkpoint.file});
     if (!report.replaced.empty())
-      notes.push_back(concat(role, ": the classifier of ", report.replaced[0].file.at(0),
-                             " classes in ", spec.weights, " is replaced by a fresh one of ",
-                             classes));
+      notes.push_back(str_cat(role, ": the classifier of ", report.replaced[0].file.at(0),
+                              " classes in ", spec.weights, " is replaced by a fresh one of ",
+                              classes));
   }
   const auto stored = checkpoint.metadata.find("limbic.preset");
   if (!spec.preset.empty()) {

@@ -20,7 +20,7 @@ using namespace limbic;
 Value conv_norm(const Scope& s, const char* number, Value x, int64_t channels, int64_t stride) {
   x = conv2d(
       s / (std::string("conv") + number), x,
-      {.out_channels = channels, .kernel = 3, .stride = stride, .padding = 1, .bias = false});
+      {.out_channels = channels, .kernel_size = 3, .stride = stride, .padding = 1, .bias = false});
   return batch_norm(s / (std::string("bn") + number), x);
 }
 

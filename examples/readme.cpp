@@ -12,9 +12,9 @@ int main() {
   Graph graph;  // what to compute
   const Scope s = graph.root();
   Value x = graph.input(3);  // pictures (N,3,H,W)
-  x = relu(conv2d(s / "conv1", x, {.out_channels = 16, .kernel = 3, .padding = 1}));
-  x = max_pool2d(x, {.kernel = 2, .stride = 2});
-  x = relu(conv2d(s / "conv2", x, {.out_channels = 32, .kernel = 3, .padding = 1}));
+  x = relu(conv2d(s / "conv1", x, {.out_channels = 16, .kernel_size = 3, .padding = 1}));
+  x = max_pool2d(x, {.kernel_size = 2, .stride = 2});
+  x = relu(conv2d(s / "conv2", x, {.out_channels = 32, .kernel_size = 3, .padding = 1}));
   graph.label("logits", linear(s / "fc", global_avg_pool(x), {.out_features = 8}));
 
   const Parameters parameters = graph.initialise(0);                     // fresh, from seed 0

@@ -35,9 +35,11 @@ int main() {
   Graph graph;
   const Scope root = graph.root();
   Value x = graph.input(3);
-  x = relu(batch_norm(root / "bn1", conv2d(root / "conv1", x, {.out_channels = 8, .kernel = 3})));
-  x = max_pool2d(x, {.kernel = 2, .stride = 2});
-  x = relu(batch_norm(root / "bn2", conv2d(root / "conv2", x, {.out_channels = 16, .kernel = 3})));
+  x = relu(
+      batch_norm(root / "bn1", conv2d(root / "conv1", x, {.out_channels = 8, .kernel_size = 3})));
+  x = max_pool2d(x, {.kernel_size = 2, .stride = 2});
+  x = relu(
+      batch_norm(root / "bn2", conv2d(root / "conv2", x, {.out_channels = 16, .kernel_size = 3})));
   graph.label("logits", linear(root / "fc", global_avg_pool(x), {.out_features = classes}));
 
   // A training plan keeps what backward needs, normalises with each batch's own statistics, and

@@ -20,7 +20,7 @@ const std::map<std::string, int64_t> blocks_per_stage = {
 Value conv3x3(const Scope& s, Value x, int64_t out_channels, int64_t stride) {
   return conv2d(s, x,
                 {.out_channels = out_channels,
-                 .kernel = 3,
+                 .kernel_size = 3,
                  .stride = stride,
                  .padding = 1,
                  .bias = false,
@@ -50,7 +50,7 @@ Model cifar_resnet(const std::string& name, int64_t classes) {
               .classes = classes,
               .image_size = 32,
               .preset = "cifar",
-              .classifier = "linear."};
+              .classifier = "linear"};
   Graph& g = model.graph;
   const Scope s = g.root();
 

@@ -29,7 +29,7 @@ const std::map<std::string, DenseNetOptions> variants = {
 Value conv(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride = 1) {
   return conv2d(s, x,
                 {.out_channels = out_channels,
-                 .kernel = kernel,
+                 .kernel_size = kernel,
                  .stride = stride,
                  .padding = kernel / 2,
                  .bias = false,
@@ -45,7 +45,7 @@ Value dense_layer(const Scope& s, const std::vector<Value>& earlier, const Dense
 
 Value transition(const Scope& s, Value x) {
   x = conv(s / "conv", relu(batch_norm(s / "norm", x)), x.channels() / 2, 1);
-  return avg_pool2d(x, {.kernel = 2, .stride = 2});
+  return avg_pool2d(x, {.kernel_size = 2, .stride = 2});
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ Model densenet(const std::string& name, int64_t classes) {
 }
 
 Model densenet(const std::string& name, const DenseNetOptions& o, int64_t classes) {
-  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "classifier."};
+  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "classifier"};
   if (o.small_images) {
     model.image_size = 32;
     model.preset = "cifar";
@@ -76,7 +76,7 @@ Model densenet(const std::string& name, const DenseNetOptions& o, int64_t classe
                  o.small_images ? 1 : 2);
   if (!o.small_images) {
     x = relu(batch_norm(s / "norm0", x));
-    x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+    x = max_pool2d(x, {.kernel_size = 3, .stride = 2, .padding = 1});
   }
   for (size_t i = 0; i < o.block_layers.size(); ++i) {
     const std::string number = std::to_string(i + 1);

@@ -17,7 +17,7 @@ struct Model {
   int64_t classes = 0;
   int64_t image_size = 224;            ///< What the published weights were trained on.
   std::string preset = "torchvision";  ///< Of the published weights (io/preset.h).
-  std::string classifier;              ///< Name prefix of its last layer: "fc.".
+  std::string classifier;              ///< Name of its last layer: "fc".
   std::vector<std::string> stages;     ///< Labels in order, for comparisons stage by stage.
 };
 

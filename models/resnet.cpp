@@ -25,7 +25,7 @@ const std::map<std::string, Variant> variants = {
 
 Conv2dOptions conv(int64_t out_channels, int64_t kernel, int64_t stride) {
   return {.out_channels = out_channels,
-          .kernel = kernel,
+          .kernel_size = kernel,
           .stride = stride,
           .padding = kernel / 2,
           .bias = false,
@@ -59,13 +59,13 @@ bool is_resnet(const std::string& name) { return variants.count(name) > 0; }
 
 Model resnet(const std::string& name, int64_t classes) {
   const auto& [is_bottleneck, blocks] = variants.at(name);
-  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "fc."};
+  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "fc"};
   Graph& g = model.graph;
   const Scope s = g.root();
 
   Value x = conv2d(s / "conv1", g.input(3), conv(64, 7, 2));
   x = relu(batch_norm(s / "bn1", x));
-  x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+  x = max_pool2d(x, {.kernel_size = 3, .stride = 2, .padding = 1});
   g.label("maxpool", x);
   model.stages = {"maxpool"};
   for (size_t stage = 0; stage < blocks.size(); ++stage) {

@@ -20,20 +20,20 @@ Value fire(const Scope& s, Value x, int64_t squeeze, int64_t expand) {
   x = conv_relu(s / "squeeze", x, {.out_channels = squeeze});
   return concat(
       {conv_relu(s / "expand1x1", x, {.out_channels = expand}),
-       conv_relu(s / "expand3x3", x, {.out_channels = expand, .kernel = 3, .padding = 1})});
+       conv_relu(s / "expand3x3", x, {.out_channels = expand, .kernel_size = 3, .padding = 1})});
 }
 
-Value pool(Value x) { return max_pool2d(x, {.kernel = 3, .stride = 2, .ceil_mode = true}); }
+Value pool(Value x) { return max_pool2d(x, {.kernel_size = 3, .stride = 2, .ceil_mode = true}); }
 
 }  // namespace
 
 Model squeezenet1_1(int64_t classes) {
   Model model{
-      .name = "squeezenet1_1", .graph = {}, .classes = classes, .classifier = "classifier.1."};
+      .name = "squeezenet1_1", .graph = {}, .classes = classes, .classifier = "classifier.1"};
   Graph& g = model.graph;
   const Scope s = g.root() / "features";
 
-  Value x = conv_relu(s / "0", g.input(3), {.out_channels = 64, .kernel = 3, .stride = 2});
+  Value x = conv_relu(s / "0", g.input(3), {.out_channels = 64, .kernel_size = 3, .stride = 2});
   struct Fire {
     int64_t layer, squeeze, expand;
     bool pool_before;

@@ -14,7 +14,7 @@ Value Graph::input(int64_t channels) {
 
 Value Graph::append(NewNode added) {
   std::string name = added.name;
-  for (int i = 1; names_.count(name); ++i) name = concat(added.name, "_", i);
+  for (int i = 1; names_.count(name); ++i) name = str_cat(added.name, "_", i);
   const int index = static_cast<int>(nodes_.size());
   Node node{.name = name,
             .op = std::move(added.op),

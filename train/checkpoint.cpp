@@ -1,7 +1,9 @@
 #include "train/checkpoint.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "nn/core/file.h"
 #include "weights/load.h"
 #include "weights/safetensors.h"
 
@@ -34,10 +36,12 @@ void save_weights(const std::string& path, const Parameters& parameters,
 }
 
 void save_checkpoint(const std::string& path, const TrainingState& state,
-                     const Parameters& parameters, const std::map<std::string, Tensor>& momentum) {
+                     const Parameters& parameters, const std::map<std::string, Tensor>& momentum,
+                     std::map<std::string, std::string> metadata) {
   auto tensors = tensors_of(parameters);
   for (const auto& [name, velocity] : momentum) tensors[momentum_prefix + name] = velocity;
-  write_safetensors(path, tensors, {{state_key, json(state).dump()}});
+  metadata[state_key] = json(state).dump();
+  write_safetensors(path, tensors, metadata);
 }
 
 LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters) {
@@ -64,11 +68,32 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
   return loaded;
 }
 
+std::map<std::string, std::string> description(const Model& model, const TrainData& data) {
+  return {{"limbic.model", model.name},
+          {"limbic.preset", to_json(data.preset)},
+          {"limbic.classes", json(data.train.classes).dump()}};
+}
+
+namespace {
+
+// Which pictures: their names, their folders' names and their labels, in order.
+std::string fingerprint(const Dataset& data) {
+  std::string text;
+  for (const Sample& s : data.samples) {
+    const std::filesystem::path path(s.path);
+    text += path.parent_path().filename().string() + "/" + path.filename().string() + ":" +
+            std::to_string(s.label) + "\n";
+  }
+  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()}).substr(0, 16);
+}
+
+}  // namespace
+
 std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& o) {
   json j = {{"model", model.name},
             {"classes", data.train.classes},
-            {"training_pictures", data.train.size()},
-            {"validation_pictures", data.validation.size()},
+            {"training_pictures", {data.train.size(), fingerprint(data.train)}},
+            {"validation_pictures", {data.validation.size(), fingerprint(data.validation)}},
             {"preset", json::parse(to_json(data.preset))},
             {"epochs", o.epochs},
             {"batch_size", o.batch_size},

@@ -15,13 +15,14 @@ struct TrainingState {
   int64_t best_epoch = 0;
   std::vector<EpochResult> epochs;
   std::string settings;         ///< What must be equal for a resumed run, as JSON.
-  std::string implementations;  ///< What computed each convolution.
+  std::string implementations;  ///< Threads, and what computed each convolution.
 };
 
 /// Weights under their names, velocities under "momentum/<name>", the state as JSON in the
 /// metadata. Atomic.
 void save_checkpoint(const std::string& path, const TrainingState& state,
-                     const Parameters& parameters, const std::map<std::string, Tensor>& momentum);
+                     const Parameters& parameters, const std::map<std::string, Tensor>& momentum,
+                     std::map<std::string, std::string> metadata = {});
 
 struct LoadedCheckpoint {
   TrainingState state;
@@ -33,6 +34,9 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
 /// Weights alone, under their names.
 void save_weights(const std::string& path, const Parameters& parameters,
                   const std::map<std::string, std::string>& metadata);
+
+/// What a file of weights says of itself: architecture, preset, classes.
+std::map<std::string, std::string> description(const Model& model, const TrainData& data);
 
 /// The options that decide a training's bits, as JSON: a checkpoint is resumed only under equal
 /// ones.

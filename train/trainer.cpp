@@ -10,6 +10,7 @@
 #include <iomanip>
 
 #include "nn/core/file.h"
+#include "nn/core/parallel.h"
 #include "train/checkpoint.h"
 #include "weights/load.h"
 #include "weights/safetensors.h"
@@ -57,7 +58,7 @@ std::shared_ptr<Program> fitting_program(const Model& model, const Parameters& p
 }
 
 std::string implementations_of(const Plan& plan) {
-  std::string out;
+  std::string out = str_cat("threads=", threads(), ";");
   for (const auto& node : plan.profile())
     if (node.type == "conv2d") out += node.name + "=" + node.implementation + ";";
   return out;
@@ -95,8 +96,8 @@ class Trainer {
     const std::string implementations = implementations_of(*plan_);
     if (result_.resumed_step > 0 && implementations != state_.implementations)
       result_.notes.push_back(
-          "resumed with other convolution kernels than before (another processor or oneDNN): the "
-          "last bits of the weights may differ from an undisturbed run's");
+          "resumed with another number of threads, processor or oneDNN than before: the last bits "
+          "of the weights may differ from an undisturbed run's");
     state_.implementations = implementations;
   }
 
@@ -194,7 +195,7 @@ class Trainer {
     if (finished && validator_)
       note << "  validation " << 100 * finished->validation_accuracy << " %";
     const int64_t total = data_.train.size();
-    progress_({.task = concat("epoch ", state_.epoch + 1, "/", options_.epochs),
+    progress_({.task = str_cat("epoch ", state_.epoch + 1, "/", options_.epochs),
                .done = finished ? total : std::min(state_.position, total - 1),
                .total = total,
                .note = note.str()});
@@ -223,7 +224,8 @@ class Trainer {
       state_.best_loss = result.validation_loss;
       state_.best_epoch = result.epoch;
       if (validator_) best_ = parameters_.clone();
-      if (!options_.out.empty()) save_weights(path("best.safetensors"), parameters_, {});
+      if (!options_.out.empty())
+        save_weights(path("best.safetensors"), parameters_, description(model_, data_));
     }
     report(result);
     state_.epochs.push_back(result);
@@ -242,7 +244,8 @@ class Trainer {
   void checkpoint() {
     if (options_.out.empty()) return;
     plan_->store(parameters_);
-    save_checkpoint(path("last.safetensors"), state_, parameters_, sgd_->state());
+    save_checkpoint(path("last.safetensors"), state_, parameters_, sgd_->state(),
+                    description(model_, data_));
   }
 
   void write_results() const {

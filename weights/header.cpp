@@ -29,13 +29,13 @@ class HeaderReader {
 
   bool null() { unexpected("null"); }
   bool boolean(bool) { unexpected("a boolean"); }
-  bool number_integer(number_integer_t value) { unexpected(concat("the number ", value)); }
+  bool number_integer(number_integer_t value) { unexpected(str_cat("the number ", value)); }
   bool number_float(number_float_t, const string_t& text) { unexpected("the number " + text); }
   bool binary(binary_t&) { unexpected("binary data"); }
 
   bool number_unsigned(number_unsigned_t value) {
-    if (place_ != Place::list) unexpected(concat("the number ", value));
-    if (list_.size() == max_rank) unexpected(concat("more than ", max_rank, " numbers"));
+    if (place_ != Place::list) unexpected(str_cat("the number ", value));
+    if (list_.size() == max_rank) unexpected(str_cat("more than ", max_rank, " numbers"));
     list_.push_back(value);
     return true;
   }

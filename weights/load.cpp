@@ -45,9 +45,9 @@ float from_bf16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 1
 void add_list(std::string& message, const Names& names, const char* what) {
   if (names.empty()) return;
   constexpr size_t shown = 8;
-  message += concat(message.empty() ? "" : "; ", names.size(), " ", what, " (");
+  message += str_cat(message.empty() ? "" : "; ", names.size(), " ", what, " (");
   for (size_t i = 0; i < std::min(names.size(), shown); ++i) message += (i ? ", " : "") + names[i];
-  if (names.size() > shown) message += concat(" and ", names.size() - shown, " more");
+  if (names.size() > shown) message += str_cat(" and ", names.size() - shown, " more");
   message += ")";
 }
 
@@ -104,7 +104,7 @@ class Loader {
     } else if (same_shape && convertible(given.dtype(), own.dtype())) {
       accepted.emplace_back(name, given.dtype() == own.dtype() ? given : to_f32(given));
     } else {
-      misshapen_.push_back(concat(in_quotes(name), " expected ", to_string(own.dtype()),
+      misshapen_.push_back(str_cat(in_quotes(name), " expected ", to_string(own.dtype()),
                                   to_string(own.shape()), " got ", to_string(given.dtype()),
                                   to_string(given.shape())));
     }

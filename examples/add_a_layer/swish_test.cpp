@@ -37,7 +37,7 @@ TEST_CASE("swish: output and gradient equal the naive twin's") {
       "conv2d, batch_norm, swish",
       [](Graph& g) {
         const Value x =
-            conv2d(g.root() / "conv", g.input(3), {.out_channels = 6, .kernel = 3, .bias = false});
+            conv2d(g.root() / "conv", g.input(3), {.out_channels = 6, .kernel_size = 3, .bias = false});
         return swish(batch_norm(g.root() / "bn", x));
       },
       {3, 3, 6, 5},

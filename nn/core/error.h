@@ -14,9 +14,9 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Joins its arguments as a stream would: `concat("expected ", 3, ", got ", 4)`.
+/// Joins its arguments as a stream would: `str_cat("expected ", 3, ", got ", 4)`.
 template <class... Args>
-std::string concat(const Args&... args) {
+std::string str_cat(const Args&... args) {
   std::ostringstream out;
   (out << ... << args);
   return out.str();
@@ -25,7 +25,7 @@ std::string concat(const Args&... args) {
 /// Throws Error with the joined arguments.
 template <class... Args>
 [[noreturn]] void fail(const Args&... args) {
-  throw Error(concat(args...));
+  throw Error(str_cat(args...));
 }
 
 /// Throws Error with the joined arguments unless `ok`.

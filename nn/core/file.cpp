@@ -44,7 +44,7 @@ void write_atomically(const std::string& path, const std::function<void(std::ost
   struct stat info {};
   require(::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode), path,
           ": cannot write: it is there already and is not a regular file");
-  const std::string temporary = concat(path, ".tmp.", ::getpid());
+  const std::string temporary = str_cat(path, ".tmp.", ::getpid());
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     require_call(out.good(), path, "cannot write");

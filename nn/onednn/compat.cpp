@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 
 #include "nn/core/error.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
-std::atomic<int64_t> created{0};
+std::atomic<int64_t> created{0}, reorder_nanoseconds{0};
 
 // Creates a primitive_desc from the arguments of its operation, as 3.x does.
 template <class Primitive, class... Args>
@@ -56,7 +57,7 @@ dnnl::stream& stream() {
 
 std::string version() {
   const dnnl_version_t* v = dnnl_version();
-  return concat(v->major, '.', v->minor, '.', v->patch);
+  return str_cat(v->major, '.', v->minor, '.', v->patch);
 }
 
 Desc channels_last(const Shape& shape) {
@@ -149,6 +150,17 @@ void execute(const dnnl::primitive& primitive, std::initializer_list<Argument> a
       dnnl_primitive_execute(primitive.get(), stream().get(), static_cast<int>(n), args.data());
   require(status == dnnl_success, "oneDNN failed with status ", static_cast<int>(status));
 }
+
+void execute_reorder(const dnnl::primitive& reorder, const dnnl::memory& from,
+                     const dnnl::memory& to) {
+  using clock = std::chrono::steady_clock;
+  const auto start = clock::now();
+  execute(reorder, {{DNNL_ARG_FROM, &from}, {DNNL_ARG_TO, &to}});
+  const auto spent = std::chrono::duration_cast<std::chrono::nanoseconds>(clock::now() - start);
+  reorder_nanoseconds += spent.count();
+}
+
+double reorder_seconds() { return static_cast<double>(reorder_nanoseconds) * 1e-9; }
 
 void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) {
   const dnnl::memory a(from, engine(), const_cast<void*>(src)), b(to, engine(), dst);

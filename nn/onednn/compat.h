@@ -62,6 +62,12 @@ using Argument = std::pair<int, const dnnl::memory*>;
 /// Runs a primitive on this thread's stream without an allocation of ours.
 void execute(const dnnl::primitive& primitive, std::initializer_list<Argument> arguments);
 
+/// Runs a reorder, timed: reorders should be a few per cent of a run.
+void execute_reorder(const dnnl::primitive& reorder, const dnnl::memory& from,
+                     const dnnl::memory& to);
+/// Seconds spent in execute_reorder in this process.
+double reorder_seconds();
+
 /// Copies between layouts once (packing and unpacking of weights; never in a run).
 void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst);
 

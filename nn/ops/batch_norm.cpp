@@ -60,12 +60,12 @@ LIMBIC_MULTIVERSION void add_moments(const float* __restrict x, const float* __r
 
 // y = relu((x - mean) * scale + bias + z), z and the ReLU optional. Subtracting the mean first
 // costs nothing beside the memory traffic and loses no digits where the mean is large.
-LIMBIC_MULTIVERSION void normalise(const float* __restrict x, const float* __restrict z, float* y,
+LIMBIC_MULTIVERSION void normalise(const float* x, const float* __restrict z, float* y,
                                    const float* __restrict mean, const float* __restrict scale,
                                    const float* __restrict bias, int64_t rows, int64_t columns,
                                    bool relu) {
   for (int64_t r = 0; r < rows; ++r) {
-    const float* __restrict in = x + r * columns;
+    const float* in = x + r * columns;  // may be out itself
     float* out = y + r * columns;
     if (z) {
       const float* __restrict add = z + r * columns;

@@ -31,14 +31,14 @@ Conv2d::Conv2d(int64_t in_channels, const Conv2dOptions& options)
               o.out_channels % o.groups == 0,
           "conv2d: ", in_channels, " input and ", o.out_channels,
           " output channels do not divide into ", o.groups, " groups");
-  require(o.kernel.h > 0 && o.kernel.w > 0 && o.stride.h > 0 && o.stride.w > 0 &&
+  require(o.kernel_size.h > 0 && o.kernel_size.w > 0 && o.stride.h > 0 && o.stride.w > 0 &&
               o.dilation.h > 0 && o.dilation.w > 0,
           "conv2d: kernel, stride and dilation must be positive");
 }
 
 Shape Conv2d::weight_shape() const {
-  return {options_.out_channels, in_channels_ / options_.groups, options_.kernel.h,
-          options_.kernel.w};
+  return {options_.out_channels, in_channels_ / options_.groups, options_.kernel_size.h,
+          options_.kernel_size.w};
 }
 
 Shape Conv2d::infer(std::span<const Shape> src) const {
@@ -125,8 +125,7 @@ class Conv2dKernel : public Kernel {
       const Buffer* weights = &b.packed[0];
       if (data_reorder_) {
         weights = &extra(b, data_weights_);
-        onednn::execute(data_reorder_,
-                        {{DNNL_ARG_FROM, b.packed[0].dnnl()}, {DNNL_ARG_TO, weights->dnnl()}});
+        onednn::execute_reorder(data_reorder_, b.packed[0].memory, weights->memory);
       }
       onednn::execute(backward_data_, {{DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
                                        {DNNL_ARG_WEIGHTS, weights->dnnl()},
@@ -142,8 +141,7 @@ class Conv2dKernel : public Kernel {
                        {DNNL_ARG_DIFF_BIAS, has_bias_ ? b.diff_packed[1].dnnl() : nullptr},
                        {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
       if (gradient_reorder_)
-        onednn::execute(gradient_reorder_,
-                        {{DNNL_ARG_FROM, diff.dnnl()}, {DNNL_ARG_TO, b.diff_packed[0].dnnl()}});
+        onednn::execute_reorder(gradient_reorder_, diff.memory, b.diff_packed[0].memory);
     }
   }
 

@@ -30,7 +30,7 @@ Initialiser initialiser(WeightInit init, int64_t fan_in, int64_t fan_out);
 
 struct Conv2dOptions {
   int64_t out_channels = 0;
-  Size2 kernel = 1;
+  Size2 kernel_size = 1;
   Size2 stride = 1;
   Padding padding = 0;
   Size2 dilation = 1;

@@ -50,8 +50,8 @@ Geometry sliding(const Shape& src, const Shape& dst, const Pool2dOptions& o) {
   for (int64_t oy = 0; oy < g.out_height; ++oy)
     for (int64_t ox = 0; ox < g.out_width; ++ox) {
       const int64_t y = oy * o.stride.h - o.padding.top, x = ox * o.stride.w - o.padding.left;
-      const int64_t y_end = std::min(y + o.kernel.h, g.height + o.padding.bottom);
-      const int64_t x_end = std::min(x + o.kernel.w, g.width + o.padding.right);
+      const int64_t y_end = std::min(y + o.kernel_size.h, g.height + o.padding.bottom);
+      const int64_t x_end = std::min(x + o.kernel_size.w, g.width + o.padding.right);
       Window w{std::max<int64_t>(y, 0), std::min(y_end, g.height), std::max<int64_t>(x, 0),
                std::min(x_end, g.width), 1};
       const int64_t inside = (w.y1 - w.y0) * (w.x1 - w.x0);

@@ -4,7 +4,7 @@
 namespace limbic {
 
 struct Pool2dOptions {
-  Size2 kernel = 2;
+  Size2 kernel_size = 2;
   Size2 stride = 2;
   Padding padding = 0;
   bool ceil_mode = false;         ///< Output sizes round up; a window may hang over the end.

@@ -78,7 +78,7 @@ struct World {
         Picture p = testing::random_picture(16, 16, 10 * c + i);
         for (size_t at = 0; at < p.pixels.size(); ++at)
           p.pixels[at] = static_cast<uint8_t>(p.pixels[at] / 2 + (at % 3 == c ? 120 : 0));
-        testing::write_png(folder / concat(i < 6 ? "photos/" : "val/", classes[c], "/", i, ".png"),
+        testing::write_png(folder / str_cat(i < 6 ? "photos/" : "val/", classes[c], "/", i, ".png"),
                            p);
       }
     photos = folder / "photos";
@@ -341,8 +341,8 @@ TEST_CASE("cli: svm-scale, svm-train, svm-predict") {
   Random random(1);
   for (int i = 0; i < 60; ++i) {
     const int label = i % 2 ? 1 : -1;
-    train +=
-        concat(label, " 1:", 100 * random.normal() + 150 * label, " 2:", random.normal(), " 3:7\n");
+    train += str_cat(label, " 1:", 100 * random.normal() + 150 * label, " 2:", random.normal(),
+                     " 3:7\n");
   }
   testing::write_text(world().folder / "t.txt", train);
   CHECK(world().run("svm-scale -l 0 -u 1 -s range t.txt", "t.scaled").status == done);
@@ -466,8 +466,8 @@ TEST_CASE("cli: a folder that vanishes while it is read") {
   for (const std::string c : {"awe", "fear", "joy"}) {
     fs::create_directories(path("links/" + c));
     for (int i = 0; i < 6; ++i)
-      fs::create_symlink(path(concat("there/", c, "/", i, ".png")),
-                         path(concat("links/", c, "/", i, ".png")));
+      fs::create_symlink(path(str_cat("there/", c, "/", i, ".png")),
+                         path(str_cat("links/", c, "/", i, ".png")));
   }
   fs::remove_all(path("there/joy"));
   const Result some =

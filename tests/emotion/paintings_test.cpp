@@ -20,7 +20,7 @@ namespace {
 
 struct Folder {
   explicit Folder(const char* name)
-      : path((fs::temp_directory_path() / concat("limbic_paint_", name, "_", getpid())).string()) {
+      : path((fs::temp_directory_path() / str_cat("limbic_paint_", name, "_", getpid())).string()) {
     fs::remove_all(path);
   }
   ~Folder() { fs::remove_all(path); }

@@ -19,9 +19,9 @@ namespace {
 Dataset made_up(const std::vector<int64_t>& counts) {
   Dataset out;
   for (size_t label = 0; label < counts.size(); ++label) {
-    out.classes.push_back(concat("class", label));
+    out.classes.push_back(str_cat("class", label));
     for (int64_t i = 0; i < counts[label]; ++i)
-      out.samples.push_back({concat(label, "/", i), static_cast<int64_t>(label)});
+      out.samples.push_back({str_cat(label, "/", i), static_cast<int64_t>(label)});
   }
   return out;
 }

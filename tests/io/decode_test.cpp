@@ -74,7 +74,7 @@ TEST_CASE("decode: all EXIF orientations") {
   const int64_t h = stored.height, w = stored.width;
   for (int orientation = 1; orientation <= 8; ++orientation) {
     CAPTURE(orientation);
-    const Picture upright = decode_file(golden(concat("pictures/exif", orientation, ".jpg")));
+    const Picture upright = decode_file(golden(str_cat("pictures/exif", orientation, ".jpg")));
     REQUIRE(upright.height == (orientation >= 5 ? w : h));
     bool equal = true;
     for (int64_t y = 0; y < h; ++y)

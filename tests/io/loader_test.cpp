@@ -21,7 +21,7 @@ constexpr int64_t side = 12;
 Dataset make_dataset(const TemporaryFolder& folder, int64_t n,
                      const std::vector<int64_t>& broken = {}) {
   for (int64_t i = 0; i < n; ++i) {
-    const std::string path = folder / concat(i % 2 == 0 ? "a/" : "b/", i + 1000, ".png");
+    const std::string path = folder / str_cat(i % 2 == 0 ? "a/" : "b/", i + 1000, ".png");
     if (std::find(broken.begin(), broken.end(), i) != broken.end())
       write_text(path, "no picture");
     else

@@ -19,7 +19,7 @@ namespace limbic::testing {
 struct TemporaryFolder {
   TemporaryFolder() {
     static int made = 0;
-    path = std::filesystem::temp_directory_path() / concat("limbic_io_", ::getpid(), "_", made++);
+    path = std::filesystem::temp_directory_path() / str_cat("limbic_io_", ::getpid(), "_", made++);
     std::filesystem::create_directories(path);
   }
   ~TemporaryFolder() {

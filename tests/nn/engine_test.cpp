@@ -117,7 +117,7 @@ TEST_CASE("arena: lifetimes that overlap share no byte, and it is never larger t
 TEST_CASE("graph: errors name the node and list what there is") {
   Graph g;
   const Value x = g.input(3);
-  const Value y = conv2d(g.root() / "down", x, {.out_channels = 3, .kernel = 3, .stride = 2});
+  const Value y = conv2d(g.root() / "down", x, {.out_channels = 3, .kernel_size = 3, .stride = 2});
   const Value sum = add(x, y);
   const std::string sum_name = g.node(sum.node).name;
   std::string message = error_of([&] { g.infer({1, 3, 8, 8}); });
@@ -400,10 +400,10 @@ TEST_CASE("plan: a network of our own kernels allocates nothing at all") {
   Model model{.name = "ours", .graph = {}, .classes = 4};
   Graph& g = model.graph;
   Value x = relu(batch_norm(g.root() / "bn1", g.input(5)));
-  x = max_pool2d(x, {.kernel = 3, .padding = 1, .ceil_mode = true});
+  x = max_pool2d(x, {.kernel_size = 3, .padding = 1, .ceil_mode = true});
   x = concat({x, relu6(x), dropout(x, 0.2)});
   x = slice_pad(x, {.stride = 2, .channels_before = 1});
-  x = add(avg_pool2d(x, {.kernel = 3, .stride = 1, .padding = 1}), x);
+  x = add(avg_pool2d(x, {.kernel_size = 3, .stride = 1, .padding = 1}), x);
   x = batch_norm(g.root() / "bn2", flatten(adaptive_avg_pool2d(x, 2)));
   g.label("logits", linear(g.root() / "fc", x, {.out_features = 4}));
   const Parameters parameters = g.initialise(1);

@@ -77,8 +77,8 @@ void check_network(const std::string& name) {
     const auto& float32 = golden.at("float32_error");
     const double median = errors[errors.size() / 2], worst = errors.back();
     const double allowed = 2 * float32.at("max").get<double>();
-    MESSAGE(concat(name, fuse ? ", fused" : "", ": gradient errors median ", median, ", max ",
-                   worst, "; PyTorch's in f32 ", float32.dump()));
+    MESSAGE(str_cat(name, fuse ? ", fused" : "", ": gradient errors median ", median, ", max ",
+                    worst, "; PyTorch's in f32 ", float32.dump()));
     // One flipped mask near the loss moves every gradient behind it, so either limit is the worst
     // that PyTorch shows; the exactness of each op is checked in ops_test.cpp.
     CHECK(worst < allowed);

@@ -38,8 +38,8 @@ std::vector<GradientCase> cases() {
   const auto norm_relu = [](Graph& g) { return relu(batch_norm(g.root() / "bn", g.input(17))); };
   const auto norm_add_relu = [](Graph& g) {
     const Value x = g.input(4);
-    const Value y =
-        conv2d(g.root() / "conv", x, {.out_channels = 4, .kernel = 3, .padding = 1, .bias = false});
+    const Value y = conv2d(g.root() / "conv", x,
+                           {.out_channels = 4, .kernel_size = 3, .padding = 1, .bias = false});
     return relu(add(batch_norm(g.root() / "bn", y), x));
   };
   const auto fan_out = [](Graph& g) {  // one value read four times
@@ -49,24 +49,28 @@ std::vector<GradientCase> cases() {
   return {
       conv_case("conv2d 1x1", {2, 3, 5, 7}, {.out_channels = 5}),
       conv_case("conv2d 3x3", {1, 16, 6, 6},
-                {.out_channels = 16, .kernel = 3, .padding = 1, .bias = false}),
+                {.out_channels = 16, .kernel_size = 3, .padding = 1, .bias = false}),
       conv_case("conv2d 3x3 stride 2", {2, 5, 7, 9},
-                {.out_channels = 17, .kernel = 3, .stride = 2, .padding = 1}),
+                {.out_channels = 17, .kernel_size = 3, .stride = 2, .padding = 1}),
       conv_case("conv2d 7x7 stride 2", {2, 3, 13, 11},
-                {.out_channels = 8, .kernel = 7, .stride = 2, .padding = 3}),
+                {.out_channels = 8, .kernel_size = 7, .stride = 2, .padding = 3}),
       conv_case("conv2d 1x1 stride 2", {2, 6, 7, 7},
                 {.out_channels = 4, .stride = 2, .bias = false}),
       conv_case("conv2d asymmetric padding", {1, 3, 6, 5},
-                {.out_channels = 4, .kernel = 3, .stride = 2, .padding = {0, 0, 1, 1}}),
+                {.out_channels = 4, .kernel_size = 3, .stride = 2, .padding = {0, 0, 1, 1}}),
       conv_case("conv2d 1x5 kernel", {2, 3, 4, 9},
-                {.out_channels = 4, .kernel = {1, 5}, .padding = {0, 2, 0, 2}}),
+                {.out_channels = 4, .kernel_size = {1, 5}, .padding = {0, 2, 0, 2}}),
       conv_case("conv2d dilation 2", {1, 4, 9, 8},
-                {.out_channels = 3, .kernel = 3, .padding = 2, .dilation = 2}),
+                {.out_channels = 3, .kernel_size = 3, .padding = 2, .dilation = 2}),
       conv_case("conv2d groups 2", {2, 6, 5, 5},
-                {.out_channels = 4, .kernel = 3, .padding = 1, .groups = 2}),
-      conv_case(
-          "conv2d depthwise", {2, 8, 6, 7},
-          {.out_channels = 8, .kernel = 3, .stride = 2, .padding = 1, .groups = 8, .bias = false}),
+                {.out_channels = 4, .kernel_size = 3, .padding = 1, .groups = 2}),
+      conv_case("conv2d depthwise", {2, 8, 6, 7},
+                {.out_channels = 8,
+                 .kernel_size = 3,
+                 .stride = 2,
+                 .padding = 1,
+                 .groups = 8,
+                 .bias = false}),
       {"batch_norm batch statistics", norm, {3, 5, 4, 3}},
       {"batch_norm batch 1", norm, {1, 5, 7, 7}},
       {"batch_norm running statistics", norm, {3, 5, 4, 3}, false},
@@ -77,17 +81,17 @@ std::vector<GradientCase> cases() {
       unary("relu", {2, 3, 5, 7}, relu),
       unary("relu6", {2, 3, 5, 7},
             [](Value x) {
-              return relu6(conv2d({x.graph, "c"}, x, {.out_channels = 9, .kernel = 5}));
+              return relu6(conv2d({x.graph, "c"}, x, {.out_channels = 9, .kernel_size = 5}));
             }),
-      pool_case("max_pool2d 3x3 stride 2", {2, 5, 9, 8}, {.kernel = 3, .padding = 1}, true),
-      pool_case("max_pool2d ceil", {1, 3, 8, 6}, {.kernel = 3, .stride = 2, .ceil_mode = true},
+      pool_case("max_pool2d 3x3 stride 2", {2, 5, 9, 8}, {.kernel_size = 3, .padding = 1}, true),
+      pool_case("max_pool2d ceil", {1, 3, 8, 6}, {.kernel_size = 3, .stride = 2, .ceil_mode = true},
                 true),
-      pool_case("max_pool2d stride > kernel", {1, 17, 8, 7}, {.kernel = 1, .stride = 3}, true),
+      pool_case("max_pool2d stride > kernel", {1, 17, 8, 7}, {.kernel_size = 1, .stride = 3}, true),
       pool_case("avg_pool2d", {2, 5, 8, 6}, {}, false),
-      pool_case("avg_pool2d pad ceil", {2, 3, 8, 9}, {.kernel = 3, .padding = 1, .ceil_mode = true},
-                false),
+      pool_case("avg_pool2d pad ceil", {2, 3, 8, 9},
+                {.kernel_size = 3, .padding = 1, .ceil_mode = true}, false),
       pool_case("avg_pool2d pad not counted", {2, 3, 7, 9},
-                {.kernel = 3, .padding = 1, .count_include_pad = false}, false),
+                {.kernel_size = 3, .padding = 1, .count_include_pad = false}, false),
       unary("adaptive_avg_pool2d", {2, 3, 7, 10},
             [](Value x) {
               return adaptive_avg_pool2d(x, {3, 4});

@@ -30,7 +30,7 @@ Array run(const Op& op, const std::vector<Array>& src, const std::vector<Array*>
   if (const auto* l = as<Linear>(op))
     return linear(src[0], *p[0], l->options().bias ? *p[1] : no_bias);
   if (as<Add>(op)) return add(src[0], src[1]);
-  if (as<Concat>(op)) return concat(src, dst);
+  if (as<Concat>(op)) return str_cat(src, dst);
   if (as<Softmax>(op)) return softmax(src[0]);
   if (as<Dropout>(op)) return src[0];
   if (as<Flatten>(op)) return flatten(src[0]);

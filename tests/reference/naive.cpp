@@ -18,8 +18,8 @@ Array conv2d(const Array& src, const Array& weight, const Array& bias, const Con
         for (int64_t ox = 0; ox < shape[3]; ++ox) {
           double sum = bias.values.empty() ? 0 : bias.values[static_cast<size_t>(oc)];
           for (int64_t ic = 0; ic < in_per_group; ++ic)
-            for (int64_t u = 0; u < o.kernel.h; ++u)
-              for (int64_t v = 0; v < o.kernel.w; ++v) {
+            for (int64_t u = 0; u < o.kernel_size.h; ++u)
+              for (int64_t v = 0; v < o.kernel_size.w; ++v) {
                 const int64_t y = oy * o.stride.h - o.padding.top + u * o.dilation.h;
                 const int64_t x = ox * o.stride.w - o.padding.left + v * o.dilation.w;
                 if (y < 0 || x < 0 || y >= src.shape[2] || x >= src.shape[3]) continue;
@@ -87,8 +87,8 @@ Array max_pool2d(const Array& src, const Pool2dOptions& o, const Shape& shape) {
   Array dst(shape);
   for_each_output(dst, [&](int64_t n, int64_t c, int64_t oy, int64_t ox) {
     double best = -std::numeric_limits<double>::infinity();
-    for (int64_t u = 0; u < o.kernel.h; ++u)
-      for (int64_t v = 0; v < o.kernel.w; ++v) {
+    for (int64_t u = 0; u < o.kernel_size.h; ++u)
+      for (int64_t v = 0; v < o.kernel_size.w; ++v) {
         const int64_t y = oy * o.stride.h - o.padding.top + u;
         const int64_t x = ox * o.stride.w - o.padding.left + v;
         if (y < 0 || x < 0 || y >= src.shape[2] || x >= src.shape[3]) continue;
@@ -104,8 +104,8 @@ Array avg_pool2d(const Array& src, const Pool2dOptions& o, const Shape& shape) {
   for_each_output(dst, [&](int64_t n, int64_t c, int64_t oy, int64_t ox) {
     double sum = 0;
     int64_t inside = 0, padded = 0;
-    for (int64_t u = 0; u < o.kernel.h; ++u)
-      for (int64_t v = 0; v < o.kernel.w; ++v) {
+    for (int64_t u = 0; u < o.kernel_size.h; ++u)
+      for (int64_t v = 0; v < o.kernel_size.w; ++v) {
         const int64_t y = oy * o.stride.h - o.padding.top + u;
         const int64_t x = ox * o.stride.w - o.padding.left + v;
         // What hangs over the padding too (ceil mode) counts nowhere.
@@ -155,7 +155,7 @@ Array add(const Array& a, const Array& b) {
   return dst;
 }
 
-Array concat(const std::vector<Array>& src, const Shape& shape) {
+Array str_cat(const std::vector<Array>& src, const Shape& shape) {
   Array dst(shape);
   int64_t begin = 0;
   for (const Array& piece : src) {

@@ -48,7 +48,7 @@ Array avg_pool2d(const Array& src, const Pool2dOptions& o, const Shape& dst);
 Array adaptive_avg_pool2d(const Array& src, const Shape& dst);
 Array linear(const Array& src, const Array& weight, const Array& bias);
 Array add(const Array& a, const Array& b);
-Array concat(const std::vector<Array>& src, const Shape& dst);
+Array str_cat(const std::vector<Array>& src, const Shape& dst);
 Array softmax(const Array& src);
 Array flatten(const Array& src);
 Array slice_pad(const Array& src, const ShortcutOptions& o, const Shape& dst);

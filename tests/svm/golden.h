@@ -25,7 +25,7 @@ inline std::string golden_path(const std::string& name) {
 }
 
 inline std::string temporary(const std::string& name) {
-  const auto folder = std::filesystem::temp_directory_path() / concat("limbic-svm-", getpid());
+  const auto folder = std::filesystem::temp_directory_path() / str_cat("limbic-svm-", getpid());
   std::filesystem::create_directories(folder);
   return (folder / name).string();
 }

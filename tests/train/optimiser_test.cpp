@@ -18,8 +18,8 @@ namespace {
 Graph small_net() {
   Graph g;
   Value x = g.input(3);
-  x = relu(conv2d(g.root() / "conv1", x, {.out_channels = 16, .kernel = 3, .padding = 1}));
-  x = relu(conv2d(g.root() / "conv2", x, {.out_channels = 8, .kernel = 3, .groups = 2}));
+  x = relu(conv2d(g.root() / "conv1", x, {.out_channels = 16, .kernel_size = 3, .padding = 1}));
+  x = relu(conv2d(g.root() / "conv2", x, {.out_channels = 8, .kernel_size = 3, .groups = 2}));
   g.label("logits", linear(g.root() / "fc", global_avg_pool(x), {.out_features = 4}));
   return g;
 }

@@ -62,7 +62,7 @@ TEST_CASE("load: missing, unexpected and misshapen names come in one line, nothi
   from["fc.weight"] = filled({5, 4}, 3);
   from["bn.running_mean"] = Tensor({4}, DType::i32);
   from["other.num_batches_tracked"] = Tensor({}, DType::i64);
-  for (int i = 0; i < 11; ++i) from[concat("zz", i)] = Tensor({1});
+  for (int i = 0; i < 11; ++i) from[str_cat("zz", i)] = Tensor({1});
   const std::string error = error_of(from, into, {.source = "a.safetensors"});
   INFO(error);
   CHECK(error.find('\n') == std::string::npos);

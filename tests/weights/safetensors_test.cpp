@@ -19,7 +19,7 @@ namespace {
 using Tensors = std::map<std::string, Tensor>;
 
 std::string temporary(const std::string& name) {
-  const auto folder = std::filesystem::temp_directory_path() / concat("limbic-weights-", getpid());
+  const auto folder = std::filesystem::temp_directory_path() / str_cat("limbic-weights-", getpid());
   std::filesystem::create_directories(folder);
   return (folder / name).string();
 }
@@ -195,7 +195,7 @@ TEST_CASE("safetensors: entries that do not fit are refused with the tensor's na
 TEST_CASE("safetensors: duplicates, holes, overlaps and depth bombs are refused") {
   const std::string a = R"("a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]})";
   const auto b = [](const char* offsets) {
-    return concat(R"("b":{"dtype":"U8","shape":[2],"data_offsets":)", offsets, "}");
+    return str_cat(R"("b":{"dtype":"U8","shape":[2],"data_offsets":)", offsets, "}");
   };
   contains(error_of("{" + a + "," + a + "}", "xx"), "'a' is there twice");
   contains(error_of(R"({"a":{"dtype":"U8","dtype":"U8"}})"), "'dtype' is there twice");
