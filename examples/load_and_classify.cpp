@@ -37,7 +37,7 @@ void classify(const std::string& name, const std::string& weights, const std::st
   const Checkpoint checkpoint = read_checkpoint(weights);
 
   // The classifier's weight is (classes, features): the file knows how many classes there are.
-  const std::string classifier = build_model(name, 1).classifier + "weight";
+  const std::string classifier = build_model(name, 1).classifier + ".weight";
   require(checkpoint.tensors.count(classifier) > 0, weights, ": not a checkpoint of ", name);
   const Model model = build_model(name, checkpoint.tensors.at(classifier).dim(0));
 
