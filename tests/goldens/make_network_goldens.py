@@ -30,8 +30,10 @@ STAGES = {
 def samples(name, tensor, count):
     flat = tensor.detach().double().reshape(-1).numpy()
     at = [(fnv1a(name) + 7919 * k) % flat.size for k in range(count)]
-    return {"norm": float("%.6g" % np.linalg.norm(flat)),
-            "values": [float("%.6g" % flat[i]) for i in at]}
+    out = {"norm": float("%.5g" % np.linalg.norm(flat))}
+    if count:
+        out["values"] = [float("%.5g" % flat[i]) for i in at]
+    return out
 
 
 def stages(model, names, x):

@@ -28,7 +28,7 @@ double error(const std::string& name, const Tensor& ours, const json& golden) {
   for (float x : ours.values()) squares += double{x} * x;
   const double norm = golden.at("norm"), rms = norm / std::sqrt(static_cast<double>(ours.size()));
   double worst = std::abs(std::sqrt(squares) - norm) / norm;
-  const auto& values = golden.at("values");
+  const json values = golden.value("values", json::array());
   for (size_t k = 0; k < values.size(); ++k) {
     const uint64_t at = (hash_name(name.c_str()) + 7919 * k) % static_cast<uint64_t>(ours.size());
     worst = std::max(worst, std::abs(ours.data()[at] - values[k].get<double>()) / rms);
