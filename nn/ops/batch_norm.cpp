@@ -159,7 +159,7 @@ class BatchNormKernel : public Kernel {
   }
 
   void forward(const Buffers& b) const override {
-    const auto [rows, columns] = extent_;
+    const int64_t rows = extent_.rows, columns = extent_.columns;
     float *mean = saved(b), *inverse = mean + columns, *scale = inverse + columns;
     if (batch_statistics_)
       compute_statistics(b, mean, inverse);
@@ -180,7 +180,7 @@ class BatchNormKernel : public Kernel {
   }
 
   void backward(const Buffers& b) const override {
-    const auto [rows, columns] = extent_;
+    const int64_t rows = extent_.rows, columns = extent_.columns;
     const float *mean = saved(b), *inverse = mean + columns;
     const float* y = fused_.relu ? b.dst.f32() : nullptr;
     const float *dy = b.diff_dst.f32(), *x = b.src[0].f32();
@@ -233,14 +233,14 @@ class BatchNormKernel : public Kernel {
   // order, so that the result depends on the number of threads but not on their timing.
   template <class Body>
   Work reduce(const Buffer& memory, const Body& body) const {
-    const auto [rows, columns] = extent_;
+    const int64_t rows = extent_.rows, columns = extent_.columns;
     double* partial = memory.as<double>();
     double* total = partial + 2 * team_ * columns;
     float* scratch = reinterpret_cast<float*>(total + 2 * columns);
     std::fill(partial, total + 2 * columns, 0.0);
-    parallel_for(team_, [&, r = rows, c = columns](int64_t t) {
-      double* own = partial + 2 * t * c;
-      body(r * t / team_, r * (t + 1) / team_, scratch + 2 * t * c, own, own + c);
+    parallel_for(team_, [&](int64_t t) {
+      double* own = partial + 2 * t * columns;
+      body(rows * t / team_, rows * (t + 1) / team_, scratch + 2 * t * columns, own, own + columns);
     });
     for (int64_t t = 0; t < team_; ++t)
       for (int64_t c = 0; c < 2 * columns; ++c) total[c] += partial[2 * t * columns + c];
@@ -248,7 +248,7 @@ class BatchNormKernel : public Kernel {
   }
 
   void compute_statistics(const Buffers& b, float* mean, float* inverse) const {
-    const auto [rows, columns] = extent_;
+    const int64_t rows = extent_.rows, columns = extent_.columns;
     const float* x = b.src[0].f32();
     const Work work =
         reduce(b.extra[static_cast<size_t>(work_forward_)],

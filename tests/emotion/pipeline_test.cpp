@@ -393,7 +393,8 @@ TEST_CASE("model folder: damage of any kind is an Error") {
       {"a list", [](json& j) { j = json::array(); }},
   };
   for (const auto& [name, edit] : edits) {
-    CAPTURE(name);
+    const auto& label = name;  // clang 14 cannot capture a structured binding
+    CAPTURE(label);
     const std::string text =
         message([&, &apply = edit] { edit_json(hurt + "/model.json", apply); });
     CAPTURE(text);

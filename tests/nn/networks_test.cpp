@@ -38,7 +38,8 @@ double error(const std::string& name, const Tensor& ours, const json& golden) {
 
 void check_stages(const Plan& plan, const json& golden) {
   for (const auto& [stage, expected] : golden.items()) {
-    CAPTURE(stage);
+    const auto& label = stage;  // clang 14 cannot capture a structured binding
+    CAPTURE(label);
     CHECK(error(stage, plan.output(stage), expected) < 1e-4);
   }
 }
@@ -85,7 +86,8 @@ void check_network(const std::string& name) {
     CHECK(median < allowed / 4);
     plan.store(own);
     for (const auto& [buffer, expected] : golden.at("statistics").items()) {
-      CAPTURE(buffer);
+      const auto& statistic = buffer;  // clang 14 cannot capture a structured binding
+      CAPTURE(statistic);
       CHECK(error(buffer, own.at(buffer).value, expected) < 1e-4);
     }
 
@@ -118,7 +120,8 @@ TEST_CASE("networks: every model's parameters have torchvision's count, any inpu
       {"densenet161", 28681000}, {"densenet169", 14149480}, {"densenet201", 20013928},
       {"squeezenet1_1", 1235496}};
   for (const auto& [name, expected] : counts) {
-    CAPTURE(name);
+    const auto& network = name;  // clang 14 cannot capture a structured binding
+    CAPTURE(network);
     CHECK(build_model(name, 1000).graph.initialise(0).trainable_elements() == expected);
   }
   CHECK(build_model("resnet20", 10).graph.initialise(0).trainable_elements() == 269722);

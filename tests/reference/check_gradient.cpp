@@ -106,7 +106,9 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
     }
   };
   compare("input", plan.gradient("input"), twin_input);
-  for (const auto& [name, parameter] : parameters) {
+  for (const auto& entry : parameters) {
+    const std::string& name = entry.first;
+    const Parameter& parameter = entry.second;
     const auto frozen = [&](const std::string& prefix) { return name.rfind(prefix, 0) == 0; };
     if (!parameter.trainable || std::any_of(c.frozen.begin(), c.frozen.end(), frozen)) continue;
     compare(name, plan.parameter_gradient(name), twin_parameters.at(name));

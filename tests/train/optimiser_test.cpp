@@ -86,7 +86,9 @@ TEST_CASE("sgd: equals a scalar loop of PyTorch's rule") {
     const Parameters before = parameters.clone();
     plan.store(parameters);
     CHECK(largest_difference(parameters, before) > 0.01);
-    for (const auto& [name, p] : parameters) {
+    for (const auto& entry : parameters) {
+      const std::string& name = entry.first;
+      const Parameter& p = entry.second;
       CAPTURE(name);
       double worst = 0;
       const Tensor velocity = sgd.state().at(name);

@@ -141,7 +141,8 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
   // 36 pictures make 6 steps and one closing report an epoch. Report 4 comes before the checkpoint
   // of step 4 is written, report 7 before the epoch's; report 12 is step 11's.
   const std::vector<std::pair<int64_t, int64_t>> kills = {{3, 2}, {4, 2}, {7, 6}, {12, 10}};
-  for (const auto& [report, resumed_step] : kills) {
+  for (const auto& kill : kills) {
+    const int64_t report = kill.first, resumed_step = kill.second;
     CAPTURE(report);
     o.out = p.folder / ("killed" + std::to_string(report));
     o.resume = false;
@@ -238,7 +239,8 @@ TEST_CASE("trainer: a frozen prefix does not change by a bit, running statistics
   Parameters after = before.clone();
   train(model, after, p.data, o);
   for (const auto& [name, parameter] : before) {
-    CAPTURE(name);
+    const auto& label = name;  // clang 14 cannot capture a structured binding
+    CAPTURE(label);
     const bool frozen =
         name.starts_with("conv1") || name.starts_with("bn1") || name.starts_with("layer1");
     CHECK(equal_bits(parameter.value, after.at(name).value) == frozen);
@@ -303,7 +305,8 @@ TEST_CASE("trainer: the micro-batch follows from the memory that there is") {
   };
   for (const auto& [memory, expected] : std::vector<std::pair<int64_t, int64_t>>{
            {arena(8), 8}, {arena(8) - 1, 4}, {arena(4), 4}, {arena(2), 2}, {1, 1}}) {
-    CAPTURE(memory);
+    const auto& bytes = memory;  // clang 14 cannot capture a structured binding
+    CAPTURE(bytes);
     TrainOptions o = quick(1);
     o.batch_size = 8;
     o.memory_bytes = memory;
