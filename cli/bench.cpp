@@ -1,12 +1,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 
 #include "cli/network.h"
 #include "cli/verbs.h"
+#include "nn/core/clock.h"
 #include "nn/core/parallel.h"
 #include "nn/plan.h"
 #include "train/optimiser.h"
@@ -19,11 +19,6 @@ struct Options {
   int64_t batch_size = 8, image_size = 0, repeat = 10;
   bool layers = false;
 };
-
-double now() {
-  using clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
-}
 
 double peak_rss_mb() {
   rusage usage{};

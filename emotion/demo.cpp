@@ -1,12 +1,12 @@
 #include "emotion/demo.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 #include "emotion/paintings.h"
 #include "emotion/report.h"
 #include "io/png.h"
+#include "nn/core/clock.h"
 #include "nn/core/file.h"
 #include "train/checkpoint.h"
 
@@ -16,11 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* marker = ".limbic-demo";
 constexpr double alphas[] = {0, 0.25, 0.5, 0.75, 1};
-
-double now() {
-  using clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
-}
 
 void shuffle_labels(Dataset& data, uint64_t seed) {
   std::vector<int64_t> labels;

@@ -1,20 +1,15 @@
 #include "nn/plan.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <limits>
 
+#include "nn/core/clock.h"
 #include "nn/core/parallel.h"
 #include "nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {
-
-double now() {
-  using clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
-}
 
 // (n,C,H,W) to (n,H,W,C): out[p * C + c] = in[c * P + p] for each image.
 void to_channels_last(const float* in, float* out, int64_t channels, int64_t positions) {

@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
 
+#include "nn/core/clock.h"
 #include "nn/core/file.h"
 #include "nn/core/parallel.h"
 #include "train/checkpoint.h"
@@ -19,11 +19,6 @@ namespace limbic {
 namespace {
 
 namespace fs = std::filesystem;
-
-double now() {
-  using clock = std::chrono::steady_clock;
-  return std::chrono::duration<double>(clock::now().time_since_epoch()).count();
-}
 
 int64_t free_memory() {
   std::ifstream info("/proc/meminfo");
