@@ -33,8 +33,10 @@ int run(const Common& common, Options& o) {
   const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;
   const Shape input = {o.batch_size, 3, size, size};
   const Parameters parameters = model.graph.initialise(common.seed);
-  Plan plan(model.graph, parameters,
-            training ? PlanOptions::training(input) : PlanOptions::inference(input));
+  PlanOptions options = training ? PlanOptions::training(input) : PlanOptions::inference(input);
+  options.dtype = o.dtype == "bf16" ? DType::bf16 : DType::f32;
+  options.keep_parameter_gradients = false;
+  Plan plan(model.graph, parameters, options);
   Sgd sgd(plan, {});
   Tensor images(input);
   Random random(common.seed);
@@ -50,10 +52,7 @@ int run(const Common& common, Options& o) {
     }
     const double start = now();
     plan.run(images);
-    if (training) {
-      plan.backward(diff);
-      sgd.step(1e-6);
-    }
+    if (training) sgd.step(diff, 1e-6);
     if (i == 0) continue;  // the first run warms up
     seconds.push_back(now() - start);
     total += seconds.back();
@@ -131,7 +130,7 @@ void add_bench(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("--image-size", o->image_size, "height and width (default: the model's)")
       ->check(CLI::Range(1, 4096));
   verb->add_option("--mode", o->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
-  verb->add_option("--dtype", o->dtype, "f32")->check(CLI::IsMember({"f32"}));
+  verb->add_option("--dtype", o->dtype, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
   verb->add_option("--repeat", o->repeat, "timed runs")->check(CLI::Range(1, 100000));
   verb->add_option("--tune", o->tune, "on or off")->check(CLI::IsMember({"on", "off"}));
   verb->add_flag("--layers", o->layers, "times of each layer");

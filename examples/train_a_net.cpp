@@ -61,8 +61,7 @@ int main() {
     }
     plan.run(images);  // forward
     loss = softmax_cross_entropy(plan.output("logits").values(), labels, diff);
-    plan.backward(diff);  // from d loss / d logits to every parameter's gradient
-    sgd.step(0.05);
+    sgd.step(diff, 0.05);  // backward from d loss / d logits, and every parameter's update
     if (step == 0) first = loss;
     if (step % 10 == 0) std::printf("step %2ld  loss %.3f\n", step, loss);
   }

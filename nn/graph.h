@@ -44,6 +44,8 @@ class Op {
   virtual Shape infer(std::span<const Shape> src) const = 0;
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
   virtual std::unique_ptr<Kernel> compile(KernelBuilder& builder) const = 0;
+  /// False where no gradient flows through it (what it computes is accounted for elsewhere).
+  virtual bool differentiable() const { return true; }
   /// Multiply-adds of one run.
   virtual int64_t multiply_adds(std::span<const Shape>) const { return 0; }
 };

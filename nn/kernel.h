@@ -28,12 +28,15 @@ struct RunState {
   uint64_t step = 0;  ///< Grows with each training step.
 };
 
-/// All memory that one node touches. Activations are f32, channels last.
+/// All memory that one node touches. Activations (N,C,H,W) lie channels last in the plan's dtype,
+/// (N,C) values are f32; a gradient has the dtype of its value.
 ///
 /// The gradient contract: `backward` assigns every element of each diff_src and diff_packed that is
-/// not null (it never adds to what was there); the plan sums where a value has several consumers.
+/// not null; it adds to a diff_src only where the plan says so in `add_diff_src`, and the plan says
+/// so only to kernels that `can_add_gradient`. For the others the plan sums.
 struct Buffers {
   std::vector<Buffer> src, diff_src;
+  std::vector<char> add_diff_src;  ///< Parallel to diff_src.
   Buffer dst, diff_dst;
   std::vector<Buffer> packed, diff_packed;  ///< Parameters in the kernel's layout, as declared.
   std::vector<Buffer> extra;                ///< By the index that KernelBuilder gave.
@@ -51,6 +54,12 @@ class Kernel {
   /// Which activations backward reads; the plan keeps no others.
   virtual bool backward_reads_src() const { return true; }
   virtual bool backward_reads_dst() const { return false; }
+  /// True where backward can add to a diff_src instead of assigning it.
+  virtual bool can_add_gradient() const { return false; }
+  /// True where `recompute` can rebuild dst in backward from src and what forward has saved, far
+  /// cheaper than a convolution; the plan may then forget dst after forward's last reader.
+  virtual bool can_recompute() const { return false; }
+  virtual void recompute(const Buffers& b) const { forward(b); }
   /// True where forward may write its output over src 0.
   virtual bool may_overwrite_src() const { return false; }
   /// Index of the src whose memory dst must share (a sum that adds to it), or -1.
@@ -68,6 +77,8 @@ class KernelBuilder {
   std::string name;  ///< The node's.
   std::vector<Shape> src_shapes;
   Shape dst_shape;
+  std::vector<DType> src_dtypes;
+  DType dtype = DType::f32;       ///< Of dst.
   bool gradients = false;         ///< Backward will be called.
   bool batch_statistics = false;  ///< Batch norm: this node normalises with the batch's statistics.
   bool dropout = false;           ///< Dropout is on.

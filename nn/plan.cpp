@@ -11,10 +11,12 @@
 namespace limbic {
 namespace {
 
-// (n,C,H,W) to (n,H,W,C): out[p * C + c] = in[c * P + p] for each image.
-void to_channels_last(const float* in, float* out, int64_t channels, int64_t positions) {
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t p = 0; p < positions; ++p) out[p * channels + c] = in[c * positions + p];
+// (C,P) to (P,C): out[p * C + c] = in[c * P + p], from one element type to another.
+template <class To, class From>
+void transpose(const From* in, To* out, int64_t rows, int64_t columns) {
+  for (int64_t c = 0; c < rows; ++c)
+    for (int64_t p = 0; p < columns; ++p)
+      out[p * rows + c] = from_f32<To>(to_f32(in[c * columns + p]));
 }
 
 }  // namespace
@@ -22,30 +24,44 @@ void to_channels_last(const float* in, float* out, int64_t channels, int64_t pos
 Plan::Plan(std::shared_ptr<Program> program)
     : program_(std::move(program)), arena_(allocate_aligned(program_->arena().bytes)) {
   state_.seed = program_->options().seed;
-  const auto packed_buffer = [](const onednn::Desc& desc, const Tensor& t) {
-    return t.empty() ? Buffer{} : Buffer{dnnl::memory(desc, onednn::engine(), t.raw()), t.raw()};
-  };
   const auto& nodes = program_->graph().nodes();
   buffers_.resize(nodes.size());
+  backward_.resize(nodes.size());
   gradients_.resize(nodes.size());
   for (size_t n = 0; n < nodes.size(); ++n) {
     const Program::CompiledNode& compiled = node(static_cast<int>(n));
-    Buffers& b = buffers_[n];
-    b.dst = buffer(compiled.value);
-    b.diff_dst = gradients_[n] = buffer(compiled.diff);
-    b.run = &state_;
+    gradients_[n] = buffer(compiled.diff);
+    bind(buffers_[n], static_cast<int>(n), false);
+    if (compiled.backward) bind(backward_[n], static_cast<int>(n), true);
     profile_.push_back({nodes[n].name, nodes[n].op ? nodes[n].op->type() : "input",
                         compiled.kernel ? compiled.kernel->implementation() : "limbic"});
-    if (!compiled.kernel) continue;
-    for (int s : nodes[n].src) b.src.push_back(buffer(node(s).value));
-    for (int s : compiled.diff_src) b.diff_src.push_back(buffer(s));
-    b.diff_src.resize(b.src.size());
-    for (int s : compiled.extras) b.extra.push_back(buffer(s));
-    for (int p : compiled.packed) {
-      const PackedParameter& packed = program_->packed()[static_cast<size_t>(p)];
-      b.packed.push_back(packed_buffer(packed.desc, packed.value));
-      b.diff_packed.push_back(packed_buffer(packed.desc, packed.gradient));
-    }
+  }
+}
+
+void Plan::bind(Buffers& b, int index, bool in_backward) const {
+  const Program::CompiledNode& compiled = node(index);
+  const auto value = [&](int n) {
+    const bool again = in_backward && node(n).value_again >= 0;
+    return buffer(again ? node(n).value_again : node(n).value);
+  };
+  b.dst = value(index);
+  b.diff_dst = gradients_[static_cast<size_t>(index)];
+  b.run = &state_;
+  if (!compiled.kernel) return;
+  const auto& src = program_->graph().node(index).src;
+  for (int s : src) b.src.push_back(value(s));
+  for (int s : compiled.diff_src) b.diff_src.push_back(buffer(s));
+  b.add_diff_src = compiled.diff_src_adds;
+  b.diff_src.resize(src.size());
+  b.add_diff_src.resize(src.size());
+  for (int s : compiled.extras) b.extra.push_back(buffer(s));
+  for (int p : compiled.packed) {
+    const PackedParameter& packed = program_->packed()[static_cast<size_t>(p)];
+    void* data = packed.value.raw();
+    b.packed.push_back(packed.value.empty()
+                           ? Buffer{}
+                           : Buffer{dnnl::memory(packed.desc, onednn::engine(), data), data});
+    b.diff_packed.push_back(buffer(packed.gradient));
   }
 }
 
@@ -56,21 +72,29 @@ Buffer Plan::buffer(int slice) const {
   return {dnnl::memory(program_->slices()[index].desc, onednn::engine(), data), data};
 }
 
+// Images (n,C,H,W) or rows (n,C) into the layout and dtype of a node's values; the images beyond n
+// become zeros.
+void Plan::take_in(std::span<const float> nchw, int64_t images, int index,
+                   const Buffer& buffer) const {
+  const Shape& shape = node(index).shape;
+  const int64_t channels = shape[1], per_image = count(shape) / shape[0];
+  with_element(node(index).dtype, [&]<class T>(T) {
+    parallel_for(shape[0], [&](int64_t n) {
+      T* out = buffer.as<T>() + n * per_image;
+      if (n < images)
+        transpose(nchw.data() + n * per_image, out, channels, per_image / channels);
+      else
+        std::fill(out, out + per_image, T{});
+    });
+  });
+}
+
 void Plan::run(const Tensor& images) {
   const Shape& shape = input_shape();
   require(images.rank() == 4 && images.dim(0) <= shape[0] && images.dim(1) == shape[1] &&
               images.dim(2) == shape[2] && images.dim(3) == shape[3],
           "plan: expected images ", to_string(shape), " or fewer, got ", to_string(images.shape()));
-  const int64_t channels = shape[1], positions = shape[2] * shape[3];
-  const float* in = images.data();
-  float* out = buffers_[0].dst.f32();
-  const int64_t per_image = channels * positions, given = images.dim(0);
-  parallel_for(shape[0], [&](int64_t n) {
-    if (n < given)
-      to_channels_last(in + n * per_image, out + n * per_image, channels, positions);
-    else
-      std::memset(out + n * per_image, 0, static_cast<size_t>(per_image) * sizeof(float));
-  });
+  take_in(images.values(), images.dim(0), 0, buffers_[0].dst);
   for (size_t n = 1; n < buffers_.size(); ++n) {
     const Kernel* kernel = node(static_cast<int>(n)).kernel.get();
     if (!kernel) continue;
@@ -81,15 +105,15 @@ void Plan::run(const Tensor& images) {
   if (program_->options().batch_statistics) ++training_runs_;
 }
 
-Tensor Plan::to_nchw(const Buffer& b, const Shape& shape) const {
+Tensor Plan::to_nchw(const Buffer& b, int index) const {
+  const Shape& shape = node(index).shape;
   Tensor out(shape);
-  if (shape.size() != 4) {
-    std::memcpy(out.raw(), b.data, static_cast<size_t>(out.bytes()));
-    return out;
-  }
-  const int64_t positions = shape[2] * shape[3], per_image = shape[1] * positions;
-  parallel_for(shape[0], [&](int64_t n) {  // a transpose of (H*W,C)
-    to_channels_last(b.f32() + n * per_image, out.data() + n * per_image, positions, shape[1]);
+  const int64_t per_image = count(shape) / shape[0];
+  with_element(node(index).dtype, [&]<class T>(T) {
+    parallel_for(shape[0], [&](int64_t n) {
+      transpose(b.as<T>() + n * per_image, out.data() + n * per_image, per_image / shape[1],
+                shape[1]);
+    });
   });
   return out;
 }
@@ -100,7 +124,7 @@ Tensor Plan::output(const std::string& name) const {
   const auto& slice = program_->slices()[static_cast<size_t>(node(index).value)];
   require(slice.life.last == 2 * static_cast<int>(buffers_.size()), name,
           ": not kept; name it in PlanOptions::keep");
-  return to_nchw(b, node(index).shape);
+  return to_nchw(b, index);
 }
 
 void Plan::read_output(const std::string& name, std::span<float> into) const {
@@ -111,30 +135,41 @@ void Plan::read_output(const std::string& name, std::span<float> into) const {
   std::memcpy(into.data(), buffers_[static_cast<size_t>(index)].dst.data, into.size_bytes());
 }
 
-void Plan::backward(std::span<const float> diff) {
+void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
   const int loss = program_->loss_node();
   require(loss >= 0, "plan: backward needs PlanOptions::gradients");
   const Shape& shape = node(loss).shape;
   require(static_cast<int64_t>(diff.size()) == count(shape), "plan: expected a gradient of ",
           to_string(shape), ", got ", diff.size(), " values");
   if (!gradients_[static_cast<size_t>(loss)].data) return;  // everything is frozen
-  const int64_t positions = count(shape) / shape[0] / shape[1], per_image = shape[1] * positions;
-  for (int64_t n = 0; n < shape[0]; ++n)
-    to_channels_last(diff.data() + n * per_image,
-                     gradients_[static_cast<size_t>(loss)].f32() + n * per_image, shape[1],
-                     positions);
-  for (size_t n = buffers_.size(); n-- > 1;) {
+  take_in(diff, shape[0], loss, gradients_[static_cast<size_t>(loss)]);
+  for (size_t n = backward_.size(); n-- > 0;) {
     const Program::CompiledNode& compiled = node(static_cast<int>(n));
+    for (int r : compiled.rebuild) {
+      const double start = profiling_ ? now() : 0;
+      // dst is where backward expects it; all else is as in forward.
+      node(r).kernel->recompute(backward_[static_cast<size_t>(r)]);
+      if (profiling_) profile_[static_cast<size_t>(r)].backward += now() - start;
+    }
     if (!compiled.backward || !compiled.kernel) continue;
     const double start = profiling_ ? now() : 0;
-    compiled.kernel->backward(buffers_[n]);
+    compiled.kernel->backward(backward_[n]);
     const auto& src = program_->graph().nodes()[n].src;
     for (size_t i = 0; i < src.size(); ++i)
       if (compiled.diff_src_is_added[i])
-        add_to(gradients_[static_cast<size_t>(src[i])].f32(), buffers_[n].diff_src[i].f32(),
-               count(node(src[i]).shape));
+        add_to(gradients_[static_cast<size_t>(src[i])], backward_[n].diff_src[i],
+               count(node(src[i]).shape), node(src[i]).dtype);
     if (profiling_) profile_[n].backward += now() - start;
+    if (!sink) continue;
+    for (int p : compiled.packed)
+      if (program_->packed()[static_cast<size_t>(p)].trainable) sink(static_cast<size_t>(p));
   }
+}
+
+float* Plan::packed_gradient(size_t index) const {
+  const auto slice = static_cast<size_t>(program_->packed()[index].gradient);
+  return reinterpret_cast<float*>(static_cast<char*>(arena_.get()) +
+                                  program_->arena().offsets[slice]);
 }
 
 void Plan::poison() {
@@ -142,7 +177,6 @@ void Plan::poison() {
     std::fill_n(static_cast<float*>(data), bytes / 4, std::numeric_limits<float>::quiet_NaN());
   };
   fill(arena_.get(), program_->arena().bytes);
-  for (const PackedParameter& p : program_->packed()) fill(p.gradient.raw(), p.gradient.bytes());
 }
 
 Tensor Plan::gradient(const std::string& name) const {
@@ -151,12 +185,12 @@ Tensor Plan::gradient(const std::string& name) const {
   require(slice >= 0 && program_->slices()[static_cast<size_t>(slice)].life.last ==
                             2 * static_cast<int>(buffers_.size()),
           name, ": its gradient is not kept; name it in PlanOptions::keep_gradients");
-  return to_nchw(gradients_[static_cast<size_t>(index)], node(index).shape);
+  return to_nchw(gradients_[static_cast<size_t>(index)], index);
 }
 
-Tensor Plan::unpack(const PackedParameter& p, const Tensor& packed) const {
+Tensor Plan::unpack(const PackedParameter& p, const void* packed) const {
   Tensor out(p.shape);
-  onednn::reorder_once(p.desc, packed.raw(), onednn::canonical_like(p.desc), out.raw());
+  onednn::reorder_once(p.desc, packed, onednn::canonical_like(p.desc), out.raw());
   return out;
 }
 
@@ -167,14 +201,17 @@ void Plan::pack(const PackedParameter& p, const Tensor& canonical, const Tensor&
 }
 
 Tensor Plan::parameter_gradient(const std::string& name) const {
-  for (const PackedParameter& p : program_->packed())
-    if (p.name == name && p.trainable) return unpack(p, p.gradient);
+  require(program_->options().keep_parameter_gradients, name,
+          ": gradients are not kept; set PlanOptions::keep_parameter_gradients");
+  const auto& packed = program_->packed();
+  for (size_t i = 0; i < packed.size(); ++i)
+    if (packed[i].name == name && packed[i].trainable) return unpack(packed[i], packed_gradient(i));
   fail("parameter '", name, "' has no gradient in this plan");
 }
 
 void Plan::store(Parameters& parameters) const {
   for (const PackedParameter& p : program_->packed())
-    if (!p.name.empty() && !p.value.empty()) parameters.set(p.name, unpack(p, p.value));
+    if (p.changes && !p.value.empty()) parameters.set(p.name, unpack(p, p.value.raw()));
   const auto& nodes = program_->graph().nodes();
   for (size_t n = 0; n < nodes.size(); ++n) {
     for (const std::string& name : nodes[n].parameters) {

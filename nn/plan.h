@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "nn/program.h"
 
 namespace limbic {
@@ -29,16 +31,21 @@ class Plan {
   /// Copies an output's (N,C) rows into `into` without allocating.
   void read_output(const std::string& name, std::span<float> into) const;
 
-  /// Backward from the gradient of the loss with respect to options().loss_at, NCHW or (N,C).
-  /// Afterwards each trainable parameter's gradient is in program().packed().
-  void backward(std::span<const float> diff);
+  /// Called with the index in program().packed() of a parameter whose gradient has been computed.
+  using GradientSink = std::function<void(size_t)>;
+  /// Backward from the gradient of the loss with respect to options().loss_at, NCHW or (N,C). Calls
+  /// the sink for each trainable parameter as soon as backward no longer needs its value: the sink
+  /// may change it.
+  void backward(std::span<const float> diff, const GradientSink& sink = {});
+  /// The gradient of program().packed()[index]: in the sink, or after backward where it is kept.
+  float* packed_gradient(size_t index) const;
   /// A copy of a kept gradient (options().keep_gradients, or "input"), NCHW.
   Tensor gradient(const std::string& name) const;
   /// The gradient of a parameter in canonical layout; throws Error if it has none.
   Tensor parameter_gradient(const std::string& name) const;
 
   /// Reads a packed array (a value, a gradient, a momentum) as a canonical tensor, and back.
-  Tensor unpack(const PackedParameter& parameter, const Tensor& packed) const;
+  Tensor unpack(const PackedParameter& parameter, const void* packed) const;
   void pack(const PackedParameter& parameter, const Tensor& canonical, const Tensor& packed) const;
 
   /// Writes the trained values and running statistics to `parameters`.
@@ -68,11 +75,14 @@ class Plan {
   const Program::CompiledNode& node(int index) const {
     return program_->nodes()[static_cast<size_t>(index)];
   }
-  Tensor to_nchw(const Buffer& buffer, const Shape& shape) const;
+  void bind(Buffers& buffers, int node, bool in_backward) const;
+  void take_in(std::span<const float> nchw, int64_t images, int node, const Buffer& buffer) const;
+  Tensor to_nchw(const Buffer& buffer, int node) const;
 
   std::shared_ptr<Program> program_;
   std::shared_ptr<void> arena_;
-  std::vector<Buffers> buffers_;
+  std::vector<Buffers> buffers_;   ///< Of forward.
+  std::vector<Buffers> backward_;  ///< Of backward: rebuilt values lie elsewhere.
   std::vector<Buffer> gradients_;  ///< Of each node's value.
   RunState state_;
   int64_t training_runs_ = 0;

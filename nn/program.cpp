@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nn/core/processor.h"
 #include "nn/passes/passes.h"
 
 namespace limbic {
@@ -20,6 +21,14 @@ bool starts_with_any(const std::string& name, const std::vector<std::string>& pr
                      [&](const std::string& p) { return name.rfind(p, 0) == 0; });
 }
 
+void require_dtype(DType dtype) {
+  require(dtype == DType::f32 || dtype == DType::bf16, "a plan computes in F32 or BF16, not in ",
+          to_string(dtype));
+  require(dtype != DType::bf16 || has_bf16_instructions(), processor_name(),
+          " has no bf16 instructions (AVX512_BF16), without which bf16 is slower than f32: use "
+          "f32");
+}
+
 std::vector<bool> marks(const Graph& graph, const std::vector<std::string>& names) {
   std::vector<bool> out(graph.nodes().size(), false);
   for (const auto& name : names) out[static_cast<size_t>(graph.find(name))] = true;
@@ -34,6 +43,7 @@ bool Program::is_frozen(const std::string& name) const {
 
 Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions options)
     : options_(std::move(options)) {
+  require_dtype(options_.dtype);
   for (const char* output : {"features", "logits"})
     if (graph.labels().count(output)) options_.keep.push_back(output);
   require(!options_.keep.empty(),
@@ -53,6 +63,7 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
       for (int s : graph_.nodes()[n].src)
         consumers_[static_cast<size_t>(s)].push_back(static_cast<int>(n));
   compile_nodes(live, find_gradients(live, parameters), parameters);
+  if (options_.gradients && options_.recompute) choose_rebuilt();
   plan_values();
   share_memory();
   if (options_.gradients) plan_gradients();
@@ -94,7 +105,8 @@ std::vector<bool> Program::find_gradients(const std::vector<bool>& live,
     for (const auto& name : nodes[n].parameters)
       depends = depends || (parameters.at(name).trainable && !is_frozen(name));
     for (int s : nodes[n].src) depends = depends || wants[static_cast<size_t>(s)];
-    wants[n] = depends && live[n] && reaches_loss[n];
+    wants[n] =
+        depends && live[n] && reaches_loss[n] && (!nodes[n].op || nodes[n].op->differentiable());
   }
   return wants;
 }
@@ -112,6 +124,7 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
   for (size_t n = 0; n < nodes.size(); ++n) {
     CompiledNode& compiled = nodes_[n];
     compiled.shape = shapes_[n];
+    compiled.dtype = shapes_[n].size() == 4 ? options_.dtype : DType::f32;
     compiled.backward = wants[n];
     const Node& node = nodes[n];
     if (!node.op || !live[n]) continue;
@@ -119,14 +132,17 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
     KernelBuilder builder;
     builder.name = node.name;
     builder.dst_shape = shapes_[n];
+    builder.dtype = compiled.dtype;
     builder.gradients = wants[n];
     builder.dropout = options_.dropout;
     builder.batch_statistics = options_.batch_statistics;
     builder.node_key = hash_name(node.name.c_str());
     for (int s : node.src) {
       builder.src_shapes.push_back(shapes_[static_cast<size_t>(s)]);
+      builder.src_dtypes.push_back(nodes_[static_cast<size_t>(s)].dtype);
       builder.diff_src.push_back(wants[n] && wants[static_cast<size_t>(s)]);
     }
+    const int index = static_cast<int>(n);
     const auto specs = node.op->parameters();
     for (size_t i = 0; i < specs.size(); ++i) {
       const std::string& name = node.parameters[i];
@@ -151,18 +167,20 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
     for (size_t i = 0; i < builder.packed.size(); ++i) {
       PackedParameter packed;
       packed.desc = builder.packed[i];
-      const auto elements = static_cast<int64_t>(packed.desc.get_size() / sizeof(float));
       if (i < specs.size()) {
         packed.name = node.parameters[i];
         packed.shape = specs[i].shape;
       }
-      packed.value = Tensor({elements});
+      packed.value = Tensor({static_cast<int64_t>((packed.desc.get_size() + 3) / 4)});
       packed.trainable = i < builder.diff_parameters.size() && builder.diff_parameters[i];
-      if (packed.trainable) packed.gradient = Tensor({elements});
+      packed.changes = packed.trainable || packed.name.find(".running_") != std::string::npos;
+      if (packed.trainable)
+        packed.gradient =
+            add_slice(packed.desc, backward_step(index),
+                      options_.keep_parameter_gradients ? last_step() : backward_step(index));
       compiled.packed.push_back(static_cast<int>(packed_.size()));
       packed_.push_back(std::move(packed));
     }
-    const int index = static_cast<int>(n);
     for (const auto& extra : builder.extras) {
       using Life = KernelBuilder::Life;
       compiled.extras.push_back(
@@ -172,21 +190,59 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
   }
 }
 
+// The first step of backward that reads node n's value; backward steps count up as nodes go down.
+int Program::first_reader_in_backward(int node) const {
+  const auto n = static_cast<size_t>(node);
+  int first = last_step() + 1;
+  if (nodes_[n].backward && nodes_[n].kernel && nodes_[n].kernel->backward_reads_dst())
+    first = backward_step(node);
+  for (int c : consumers_[n]) {
+    const CompiledNode& consumer = nodes_[static_cast<size_t>(c)];
+    if (consumer.backward && consumer.kernel->backward_reads_src())
+      first = std::min(first, backward_step(c));
+  }
+  return first;
+}
+
+// A value is rebuilt in backward if its kernel can, somebody reads it there, and what it is rebuilt
+// from is stored: so of a chain of such values every second one is.
+void Program::choose_rebuilt() {
+  for (size_t n = 1; n < nodes_.size(); ++n) {
+    CompiledNode& node = nodes_[n];
+    if (!node.kernel || !node.backward || kept_[n] || !node.kernel->can_recompute()) continue;
+    const int first = first_reader_in_backward(static_cast<int>(n));
+    if (first > last_step()) continue;
+    const auto& src = graph_.nodes()[n].src;
+    if (std::any_of(src.begin(), src.end(),
+                    [&](int s) { return nodes_[static_cast<size_t>(s)].value_again >= 0; }))
+      continue;
+    node.value_again = add_slice(onednn::channels_last(shapes_[n], node.dtype), first,
+                                 backward_step(static_cast<int>(n)));
+    nodes_[static_cast<size_t>(backward_step(0) - first)].rebuild.push_back(static_cast<int>(n));
+  }
+}
+
 void Program::plan_values() {
   for (size_t n = 0; n < nodes_.size(); ++n) {
     const int node = static_cast<int>(n);
     if (n > 0 && !nodes_[n].kernel) continue;
     int last = forward_step(node);
-    if (nodes_[n].backward && nodes_[n].kernel && nodes_[n].kernel->backward_reads_dst())
-      last = backward_step(node);
-    for (int c : consumers_[n]) {
-      const CompiledNode& consumer = nodes_[static_cast<size_t>(c)];
-      last = std::max(last, forward_step(c));
-      if (consumer.backward && consumer.kernel->backward_reads_src())
-        last = std::max(last, backward_step(c));
+    for (int c : consumers_[n]) last = std::max(last, forward_step(c));
+    const auto stays_for = [&](int reader) {  // until that node's backward
+      last = std::max(last, backward_step(reader));
+    };
+    if (nodes_[n].value_again < 0) {
+      if (nodes_[n].backward && nodes_[n].kernel && nodes_[n].kernel->backward_reads_dst())
+        stays_for(node);
+      for (int c : consumers_[n]) {
+        const CompiledNode& consumer = nodes_[static_cast<size_t>(c)];
+        if (consumer.backward && consumer.kernel->backward_reads_src()) stays_for(c);
+        if (consumer.value_again >= 0) stays_for(c);  // it is rebuilt from this one
+      }
     }
     if (kept_[n]) last = last_step();
-    nodes_[n].value = add_slice(onednn::channels_last(shapes_[n]), forward_step(node), last);
+    nodes_[n].value =
+        add_slice(onednn::channels_last(shapes_[n], nodes_[n].dtype), forward_step(node), last);
   }
 }
 
@@ -228,14 +284,15 @@ void Program::share_memory() {
 
 void Program::plan_gradients() {
   const int start = static_cast<int>(nodes_.size());
+  const auto layout = [&](size_t n) { return onednn::channels_last(shapes_[n], nodes_[n].dtype); };
   for (size_t n = 0; n < nodes_.size(); ++n) {
     if (!nodes_[n].backward) continue;
     int first = static_cast<int>(n) == loss_node_ ? start : backward_step(static_cast<int>(n));
     for (int c : consumers_[n])
       if (nodes_[static_cast<size_t>(c)].backward) first = std::min(first, backward_step(c));
     const bool kept = kept_gradient_[n] || (n == 0 && options_.input_gradient);
-    nodes_[n].diff = add_slice(onednn::channels_last(shapes_[n]), first,
-                               kept ? last_step() : backward_step(static_cast<int>(n)));
+    nodes_[n].diff =
+        add_slice(layout(n), first, kept ? last_step() : backward_step(static_cast<int>(n)));
   }
   // In backward order, the first consumer writes a value's gradient, the others add to it.
   std::vector<bool> written(nodes_.size(), false);
@@ -246,11 +303,13 @@ void Program::plan_gradients() {
     for (int s : graph_.nodes()[n].src) {
       const auto source = static_cast<size_t>(s);
       const int diff = nodes_[source].diff;
-      const bool added = diff >= 0 && written[source];
+      const bool added = diff >= 0 && written[source], by_kernel = node.kernel->can_add_gradient();
       const int step = backward_step(static_cast<int>(n));
-      node.diff_src.push_back(added ? add_slice(slices_[static_cast<size_t>(diff)].desc, step, step)
-                                    : diff);
-      node.diff_src_is_added.push_back(added);
+      node.diff_src.push_back(added && !by_kernel
+                                  ? add_slice(slices_[static_cast<size_t>(diff)].desc, step, step)
+                                  : diff);
+      node.diff_src_adds.push_back(added && by_kernel);
+      node.diff_src_is_added.push_back(added && !by_kernel);
       written[source] = true;
     }
   }

@@ -10,7 +10,10 @@
 namespace limbic {
 
 struct PlanOptions {
-  Shape input;                    ///< (N,C,H,W).
+  Shape input;  ///< (N,C,H,W).
+  /// Of activations: f32, or bf16 where the processor has its instructions. Parameters, statistics
+  /// and (N,C) values stay f32.
+  DType dtype = DType::f32;
   bool batch_statistics = false;  ///< Batch norm normalises with the batch's statistics.
   bool dropout = false;
   bool gradients = false;
@@ -22,8 +25,13 @@ struct PlanOptions {
   /// Name prefixes of parameters that must not change; frozen batch norm uses running statistics.
   std::vector<std::string> frozen;
   std::string loss_at = "logits";  ///< Where backward starts.
-  bool fuse = true;                ///< Run the plan passes (nn/passes).
-  uint64_t seed = 0;               ///< Of dropout.
+  /// Every parameter's gradient can be read after backward. Else each is only there while backward
+  /// calls its sink, and takes no memory of its own.
+  bool keep_parameter_gradients = true;
+  /// Rebuild in backward what is cheap to rebuild instead of storing it.
+  bool recompute = true;
+  bool fuse = true;   ///< Run the plan passes (nn/passes).
+  uint64_t seed = 0;  ///< Of dropout.
 
   static PlanOptions inference(Shape input) {
     PlanOptions o;
@@ -43,9 +51,10 @@ struct PackedParameter {
   std::string name;
   Shape shape;             ///< Canonical.
   onednn::Desc desc;       ///< In the kernel's layout (groups are a dimension of their own).
-  Tensor value;            ///< Flat f32, desc's size.
-  Tensor gradient;         ///< The same, or empty where none is wanted.
+  Tensor value;            ///< Flat, desc's size.
+  int gradient = -1;       ///< Slice of the arena, -1 where none is wanted.
   bool trainable = false;  ///< Has a gradient; else a buffer or frozen.
+  bool changes = false;    ///< Trainable, or a running statistic that forward updates.
 };
 
 /// A Graph and Parameters compiled for one input shape and mode: kernels, layouts, packed weights,
@@ -62,10 +71,14 @@ class Program {
   struct CompiledNode {
     std::unique_ptr<Kernel> kernel;  ///< Null for the input and for nodes nobody needs.
     Shape shape;
+    DType dtype = DType::f32;
     int value = -1, diff = -1;            ///< Slices; -1 where there is none.
+    int value_again = -1;                 ///< Rebuilt in backward: the slice it is rebuilt in.
+    std::vector<int> rebuild;             ///< Nodes to rebuild before this one's backward.
     std::vector<int> extras;              ///< Slices.
     std::vector<int> diff_src;            ///< Slices that backward writes, -1 where unwanted.
-    std::vector<bool> diff_src_is_added;  ///< The plan adds that slice to the value's gradient.
+    std::vector<char> diff_src_adds;      ///< The kernel adds to that slice.
+    std::vector<char> diff_src_is_added;  ///< The plan adds that slice to the value's gradient.
     std::vector<int> packed;              ///< Indices into packed().
     std::vector<Tensor> canonical;        ///< Canonical tensors of its parameters.
     std::vector<uint64_t> versions;
@@ -94,9 +107,11 @@ class Program {
   void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
                      const Parameters& parameters);
   void plan_values();
+  void choose_rebuilt();
   void plan_gradients();
   void share_memory();
   bool may_overwrite(int node) const;
+  int first_reader_in_backward(int node) const;
   int add_slice(const onednn::Desc& desc, int first, int last);
   bool is_frozen(const std::string& name) const;
   int forward_step(int node) const { return node; }

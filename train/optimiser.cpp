@@ -30,32 +30,33 @@ Sgd::Sgd(Plan& plan, const SgdOptions& options) : plan_(plan), options_(options)
     velocity_.push_back(p.trainable ? Tensor({p.value.size()}) : Tensor());
 }
 
-void Sgd::accumulate() {
+void Sgd::accumulate(std::span<const float> diff) {
   const auto& packed = plan_.program().packed();
   sum_.resize(packed.size());
-  for (size_t i = 0; i < packed.size(); ++i) {
-    if (!packed[i].trainable) continue;
+  const auto sink = [&](size_t i) {
     if (sum_[i].empty()) sum_[i] = Tensor({packed[i].value.size()});
     if (accumulated_)
-      add_to(sum_[i].data(), packed[i].gradient.data(), sum_[i].size());
+      add_to(sum_[i].data(), plan_.packed_gradient(i), sum_[i].size());
     else
-      copy_to(sum_[i].data(), packed[i].gradient.data(), sum_[i].size());
-  }
+      copy_to(sum_[i].data(), plan_.packed_gradient(i), sum_[i].size());
+  };
+  plan_.backward(diff, std::cref(sink));
   accumulated_ = true;
 }
 
-void Sgd::step(double learning_rate) {
+void Sgd::step(std::span<const float> diff, double learning_rate) {
   const Rule rule{static_cast<float>(learning_rate), static_cast<float>(options_.momentum),
                   static_cast<float>(options_.weight_decay), options_.nesterov};
-  auto& packed = plan_.program().packed();
-  for (size_t i = 0; i < packed.size(); ++i) {
-    if (!packed[i].trainable) continue;
-    const float* gradient = accumulated_ ? sum_[i].data() : packed[i].gradient.data();
+  const auto& packed = plan_.program().packed();
+  const auto sink = [&](size_t i) {
+    float* gradient = plan_.packed_gradient(i);
+    if (accumulated_) add_to(gradient, sum_[i].data(), sum_[i].size());
     parallel_ranges(packed[i].value.size(), [&](int64_t begin, int64_t end) {
       update(packed[i].value.data() + begin, velocity_[i].data() + begin, gradient + begin, rule,
              end - begin);
     });
-  }
+  };
+  plan_.backward(diff, std::cref(sink));
   accumulated_ = false;
 }
 
@@ -63,7 +64,7 @@ std::map<std::string, Tensor> Sgd::state() const {
   std::map<std::string, Tensor> out;
   const auto& packed = plan_.program().packed();
   for (size_t i = 0; i < packed.size(); ++i)
-    if (packed[i].trainable) out[packed[i].name] = plan_.unpack(packed[i], velocity_[i]);
+    if (packed[i].trainable) out[packed[i].name] = plan_.unpack(packed[i], velocity_[i].raw());
   return out;
 }
 

@@ -18,10 +18,12 @@ class Sgd {
  public:
   Sgd(Plan& plan, const SgdOptions& options);
 
-  /// Adds the plan's gradients to a second buffer: for batches computed in several micro-batches.
-  void accumulate();
-  /// One update with the plan's gradients, or with the accumulated ones, which it clears.
-  void step(double learning_rate);
+  /// Backward from `diff`; the gradients are added to a second buffer, for batches computed in
+  /// several micro-batches.
+  void accumulate(std::span<const float> diff);
+  /// Backward from `diff` and one update, with what has been accumulated added: each parameter
+  /// changes as soon as its gradient is there, while both are in the cache.
+  void step(std::span<const float> diff, double learning_rate);
 
   /// Velocities by parameter name, canonical layout.
   std::map<std::string, Tensor> state() const;

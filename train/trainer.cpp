@@ -34,6 +34,7 @@ int64_t free_memory() {
 PlanOptions plan_options(const TrainOptions& options, Shape input) {
   PlanOptions p = PlanOptions::training(std::move(input));
   p.frozen = options.frozen;
+  p.keep_parameter_gradients = false;
   p.seed = combine(options.seed, hash_name("dropout"));
   return p;
 }
@@ -169,15 +170,16 @@ class Trainer {
       const double loss = softmax_cross_entropy(logits_, labels, diff_, options_.loss, weight);
       require(std::isfinite(loss), "the loss became ", loss, " at step ", state_.step, " (epoch ",
               state_.epoch + 1, "); try a lower --lr");
-      plan_->backward(diff_);
-      if (micro < batch.size()) sgd_->accumulate();
+      if (begin + micro < batch.size())
+        sgd_->accumulate(diff_);
+      else
+        sgd_->step(diff_, rate);
       state_.loss_sum += loss * static_cast<double>(batch.size());
       for (size_t i = 0; i < labels.size(); ++i)
         state_.correct += argmax({logits_.data() + i * static_cast<size_t>(classes),
                                   static_cast<size_t>(classes)}) == labels[i];
     }
     state_.seen += batch.size();
-    sgd_->step(rate);
   }
 
   // The epoch's last report comes when it has been validated.

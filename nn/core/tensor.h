@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "nn/core/bfloat16.h"
 #include "nn/core/error.h"
 
 namespace limbic {
@@ -30,6 +31,8 @@ constexpr DType dtype_of() {
     return DType::f64;
   else if constexpr (std::is_same_v<T, float>)
     return DType::f32;
+  else if constexpr (std::is_same_v<T, BFloat16>)
+    return DType::bf16;
   else if constexpr (std::is_same_v<T, int64_t>)
     return DType::i64;
   else if constexpr (std::is_same_v<T, int32_t>)

@@ -41,6 +41,21 @@ dnnl::primitive_attr user_scratchpad() {
   return attr;
 }
 
+memory::data_type type(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+      return f32;
+    case DType::bf16:
+      return memory::data_type::bf16;
+    case DType::i8:
+      return memory::data_type::s8;
+    case DType::u8:
+      return memory::data_type::u8;
+    default:
+      fail("oneDNN has no data type for ", to_string(dtype));
+  }
+}
+
 bool is_zero(const Desc& desc) { return desc.get_size() == 0; }
 
 }  // namespace
@@ -60,8 +75,8 @@ std::string version() {
   return str_cat(v->major, '.', v->minor, '.', v->patch);
 }
 
-Desc channels_last(const Shape& shape) {
-  return {Dims(shape.begin(), shape.end()), f32,
+Desc channels_last(const Shape& shape, DType dtype) {
+  return {Dims(shape.begin(), shape.end()), type(dtype),
           shape.size() == 4 ? memory::format_tag::nhwc : memory::format_tag::nc};
 }
 
@@ -81,8 +96,8 @@ Desc canonical_like(const Desc& desc) {
   return canonical(Shape(dims.begin(), dims.end()));
 }
 
-Desc any_layout(const Shape& shape) {
-  return {Dims(shape.begin(), shape.end()), f32, memory::format_tag::any};
+Desc any_layout(const Shape& shape, DType dtype) {
+  return {Dims(shape.begin(), shape.end()), type(dtype), memory::format_tag::any};
 }
 
 Desc flat(int64_t count) { return {{count}, f32, memory::format_tag::a}; }
@@ -126,10 +141,11 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
   using P = dnnl::convolution_backward_weights;
   constexpr auto direct = dnnl::algorithm::convolution_direct;
   return is_zero(s.bias)
-             ? describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.weights, s.dst,
-                                    s.strides, s.dilates, s.padding_begin, s.padding_end)
-             : describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.weights, s.bias,
-                                    s.dst, s.strides, s.dilates, s.padding_begin, s.padding_end);
+             ? describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.diff_weights,
+                                    s.dst, s.strides, s.dilates, s.padding_begin, s.padding_end)
+             : describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.diff_weights,
+                                    s.bias, s.dst, s.strides, s.dilates, s.padding_begin,
+                                    s.padding_end);
 }
 
 dnnl::primitive make(const dnnl::primitive_desc_base& desc) {

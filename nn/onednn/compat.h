@@ -21,14 +21,14 @@ dnnl::stream& stream();
 /// The version at run time, "2.6.3".
 std::string version();
 
-/// Dense f32 descriptors: activations are channels last (N,H,W,C in memory, N,C,H,W in dims);
+/// Dense descriptors: activations are channels last (N,H,W,C in memory, N,C,H,W in dims);
 /// parameters are canonical, in the order of their dims.
-Desc channels_last(const Shape& shape);
+Desc channels_last(const Shape& shape, DType dtype = DType::f32);
 Desc canonical(const Shape& shape);
-/// The canonical layout of the same dimensions.
+/// The canonical f32 layout of the same dimensions.
 Desc canonical_like(const Desc& desc);
-/// f32 descriptor that lets a primitive choose the layout.
-Desc any_layout(const Shape& shape);
+/// Lets a primitive choose the layout.
+Desc any_layout(const Shape& shape, DType dtype = DType::f32);
 /// A flat array of `count` floats, and of raw bytes.
 Desc flat(int64_t count);
 Desc bytes(int64_t size);
@@ -38,7 +38,8 @@ int64_t primitives_created();
 
 struct ConvolutionShape {
   Desc src, weights, dst;
-  Desc bias;  ///< Zero descriptor: no bias.
+  Desc diff_weights;  ///< f32 whatever the dtype of the weights.
+  Desc bias;          ///< Zero descriptor: no bias.
   Dims strides, dilates, padding_begin, padding_end;
 };
 

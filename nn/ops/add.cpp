@@ -2,7 +2,6 @@
 
 #include "nn/core/parallel.h"
 #include "nn/core/simd.h"
-#include "nn/kernel.h"
 #include "nn/ops/elementwise.h"
 
 namespace limbic {
@@ -14,23 +13,32 @@ Shape Add::infer(std::span<const Shape> src) const {
 
 namespace {
 
-LIMBIC_MULTIVERSION void sum(const float* a, const float* b, float* y, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
+template <class T>
+LIMBIC_MULTIVERSION void sum(const T* a, const T* b, T* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = from_f32<T>(to_f32(a[i]) + to_f32(b[i]));
 }
 
+template <class T>
 class AddKernel : public Kernel {
  public:
   explicit AddKernel(int64_t n) : n_(n) {}
   void forward(const Buffers& b) const override {
     parallel_ranges(n_, [&](int64_t begin, int64_t end) {
-      sum(b.src[0].f32() + begin, b.src[1].f32() + begin, b.dst.f32() + begin, end - begin);
+      sum(b.src[0].as<T>() + begin, b.src[1].as<T>() + begin, b.dst.as<T>() + begin, end - begin);
     });
   }
   void backward(const Buffers& b) const override {
-    for (const Buffer& diff : b.diff_src)
-      if (diff.data) copy_to(diff.f32(), b.diff_dst.f32(), n_);
+    for (size_t i = 0; i < 2; ++i) {
+      T* dx = b.diff_src[i].as<T>();
+      if (!dx) continue;
+      if (b.add_diff_src[i])
+        add_to(dx, b.diff_dst.as<T>(), n_);
+      else
+        copy_to(dx, b.diff_dst.as<T>(), n_);
+    }
   }
   bool backward_reads_src() const override { return false; }
+  bool can_add_gradient() const override { return true; }
   bool may_overwrite_src() const override { return true; }
 
  private:
@@ -40,7 +48,7 @@ class AddKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> Add::compile(KernelBuilder& builder) const {
-  return std::make_unique<AddKernel>(count(builder.dst_shape));
+  return make_kernel<AddKernel>(builder.dtype, count(builder.dst_shape));
 }
 
 Value add(Value a, Value b) {

@@ -29,9 +29,11 @@ class BatchNorm : public Op {
   const BatchNormOptions& options() const { return options_; }
   int64_t channels() const { return channels_; }
 
-  /// What a plan pass has fused: dst = relu(norm(src 0) + src 1), either part optional.
+  /// What plan passes have fused: dst = relu(norm(concat(pieces)) + add), each part optional.
   struct Fused {
-    bool add = false, relu = false;
+    bool add = false, relu = false;  ///< `add` is the last src.
+    int pieces = 1;                  ///< The first srcs: their concatenation is normalised.
+    bool shared_moments = false;     ///< A BatchMoments of each piece follows the pieces.
   };
   BatchNorm with(const Fused& fused) const {
     BatchNorm copy = *this;
@@ -44,6 +46,17 @@ class BatchNorm : public Op {
   int64_t channels_;
   BatchNormOptions options_;
   Fused fused_;
+};
+
+/// Mean and biased variance of each channel over N, H, W, in f64: (N,C,H,W) -> (2,C) doubles. Plan
+/// passes put it where several batch norms read one value; its gradient is in theirs.
+class BatchMoments : public Op {
+ public:
+  const char* type() const override { return "batch_moments"; }
+  /// Two f32 hold a double.
+  Shape infer(std::span<const Shape> src) const override { return {2, 2 * src[0][1]}; }
+  std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool differentiable() const override { return false; }
 };
 
 Value batch_norm(const Scope& scope, Value src, const BatchNormOptions& options = {});

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "nn/core/parallel.h"
-#include "nn/kernel.h"
 #include "nn/ops/elementwise.h"
 
 namespace limbic {
@@ -23,6 +22,7 @@ Shape Concat::infer(std::span<const Shape> src) const {
 
 namespace {
 
+template <class T>
 class ConcatKernel : public Kernel {
  public:
   explicit ConcatKernel(const KernelBuilder& b) : extent_(rows_columns(b.dst_shape)) {
@@ -30,18 +30,18 @@ class ConcatKernel : public Kernel {
   }
   void forward(const Buffers& b) const override {
     parallel_for(extent_.rows, [&](int64_t r) {
-      float* out = b.dst.f32() + r * extent_.columns;
+      T* out = b.dst.as<T>() + r * extent_.columns;
       for (size_t i = 0; i < widths_.size(); out += widths_[i++])
-        std::memcpy(out, b.src[i].f32() + r * widths_[i],
-                    static_cast<size_t>(widths_[i]) * sizeof(float));
+        std::memcpy(out, b.src[i].as<T>() + r * widths_[i],
+                    static_cast<size_t>(widths_[i]) * sizeof(T));
     });
   }
   void backward(const Buffers& b) const override {
     parallel_for(extent_.rows, [&](int64_t r) {
-      const float* dy = b.diff_dst.f32() + r * extent_.columns;
+      const T* dy = b.diff_dst.as<T>() + r * extent_.columns;
       for (size_t i = 0; i < widths_.size(); dy += widths_[i++])
-        if (float* dx = b.diff_src[i].f32())
-          std::memcpy(dx + r * widths_[i], dy, static_cast<size_t>(widths_[i]) * sizeof(float));
+        if (T* dx = b.diff_src[i].as<T>())
+          std::memcpy(dx + r * widths_[i], dy, static_cast<size_t>(widths_[i]) * sizeof(T));
     });
   }
   bool backward_reads_src() const override { return false; }
@@ -54,7 +54,7 @@ class ConcatKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> Concat::compile(KernelBuilder& builder) const {
-  return std::make_unique<ConcatKernel>(builder);
+  return make_kernel<ConcatKernel>(builder.dtype, builder);
 }
 
 Value concat(const std::vector<Value>& values) {

@@ -90,9 +90,11 @@ class Conv2dKernel : public Kernel {
       weight.insert(weight.begin(), o.groups);
       weight[1] /= o.groups;
     }
-    shape_ = {.src = onednn::channels_last(b.src_shapes[0]),
-              .weights = onednn::any_layout(weight),
-              .dst = onednn::channels_last(b.dst_shape),
+    const DType dtype = b.src_dtypes[0];
+    shape_ = {.src = onednn::channels_last(b.src_shapes[0], dtype),
+              .weights = onednn::any_layout(weight, dtype),
+              .dst = onednn::channels_last(b.dst_shape, b.dtype),
+              .diff_weights = onednn::any_layout(weight),
               .bias = has_bias_ ? onednn::canonical({o.out_channels}) : Desc(),
               .strides = {o.stride.h, o.stride.w},
               .dilates = {o.dilation.h - 1, o.dilation.w - 1},
@@ -102,19 +104,23 @@ class Conv2dKernel : public Kernel {
         onednn::convolution_forward(shape_, b.gradients, {.sum = fused_.sum, .relu = fused_.relu});
     forward_ = onednn::make(forward_desc);
     implementation_ = forward_desc.impl_info_str();
-    weights_ = forward_desc.weights_desc();
+    weights_ = master_ = forward_desc.weights_desc();
     canonical_weight_ = onednn::canonical(weight);
-    std::vector<Desc> packed = {weights_};
+    forward_scratch_ = b.temporary(forward_desc.scratchpad_desc(), false);
+    if (b.gradients && b.diff_parameters[0]) prepare_backward_weights(b, forward_desc, dtype);
+    if (b.gradients && b.diff_src[0]) prepare_backward_data(b, forward_desc);
+    std::vector<Desc> packed = {master_};
     if (has_bias_) packed.push_back(shape_.bias);
     b.pack_as(std::move(packed));
-    forward_scratch_ = b.temporary(forward_desc.scratchpad_desc(), false);
-    if (b.gradients && b.diff_src[0]) prepare_backward_data(b, forward_desc);
-    if (b.gradients && b.diff_parameters[0]) prepare_backward_weights(b, forward_desc);
+    if (master_ == weights_) return;
+    forward_reorder_ = onednn::make_reorder(master_, weights_);
+    forward_weights_ = b.temporary(weights_, false);
   }
 
   void forward(const Buffers& b) const override {
+    const Buffer& weights = reordered(b, forward_reorder_, forward_weights_);
     onednn::execute(forward_, {{DNNL_ARG_SRC, b.src[0].dnnl()},
-                               {DNNL_ARG_WEIGHTS, b.packed[0].dnnl()},
+                               {DNNL_ARG_WEIGHTS, weights.dnnl()},
                                {DNNL_ARG_BIAS, has_bias_ ? b.packed[1].dnnl() : nullptr},
                                {DNNL_ARG_DST, b.dst.dnnl()},
                                {DNNL_ARG_SCRATCHPAD, extra(b, forward_scratch_).dnnl()}});
@@ -122,13 +128,9 @@ class Conv2dKernel : public Kernel {
 
   void backward(const Buffers& b) const override {
     if (backward_data_) {
-      const Buffer* weights = &b.packed[0];
-      if (data_reorder_) {
-        weights = &extra(b, data_weights_);
-        onednn::execute_reorder(data_reorder_, b.packed[0].memory, weights->memory);
-      }
+      const Buffer& weights = reordered(b, data_reorder_, data_weights_);
       onednn::execute(backward_data_, {{DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
-                                       {DNNL_ARG_WEIGHTS, weights->dnnl()},
+                                       {DNNL_ARG_WEIGHTS, weights.dnnl()},
                                        {DNNL_ARG_DIFF_SRC, b.diff_src[0].dnnl()},
                                        {DNNL_ARG_SCRATCHPAD, extra(b, data_scratch_).dnnl()}});
     }
@@ -181,23 +183,33 @@ class Conv2dKernel : public Kernel {
     return b.extra[static_cast<size_t>(index)];
   }
 
+  // The weights in the layout and dtype that a primitive wants.
+  static const Buffer& reordered(const Buffers& b, const dnnl::primitive& reorder, int into) {
+    if (!reorder) return b.packed[0];
+    onednn::execute_reorder(reorder, b.packed[0].memory, extra(b, into).memory);
+    return extra(b, into);
+  }
+
   void prepare_backward_data(KernelBuilder& b,
                              const dnnl::convolution_forward::primitive_desc& forward_desc) {
     const auto desc = onednn::convolution_backward_data(shape_, forward_desc);
     backward_data_ = onednn::make(desc);
     data_scratch_ = b.temporary(desc.scratchpad_desc(), true);
-    if (desc.weights_desc() == weights_) return;
-    data_reorder_ = onednn::make_reorder(weights_, desc.weights_desc());
+    if (desc.weights_desc() == master_) return;
+    data_reorder_ = onednn::make_reorder(master_, desc.weights_desc());
     data_weights_ = b.temporary(desc.weights_desc(), true);
   }
 
+  // In bf16 the masters are f32, in the layout in which their gradients come.
   void prepare_backward_weights(KernelBuilder& b,
-                                const dnnl::convolution_forward::primitive_desc& forward_desc) {
+                                const dnnl::convolution_forward::primitive_desc& forward_desc,
+                                DType dtype) {
     const auto desc = onednn::convolution_backward_weights(shape_, forward_desc);
     backward_weights_ = onednn::make(desc);
     weights_scratch_ = b.temporary(desc.scratchpad_desc(), true);
-    if (desc.diff_weights_desc() == weights_) return;
-    gradient_reorder_ = onednn::make_reorder(desc.diff_weights_desc(), weights_);
+    if (dtype != DType::f32) master_ = desc.diff_weights_desc();
+    if (desc.diff_weights_desc() == master_) return;
+    gradient_reorder_ = onednn::make_reorder(desc.diff_weights_desc(), master_);
     diff_weights_ = b.temporary(desc.diff_weights_desc(), true);
   }
 
@@ -206,9 +218,11 @@ class Conv2dKernel : public Kernel {
   bool has_bias_ = false;
   onednn::ConvolutionShape shape_;
   Desc weights_, canonical_weight_;
-  dnnl::primitive forward_, backward_data_, backward_weights_, data_reorder_, gradient_reorder_;
+  Desc master_;  // of the packed weight
+  dnnl::primitive forward_, backward_data_, backward_weights_;
+  dnnl::primitive forward_reorder_, data_reorder_, gradient_reorder_;
   int forward_scratch_ = 0, data_scratch_ = 0, weights_scratch_ = 0;
-  int data_weights_ = 0, diff_weights_ = 0;
+  int forward_weights_ = 0, data_weights_ = 0, diff_weights_ = 0;
   std::string implementation_;
 };
 

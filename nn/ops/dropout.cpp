@@ -1,12 +1,12 @@
 #include "nn/ops/dropout.h"
 
 #include "nn/core/parallel.h"
-#include "nn/kernel.h"
 #include "nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {
 
+template <class T>
 class DropoutKernel : public Kernel {
  public:
   DropoutKernel(double probability, const KernelBuilder& b)
@@ -16,16 +16,16 @@ class DropoutKernel : public Kernel {
         key_(b.node_key),
         n_(count(b.dst_shape)) {}
 
-  void forward(const Buffers& b) const override { apply(b, b.src[0].f32(), b.dst.f32()); }
+  void forward(const Buffers& b) const override { apply(b, b.src[0].as<T>(), b.dst.as<T>()); }
   // The mask is computed again rather than stored.
   void backward(const Buffers& b) const override {
-    apply(b, b.diff_dst.f32(), b.diff_src[0].f32());
+    apply(b, b.diff_dst.as<T>(), b.diff_src[0].as<T>());
   }
   bool backward_reads_src() const override { return false; }
   bool may_overwrite_src() const override { return true; }
 
  private:
-  void apply(const Buffers& b, const float* in, float* out) const {
+  void apply(const Buffers& b, const T* in, T* out) const {
     if (!active_) {
       if (in != out) copy_to(out, in, n_);
       return;
@@ -35,7 +35,8 @@ class DropoutKernel : public Kernel {
       const auto words = philox(key, b.run->step, static_cast<uint64_t>(block));
       for (int64_t i = 0; i < 4 && block * 4 + i < n_; ++i) {
         const int64_t at = block * 4 + i;
-        out[at] = words[static_cast<size_t>(i)] < threshold_ ? 0.0f : in[at] * scale_;
+        const bool dropped = words[static_cast<size_t>(i)] < threshold_;
+        out[at] = from_f32<T>(dropped ? 0.0f : to_f32(in[at]) * scale_);
       }
     });
   }
@@ -50,7 +51,7 @@ class DropoutKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> Dropout::compile(KernelBuilder& builder) const {
-  return std::make_unique<DropoutKernel>(probability_, builder);
+  return make_kernel<DropoutKernel>(builder.dtype, probability_, builder);
 }
 
 Value dropout(Value src, double probability) {

@@ -8,21 +8,33 @@
 namespace limbic {
 namespace {
 
-LIMBIC_MULTIVERSION void add_range(float* __restrict dst, const float* __restrict src, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
+template <class T>
+LIMBIC_MULTIVERSION void add_range(T* __restrict dst, const T* __restrict src, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) dst[i] = from_f32<T>(to_f32(dst[i]) + to_f32(src[i]));
 }
 
 }  // namespace
 
-void add_to(float* dst, const float* src, int64_t n) {
+template <class T>
+void add_to(T* dst, const T* src, int64_t n) {
   parallel_ranges(
       n, [&](int64_t begin, int64_t end) { add_range(dst + begin, src + begin, end - begin); });
 }
 
-void copy_to(float* dst, const float* src, int64_t n) {
+template <class T>
+void copy_to(T* dst, const T* src, int64_t n) {
   parallel_ranges(n, [&](int64_t begin, int64_t end) {
-    std::memcpy(dst + begin, src + begin, static_cast<size_t>(end - begin) * sizeof(float));
+    std::memcpy(dst + begin, src + begin, static_cast<size_t>(end - begin) * sizeof(T));
   });
+}
+
+template void add_to(float*, const float*, int64_t);
+template void add_to(BFloat16*, const BFloat16*, int64_t);
+template void copy_to(float*, const float*, int64_t);
+template void copy_to(BFloat16*, const BFloat16*, int64_t);
+
+void add_to(const Buffer& dst, const Buffer& src, int64_t n, DType dtype) {
+  with_element(dtype, [&]<class T>(T) { add_to(dst.as<T>(), src.as<T>(), n); });
 }
 
 }  // namespace limbic

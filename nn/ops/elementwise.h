@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "nn/core/tensor.h"
+#include "nn/kernel.h"
 
 namespace limbic {
 
@@ -11,9 +11,27 @@ struct RowsColumns {
 };
 inline RowsColumns rows_columns(const Shape& shape) { return {count(shape) / shape[1], shape[1]}; }
 
-/// dst[i] += src[i], in parallel.
-void add_to(float* dst, const float* src, int64_t n);
-/// dst[i] = src[i], in parallel.
-void copy_to(float* dst, const float* src, int64_t n);
+/// f(T{}) for the element type of an activation: float or BFloat16.
+template <class F>
+decltype(auto) with_element(DType dtype, F&& f) {
+  if (dtype == DType::bf16) return f(BFloat16{});
+  require(dtype == DType::f32, "activations cannot be ", to_string(dtype));
+  return f(float{});
+}
+
+/// A kernel templated over the element type of its activations.
+template <template <class> class K, class... Args>
+std::unique_ptr<Kernel> make_kernel(DType dtype, Args&&... args) {
+  return with_element(dtype, [&]<class T>(T) -> std::unique_ptr<Kernel> {
+    return std::make_unique<K<T>>(std::forward<Args>(args)...);
+  });
+}
+
+/// dst[i] += src[i] and dst[i] = src[i], in parallel.
+template <class T>
+void add_to(T* dst, const T* src, int64_t n);
+void add_to(const Buffer& dst, const Buffer& src, int64_t n, DType dtype);
+template <class T>
+void copy_to(T* dst, const T* src, int64_t n);
 
 }  // namespace limbic

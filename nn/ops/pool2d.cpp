@@ -5,7 +5,7 @@
 
 #include "nn/core/parallel.h"
 #include "nn/core/simd.h"
-#include "nn/kernel.h"
+#include "nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {
@@ -28,6 +28,8 @@ struct Window {
 struct Geometry {
   int64_t images, channels, height, width, out_height, out_width;
   std::vector<Window> windows;  // out_height * out_width
+  // Which windows cover pixel p: covering[covering_begin[p] .. covering_begin[p + 1]).
+  std::vector<int32_t> covering, covering_begin;
 
   Geometry(const Shape& src, const Shape& dst)
       : images(src[0]),
@@ -37,10 +39,26 @@ struct Geometry {
         out_height(dst.size() == 4 ? dst[2] : 1),
         out_width(dst.size() == 4 ? dst[3] : 1) {}
 
-  const float* pixel(const float* base, int64_t n, int64_t y, int64_t x) const {
-    return base + ((n * height + y) * width + x) * channels;
+  void find_covering() {
+    std::vector<std::vector<int32_t>> of(static_cast<size_t>(height * width));
+    for (size_t i = 0; i < windows.size(); ++i)
+      for (int64_t y = windows[i].y0; y < windows[i].y1; ++y)
+        for (int64_t x = windows[i].x0; x < windows[i].x1; ++x)
+          of[static_cast<size_t>(y * width + x)].push_back(static_cast<int32_t>(i));
+    covering_begin = {0};
+    for (const auto& list : of) {
+      covering.insert(covering.end(), list.begin(), list.end());
+      covering_begin.push_back(static_cast<int32_t>(covering.size()));
+    }
   }
-  float* pixel(float* base, int64_t n, int64_t y, int64_t x) const {
+
+  std::span<const int32_t> covering_of(int64_t pixel) const {
+    const auto p = static_cast<size_t>(pixel);
+    return {covering.begin() + covering_begin[p], covering.begin() + covering_begin[p + 1]};
+  }
+
+  template <class T>
+  T* pixel(T* base, int64_t n, int64_t y, int64_t x) const {
     return base + ((n * height + y) * width + x) * channels;
   }
 };
@@ -74,32 +92,62 @@ Geometry adaptive(const Shape& src, const Shape& dst) {
   return g;
 }
 
-LIMBIC_MULTIVERSION void update_max(const float* __restrict x, float* __restrict best,
+template <class T>
+LIMBIC_MULTIVERSION void update_max(const T* __restrict x, T* __restrict best,
                                     int32_t* __restrict where, int32_t position, int64_t n) {
   for (int64_t c = 0; c < n; ++c) {
-    const bool larger = x[c] > best[c];
+    const bool larger = to_f32(x[c]) > to_f32(best[c]);
     best[c] = larger ? x[c] : best[c];
     where[c] = larger ? position : where[c];
   }
 }
 
-LIMBIC_MULTIVERSION void update_max(const float* __restrict x, float* __restrict best, int64_t n) {
-  for (int64_t c = 0; c < n; ++c) best[c] = x[c] > best[c] ? x[c] : best[c];
+template <class T>
+LIMBIC_MULTIVERSION void update_max(const T* __restrict x, T* __restrict best, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) best[c] = to_f32(x[c]) > to_f32(best[c]) ? x[c] : best[c];
 }
 
-LIMBIC_MULTIVERSION void accumulate(const float* __restrict x, float* __restrict y, float scale,
+template <class T>
+LIMBIC_MULTIVERSION void accumulate(const T* __restrict x, float* __restrict y, float scale,
                                     int64_t n) {
-  for (int64_t c = 0; c < n; ++c) y[c] += scale * x[c];
+  for (int64_t c = 0; c < n; ++c) y[c] += scale * to_f32(x[c]);
 }
 
-LIMBIC_MULTIVERSION void multiply(float* y, float scale, int64_t n) {
-  for (int64_t c = 0; c < n; ++c) y[c] *= scale;
+// y += dy where the window's largest element was this one.
+template <class T>
+LIMBIC_MULTIVERSION void accumulate_where(const T* __restrict dy, const int32_t* __restrict where,
+                                          int32_t position, float* __restrict y, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) y[c] += where[c] == position ? to_f32(dy[c]) : 0.0f;
 }
 
+template <class T>
+LIMBIC_MULTIVERSION void scale_to(const float* __restrict x, T* __restrict y, float scale,
+                                  int64_t n) {
+  for (int64_t c = 0; c < n; ++c) y[c] = from_f32<T>(x[c] * scale);
+}
+
+// Channels summed at once, in f32 on the stack.
+constexpr int64_t channel_block = 512;
+
+// sum(c0, n, acc) fills acc[0..n) for the channels from c0 on; they are written to out, scaled.
+template <class T, class Sum>
+void write_sums(T* out, int64_t channels, float scale, const Sum& sum) {
+  float acc[channel_block];
+  for (int64_t c = 0; c < channels; c += channel_block) {
+    const int64_t n = std::min(channel_block, channels - c);
+    std::fill(acc, acc + n, 0.0f);
+    sum(c, n, acc);
+    scale_to(acc, out + c, scale, n);
+  }
+}
+
+template <class T>
 class MaxPoolKernel : public Kernel {
  public:
   MaxPoolKernel(Geometry g, KernelBuilder& b) : g_(std::move(g)) {
-    if (b.gradients) where_ = b.saved(onednn::bytes(count(b.dst_shape) * 4));
+    if (!b.gradients) return;
+    where_ = b.saved(onednn::bytes(count(b.dst_shape) * 4));
+    g_.find_covering();
   }
   void forward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
@@ -107,15 +155,15 @@ class MaxPoolKernel : public Kernel {
     parallel_for(g_.images * outputs, [&](int64_t i) {
       const int64_t n = i / outputs;
       const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
-      float* out = b.dst.f32() + i * g_.channels;
+      T* out = b.dst.as<T>() + i * g_.channels;
       int32_t* at = where ? where + i * g_.channels : nullptr;
       const auto first = static_cast<int32_t>(w.y0 * g_.width + w.x0);
-      std::memcpy(out, g_.pixel(b.src[0].f32(), n, w.y0, w.x0),
-                  static_cast<size_t>(g_.channels) * sizeof(float));
+      std::memcpy(out, g_.pixel(b.src[0].as<T>(), n, w.y0, w.x0),
+                  static_cast<size_t>(g_.channels) * sizeof(T));
       if (where) std::fill(at, at + g_.channels, first);
       for (int64_t y = w.y0; y < w.y1; ++y)
         for (int64_t x = w.x0; x < w.x1; ++x) {
-          const float* in = g_.pixel(b.src[0].f32(), n, y, x);
+          const T* in = g_.pixel(b.src[0].as<T>(), n, y, x);
           if (where)
             update_max(in, out, at, static_cast<int32_t>(y * g_.width + x), g_.channels);
           else
@@ -126,12 +174,17 @@ class MaxPoolKernel : public Kernel {
   void backward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
     const auto* where = b.extra[static_cast<size_t>(where_)].as<int32_t>();
-    parallel_for(g_.images, [&](int64_t n) {
-      float* dx = g_.pixel(b.diff_src[0].f32(), n, 0, 0);
-      std::fill(dx, dx + g_.height * g_.width * g_.channels, 0.0f);
-      for (int64_t i = n * outputs; i < (n + 1) * outputs; ++i)
-        for (int64_t c = 0; c < g_.channels; ++c)
-          dx[where[i * g_.channels + c] * g_.channels + c] += b.diff_dst.f32()[i * g_.channels + c];
+    const int64_t pixels = g_.height * g_.width;
+    parallel_for(g_.images * pixels, [&](int64_t i) {
+      const int64_t n = i / pixels, p = i % pixels;
+      write_sums(b.diff_src[0].as<T>() + i * g_.channels, g_.channels, 1.0f,
+                 [&](int64_t c, int64_t width, float* acc) {
+                   for (int32_t w : g_.covering_of(p)) {
+                     const int64_t o = (n * outputs + w) * g_.channels + c;
+                     accumulate_where(b.diff_dst.as<T>() + o, where + o, static_cast<int32_t>(p),
+                                      acc, width);
+                   }
+                 });
     });
   }
   bool backward_reads_src() const override { return false; }
@@ -141,34 +194,37 @@ class MaxPoolKernel : public Kernel {
   int where_ = -1;
 };
 
+// From elements of type From to To: a global pool's (N,C) output is f32.
+template <class From, class To>
 class AveragePoolKernel : public Kernel {
  public:
-  explicit AveragePoolKernel(Geometry g) : g_(std::move(g)) {}
+  AveragePoolKernel(Geometry g, const KernelBuilder& b) : g_(std::move(g)) {
+    if (b.gradients) g_.find_covering();
+  }
   void forward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
     parallel_for(g_.images * outputs, [&](int64_t i) {
-      const int64_t n = i / outputs;
       const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
-      float* out = b.dst.f32() + i * g_.channels;
-      std::fill(out, out + g_.channels, 0.0f);
-      for (int64_t y = w.y0; y < w.y1; ++y)
-        for (int64_t x = w.x0; x < w.x1; ++x)
-          accumulate(g_.pixel(b.src[0].f32(), n, y, x), out, 1.0f, g_.channels);
-      multiply(out, 1 / w.divisor, g_.channels);
+      write_sums(b.dst.as<To>() + i * g_.channels, g_.channels, 1 / w.divisor,
+                 [&](int64_t c, int64_t width, float* acc) {
+                   for (int64_t y = w.y0; y < w.y1; ++y)
+                     for (int64_t x = w.x0; x < w.x1; ++x)
+                       accumulate(g_.pixel(b.src[0].as<From>(), i / outputs, y, x) + c, acc, 1.0f,
+                                  width);
+                 });
     });
   }
   void backward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
-    parallel_for(g_.images, [&](int64_t n) {
-      float* dx = g_.pixel(b.diff_src[0].f32(), n, 0, 0);
-      std::fill(dx, dx + g_.height * g_.width * g_.channels, 0.0f);
-      for (int64_t o = 0; o < outputs; ++o) {
-        const Window& w = g_.windows[static_cast<size_t>(o)];
-        const float* dy = b.diff_dst.f32() + (n * outputs + o) * g_.channels;
-        for (int64_t y = w.y0; y < w.y1; ++y)
-          for (int64_t x = w.x0; x < w.x1; ++x)
-            accumulate(dy, dx + (y * g_.width + x) * g_.channels, 1 / w.divisor, g_.channels);
-      }
+    const int64_t pixels = g_.height * g_.width;
+    parallel_for(g_.images * pixels, [&](int64_t i) {
+      const int64_t n = i / pixels;
+      write_sums(b.diff_src[0].as<From>() + i * g_.channels, g_.channels, 1.0f,
+                 [&](int64_t c, int64_t width, float* acc) {
+                   for (int32_t w : g_.covering_of(i % pixels))
+                     accumulate(b.diff_dst.as<To>() + (n * outputs + w) * g_.channels + c, acc,
+                                1 / g_.windows[static_cast<size_t>(w)].divisor, width);
+                 });
     });
   }
   bool backward_reads_src() const override { return false; }
@@ -176,6 +232,14 @@ class AveragePoolKernel : public Kernel {
  private:
   Geometry g_;
 };
+
+std::unique_ptr<Kernel> average_pool(Geometry g, const KernelBuilder& b) {
+  return with_element(b.src_dtypes[0], [&]<class From>(From) {
+    return with_element(b.dtype, [&]<class To>(To) -> std::unique_ptr<Kernel> {
+      return std::make_unique<AveragePoolKernel<From, To>>(std::move(g), b);
+    });
+  });
+}
 
 void require_image(const Shape& src) {
   require(src.size() == 4, "expected src (N,C,H,W), got ", to_string(src));
@@ -205,8 +269,8 @@ Shape Pool2d::infer(std::span<const Shape> src) const {
 
 std::unique_ptr<Kernel> Pool2d::compile(KernelBuilder& builder) const {
   Geometry g = sliding(builder.src_shapes[0], builder.dst_shape, options_);
-  if (kind_ == Kind::max) return std::make_unique<MaxPoolKernel>(std::move(g), builder);
-  return std::make_unique<AveragePoolKernel>(std::move(g));
+  if (kind_ == Kind::max) return make_kernel<MaxPoolKernel>(builder.dtype, std::move(g), builder);
+  return average_pool(std::move(g), builder);
 }
 
 Shape AdaptiveAvgPool2d::infer(std::span<const Shape> src) const {
@@ -215,7 +279,7 @@ Shape AdaptiveAvgPool2d::infer(std::span<const Shape> src) const {
 }
 
 std::unique_ptr<Kernel> AdaptiveAvgPool2d::compile(KernelBuilder& builder) const {
-  return std::make_unique<AveragePoolKernel>(adaptive(builder.src_shapes[0], builder.dst_shape));
+  return average_pool(adaptive(builder.src_shapes[0], builder.dst_shape), builder);
 }
 
 Shape GlobalAvgPool::infer(std::span<const Shape> src) const {
@@ -224,7 +288,7 @@ Shape GlobalAvgPool::infer(std::span<const Shape> src) const {
 }
 
 std::unique_ptr<Kernel> GlobalAvgPool::compile(KernelBuilder& builder) const {
-  return std::make_unique<AveragePoolKernel>(adaptive(builder.src_shapes[0], builder.dst_shape));
+  return average_pool(adaptive(builder.src_shapes[0], builder.dst_shape), builder);
 }
 
 Value max_pool2d(Value src, const Pool2dOptions& options) {

@@ -2,35 +2,41 @@
 
 #include "nn/core/parallel.h"
 #include "nn/core/simd.h"
-#include "nn/kernel.h"
+#include "nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {
 
-LIMBIC_MULTIVERSION void clamp(const float* x, float* y, float cap, int64_t n) {
+template <class T>
+LIMBIC_MULTIVERSION void clamp(const T* x, T* y, float cap, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
-    const float v = x[i] > 0 ? x[i] : 0.0f;
-    y[i] = v < cap ? v : cap;
+    const float v = to_f32(x[i]), positive = v > 0 ? v : 0.0f;
+    y[i] = from_f32<T>(positive < cap ? positive : cap);
   }
 }
 
-LIMBIC_MULTIVERSION void pass(const float* __restrict dy, const float* __restrict y,
-                              float* __restrict dx, float cap, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dx[i] = y[i] > 0 && y[i] < cap ? dy[i] : 0.0f;
+template <class T>
+LIMBIC_MULTIVERSION void pass(const T* __restrict dy, const T* __restrict y, T* __restrict dx,
+                              float cap, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float v = to_f32(y[i]);
+    dx[i] = from_f32<T>(v > 0 && v < cap ? to_f32(dy[i]) : 0.0f);
+  }
 }
 
+template <class T>
 class ReluKernel : public Kernel {
  public:
   ReluKernel(float cap, int64_t n) : cap_(cap), n_(n) {}
   void forward(const Buffers& b) const override {
     parallel_ranges(n_, [&](int64_t begin, int64_t end) {
-      clamp(b.src[0].f32() + begin, b.dst.f32() + begin, cap_, end - begin);
+      clamp(b.src[0].as<T>() + begin, b.dst.as<T>() + begin, cap_, end - begin);
     });
   }
   void backward(const Buffers& b) const override {
-    float* dx = b.diff_src[0].f32();
+    T* dx = b.diff_src[0].as<T>();
     parallel_ranges(n_, [&](int64_t begin, int64_t end) {
-      pass(b.diff_dst.f32() + begin, b.dst.f32() + begin, dx + begin, cap_, end - begin);
+      pass(b.diff_dst.as<T>() + begin, b.dst.as<T>() + begin, dx + begin, cap_, end - begin);
     });
   }
   bool backward_reads_src() const override { return false; }
@@ -54,7 +60,7 @@ Value append_relu(Value src, float cap) {
 }  // namespace
 
 std::unique_ptr<Kernel> Relu::compile(KernelBuilder& builder) const {
-  return std::make_unique<ReluKernel>(cap_, count(builder.dst_shape));
+  return make_kernel<ReluKernel>(builder.dtype, cap_, count(builder.dst_shape));
 }
 
 Value relu(Value src) { return append_relu(src, std::numeric_limits<float>::infinity()); }

@@ -1,9 +1,10 @@
 #include "nn/ops/reshape.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "nn/core/parallel.h"
-#include "nn/kernel.h"
+#include "nn/ops/elementwise.h"
 
 namespace limbic {
 
@@ -21,30 +22,34 @@ Shape StridedSlicePad::infer(std::span<const Shape> src) const {
 
 namespace {
 
+template <class T>
 class FlattenKernel : public Kernel {
  public:
   explicit FlattenKernel(const Shape& src)
       : images_(src[0]), channels_(src[1]), positions_(count(src) / src[0] / src[1]) {}
   void forward(const Buffers& b) const override {
-    transpose(b.src[0].f32(), b.dst.f32(), positions_, channels_);
+    transpose(b.src[0].as<T>(), b.dst.f32(), positions_, channels_);
   }
   void backward(const Buffers& b) const override {
-    transpose(b.diff_dst.f32(), b.diff_src[0].f32(), channels_, positions_);
+    transpose(b.diff_dst.f32(), b.diff_src[0].as<T>(), channels_, positions_);
   }
   bool backward_reads_src() const override { return false; }
 
  private:
   // Each image's (rows, columns) matrix to (columns, rows).
-  void transpose(const float* in, float* out, int64_t rows, int64_t columns) const {
+  template <class From, class To>
+  void transpose(const From* in, To* out, int64_t rows, int64_t columns) const {
     parallel_for(images_, [&](int64_t n) {
       const int64_t o = n * rows * columns;
       for (int64_t c = 0; c < columns; ++c)
-        for (int64_t r = 0; r < rows; ++r) out[o + c * rows + r] = in[o + r * columns + c];
+        for (int64_t r = 0; r < rows; ++r)
+          out[o + c * rows + r] = from_f32<To>(to_f32(in[o + r * columns + c]));
     });
   }
   int64_t images_, channels_, positions_;
 };
 
+template <class T>
 class SlicePadKernel : public Kernel {
  public:
   SlicePadKernel(const ShortcutOptions& options, const KernelBuilder& b)
@@ -52,21 +57,21 @@ class SlicePadKernel : public Kernel {
   void forward(const Buffers& b) const override {
     parallel_for(dst_[0] * dst_[2], [&](int64_t row) {
       for (int64_t x = 0; x < dst_[3]; ++x) {
-        float* out = b.dst.f32() + (row * dst_[3] + x) * dst_[1];
-        std::memset(out, 0, static_cast<size_t>(dst_[1]) * sizeof(float));
-        std::memcpy(out + options_.channels_before, source(b.src[0].f32(), row, x), bytes());
+        T* out = b.dst.as<T>() + (row * dst_[3] + x) * dst_[1];
+        std::fill(out, out + dst_[1], T{});
+        std::memcpy(out + options_.channels_before, source(b.src[0].as<T>(), row, x), bytes());
       }
     });
   }
   void backward(const Buffers& b) const override {
-    float* dx = b.diff_src[0].f32();
+    T* dx = b.diff_src[0].as<T>();
     parallel_for(src_[0], [&](int64_t n) {
       const int64_t per_image = src_[1] * src_[2] * src_[3];
-      std::memset(dx + n * per_image, 0, static_cast<size_t>(per_image) * sizeof(float));
+      std::fill(dx + n * per_image, dx + (n + 1) * per_image, T{});
       for (int64_t row = n * dst_[2]; row < (n + 1) * dst_[2]; ++row)
         for (int64_t x = 0; x < dst_[3]; ++x)
           std::memcpy(source(dx, row, x),
-                      b.diff_dst.f32() + (row * dst_[3] + x) * dst_[1] + options_.channels_before,
+                      b.diff_dst.as<T>() + (row * dst_[3] + x) * dst_[1] + options_.channels_before,
                       bytes());
     });
   }
@@ -74,11 +79,11 @@ class SlicePadKernel : public Kernel {
 
  private:
   // Pixel of src that output row `row` (image and line in one) and column x read.
-  float* source(float* base, int64_t row, int64_t x) const {
+  T* source(T* base, int64_t row, int64_t x) const {
     const int64_t n = row / dst_[2], y = row % dst_[2] * options_.stride.h;
     return base + ((n * src_[2] + y) * src_[3] + x * options_.stride.w) * src_[1];
   }
-  size_t bytes() const { return static_cast<size_t>(src_[1]) * sizeof(float); }
+  size_t bytes() const { return static_cast<size_t>(src_[1]) * sizeof(T); }
 
   ShortcutOptions options_;
   Shape src_, dst_;
@@ -87,11 +92,11 @@ class SlicePadKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> Flatten::compile(KernelBuilder& builder) const {
-  return std::make_unique<FlattenKernel>(builder.src_shapes[0]);
+  return make_kernel<FlattenKernel>(builder.src_dtypes[0], builder.src_shapes[0]);
 }
 
 std::unique_ptr<Kernel> StridedSlicePad::compile(KernelBuilder& builder) const {
-  return std::make_unique<SlicePadKernel>(options_, builder);
+  return make_kernel<SlicePadKernel>(builder.dtype, options_, builder);
 }
 
 Value flatten(Value src) {

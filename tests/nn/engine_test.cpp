@@ -353,9 +353,8 @@ struct Step {
     plan.run(images);
     plan.read_output("logits", logits);
     softmax_cross_entropy(logits, labels, diff);
-    plan.backward(diff);
-    if (accumulate) sgd.accumulate();
-    sgd.step(1e-4);
+    if (accumulate) sgd.accumulate(diff);
+    sgd.step(diff, 1e-4);
   }
 };
 

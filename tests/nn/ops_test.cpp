@@ -3,6 +3,7 @@
 #include <set>
 
 #include "models/blocks.h"
+#include "nn/core/processor.h"
 #include "nn/ops/add.h"
 #include "nn/ops/concat.h"
 #include "nn/ops/dropout.h"
@@ -155,6 +156,13 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
       CHECK(errors.gradient < 1e-5);
       CHECK(errors.statistics < 1e-6);
     }
+    if (!has_bf16_instructions()) continue;
+    CAPTURE(c.name);
+    const GradientErrors errors = check_gradient(c, true, DType::bf16, 60);
+    CAPTURE(errors.worst);
+    CHECK(errors.output < 1e-2);
+    CHECK(errors.gradient < 3e-2);
+    CHECK(errors.statistics < 3e-3);
   }
   std::string list;
   for (const auto& type : covered) list += (list.empty() ? "" : " ") + type;

@@ -1,0 +1,28 @@
+#pragma once
+#include <bit>
+#include <cstdint>
+
+namespace limbic {
+
+/// The upper half of an f32: 8 bits of exponent, 7 of mantissa, for storage only. Arithmetic is
+/// done in f32; plain loops over `to_f32` and `from_f32` are vectorised by the compiler.
+struct BFloat16 {
+  uint16_t bits = 0;
+};
+
+inline float to_f32(float x) { return x; }
+inline float to_f32(BFloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
+
+/// Rounds to the nearest, ties to even, as the processor's conversion does. (A NaN stays one unless
+/// all its upper mantissa bits are set, which arithmetic never makes.)
+template <class T>
+inline T from_f32(float x) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return x;
+  } else {
+    const auto bits = std::bit_cast<uint32_t>(x);
+    return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+  }
+}
+
+}  // namespace limbic

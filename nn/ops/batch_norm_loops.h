@@ -1,0 +1,88 @@
+#pragma once
+// The loops of batch norm over rows (pixels) and columns (channels), for f32 and bf16 elements.
+#include <cstdint>
+
+#include "nn/core/bfloat16.h"
+#include "nn/core/parallel.h"
+
+namespace limbic {
+
+/// Two f64 sums for each column, and three f32 values a column that are free to use.
+struct Reduction {
+  double *first, *second;
+  float* scratch;
+};
+
+/// Memory of a reduction by `team` threads, reduction_bytes(team, columns) of it.
+struct ReductionMemory {
+  void* data;
+  int64_t team;
+};
+int64_t reduction_bytes(int64_t team, int64_t columns);
+
+namespace detail {
+struct Partials {
+  double* of_thread(int64_t t) const { return partial + 2 * t * columns; }
+  float* scratch_of(int64_t t) const { return scratch + 2 * t * columns; }
+  Reduction add_up() const;
+  int64_t team, columns;
+  double *partial, *total;
+  float* scratch;
+};
+Partials prepare(const ReductionMemory& memory, int64_t columns);
+}  // namespace detail
+
+/// Runs body(begin, end, 2 * columns of f32 scratch, first, second) over one range of rows a thread
+/// and adds the ranges up in order: the result depends on the number of threads, not their timing.
+template <class Body>
+Reduction reduce(const ReductionMemory& memory, int64_t rows, int64_t columns, const Body& body) {
+  const detail::Partials p = detail::prepare(memory, columns);
+  parallel_for(p.team, [&](int64_t t) {
+    double* own = p.of_thread(t);
+    body(rows * t / p.team, rows * (t + 1) / p.team, p.scratch_of(t), own, own + columns);
+  });
+  return p.add_up();
+}
+
+/// Mean (first) and biased variance (second) of each column.
+template <class T>
+Reduction batch_moments(const T* x, int64_t rows, int64_t columns, const ReductionMemory& memory);
+
+template <class T>
+struct Rows {
+  const T* x;    ///< x_pitch elements from row to row.
+  const T* add;  ///< As y; or null.
+  T* y;          ///< y_pitch elements from row to row.
+  int64_t x_pitch, y_pitch, rows, columns;
+};
+struct Affine {
+  const float *mean, *scale, *bias;
+};
+/// y = (x - mean) * scale + bias + add, then ReLU. Subtracting the mean first costs nothing beside
+/// the memory traffic and loses no digits where the mean is large. y may be x.
+template <class T>
+void normalise(const Rows<T>& r, const Affine& a, bool relu);
+
+template <class T>
+struct GradientRows {
+  const T* dy;
+  const T* y;  ///< dy counts only where y > 0; or null.
+  const T* x;
+  int64_t x_pitch, y_pitch, rows, columns;
+};
+/// sums += sum(dy), products += sum(dy (x - mean)).
+template <class T>
+void add_gradient_sums(const GradientRows<T>& g, const float* mean, float* scratch, double* sums,
+                       double* products);
+
+struct InputGradient {
+  const float *mean, *a, *slope, *constant;
+};
+/// dx (pitch x_pitch) = a dy + slope (x - mean) + constant, or added to dx.
+template <class T>
+void input_gradient(const GradientRows<T>& g, const InputGradient& k, T* dx, bool add);
+/// dz (pitch y_pitch) = dy, or added to dz.
+template <class T>
+void mask_gradient(const GradientRows<T>& g, T* dz, bool add);
+
+}  // namespace limbic
