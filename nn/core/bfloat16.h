@@ -5,18 +5,21 @@
 namespace limbic {
 
 /// The upper half of an f32: 8 bits of exponent, 7 of mantissa, for storage only. Arithmetic is
-/// done in f32; plain loops over `to_f32` and `from_f32` are vectorised by the compiler.
+/// done in f32; plain loops over `to_f32` and `from_f32` are vectorised by the compiler, as long as
+/// it inlines both, whatever instruction set the loop is compiled for.
 struct BFloat16 {
   uint16_t bits = 0;
 };
 
-inline float to_f32(float x) { return x; }
-inline float to_f32(BFloat16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
+[[gnu::always_inline]] inline float to_f32(float x) { return x; }
+[[gnu::always_inline]] inline float to_f32(BFloat16 x) {
+  return std::bit_cast<float>(uint32_t{x.bits} << 16);
+}
 
 /// Rounds to the nearest, ties to even, as the processor's conversion does. (A NaN stays one unless
 /// all its upper mantissa bits are set, which arithmetic never makes.)
 template <class T>
-inline T from_f32(float x) {
+[[gnu::always_inline]] inline T from_f32(float x) {
   if constexpr (sizeof(T) == sizeof(float)) {
     return x;
   } else {

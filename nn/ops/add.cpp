@@ -15,6 +15,7 @@ namespace {
 
 template <class T>
 LIMBIC_MULTIVERSION void sum(const T* a, const T* b, T* y, int64_t n) {
+  LIMBIC_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) y[i] = from_f32<T>(to_f32(a[i]) + to_f32(b[i]));
 }
 

@@ -35,7 +35,7 @@ std::vector<ParameterSpec> BatchNorm::parameters() const {
 namespace {
 
 // Rows worked on at once: few enough that they stay in the cache while piece after piece is read.
-constexpr int64_t block_rows = 32;
+constexpr int64_t block_rows = 16;
 
 template <class T>
 class BatchNormKernel : public Kernel {

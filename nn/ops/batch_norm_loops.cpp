@@ -21,11 +21,12 @@ LIMBIC_MULTIVERSION void add_moments(const T* __restrict x, const T* __restrict 
     const int64_t end = std::min(rows, begin + block_rows);
     for (int64_t c = 0; c < columns; ++c) s[c] = q[c] = 0;
     for (int64_t r = begin; r < end; ++r)
-      for (int64_t c = 0; c < columns; ++c) {
-        const float d = to_f32(x[r * columns + c]) - to_f32(shift[c]);
-        s[c] += d;
-        q[c] += d * d;
-      }
+      for_columns(
+          columns, [&](int64_t c) __attribute__((always_inline)) {
+            const float d = to_f32(x[r * columns + c]) - to_f32(shift[c]);
+            s[c] += d;
+            q[c] += d * d;
+          });
     for (int64_t c = 0; c < columns; ++c) {
       sums[c] += static_cast<double>(s[c]);
       squares[c] += static_cast<double>(q[c]);
@@ -41,11 +42,13 @@ LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
   for (int64_t row = 0; row < rows; ++row) {
     const T* in = x + row * x_pitch;  // may be out itself
     T* out = y + row * y_pitch;
-    for (int64_t c = 0; c < columns; ++c) {
-      float v = (to_f32(in[c]) - mean[c]) * scale[c] + bias[c];
-      if constexpr (add) v += to_f32(z[row * y_pitch + c]);
-      out[c] = from_f32<T>(relu && v < 0 ? 0.0f : v);
-    }
+    const T* __restrict other = add ? z + row * y_pitch : nullptr;
+    for_columns(
+        columns, [&](int64_t c) __attribute__((always_inline)) {
+          float v = (to_f32(in[c]) - mean[c]) * scale[c] + bias[c];
+          if constexpr (add) v += to_f32(other[c]);
+          out[c] = from_f32<T>(relu && v < 0 ? 0.0f : v);
+        });
   }
 }
 
@@ -60,12 +63,13 @@ LIMBIC_MULTIVERSION void gradient_sums(const T* __restrict dy, const T* __restri
     const int64_t end = std::min(rows, begin + block_rows);
     for (int64_t c = 0; c < columns; ++c) s[c] = p[c] = 0;
     for (int64_t r = begin; r < end; ++r)
-      for (int64_t c = 0; c < columns; ++c) {
-        float d = to_f32(dy[r * y_pitch + c]);
-        if constexpr (relu) d = to_f32(y[r * y_pitch + c]) > 0 ? d : 0.0f;
-        s[c] += d;
-        p[c] += d * (to_f32(x[r * x_pitch + c]) - mean[c]);
-      }
+      for_columns(
+          columns, [&](int64_t c) __attribute__((always_inline)) {
+            float d = to_f32(dy[r * y_pitch + c]);
+            if constexpr (relu) d = to_f32(y[r * y_pitch + c]) > 0 ? d : 0.0f;
+            s[c] += d;
+            p[c] += d * (to_f32(x[r * x_pitch + c]) - mean[c]);
+          });
     for (int64_t c = 0; c < columns; ++c) {
       sums[c] += static_cast<double>(s[c]);
       products[c] += static_cast<double>(p[c]);
@@ -80,13 +84,14 @@ LIMBIC_MULTIVERSION void input_gradient_rows(
     const float* __restrict constant, const GradientRows<T>& g) {
   const int64_t rows = g.rows, columns = g.columns, x_pitch = g.x_pitch, y_pitch = g.y_pitch;
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c) {
-      float d = to_f32(dy[r * y_pitch + c]);
-      if constexpr (relu) d = to_f32(y[r * y_pitch + c]) > 0 ? d : 0.0f;
-      float v = a[c] * d + slope[c] * (to_f32(x[r * x_pitch + c]) - mean[c]) + constant[c];
-      if constexpr (add) v += to_f32(dx[r * x_pitch + c]);
-      dx[r * x_pitch + c] = from_f32<T>(v);
-    }
+    for_columns(
+        columns, [&](int64_t c) __attribute__((always_inline)) {
+          float d = to_f32(dy[r * y_pitch + c]);
+          if constexpr (relu) d = to_f32(y[r * y_pitch + c]) > 0 ? d : 0.0f;
+          float v = a[c] * d + slope[c] * (to_f32(x[r * x_pitch + c]) - mean[c]) + constant[c];
+          if constexpr (add) v += to_f32(dx[r * x_pitch + c]);
+          dx[r * x_pitch + c] = from_f32<T>(v);
+        });
 }
 
 template <class T>

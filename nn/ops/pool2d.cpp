@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "nn/core/parallel.h"
 #include "nn/core/simd.h"
@@ -92,19 +93,23 @@ Geometry adaptive(const Shape& src, const Shape& dst) {
   return g;
 }
 
+// Takes over x where it is larger, and the window's element it is.
 template <class T>
-LIMBIC_MULTIVERSION void update_max(const T* __restrict x, T* __restrict best,
-                                    int32_t* __restrict where, int32_t position, int64_t n) {
+LIMBIC_MULTIVERSION void update_max(const T* __restrict x, float* __restrict best,
+                                    int32_t* __restrict where, int32_t element, int64_t n) {
   for (int64_t c = 0; c < n; ++c) {
-    const bool larger = to_f32(x[c]) > to_f32(best[c]);
-    best[c] = larger ? x[c] : best[c];
-    where[c] = larger ? position : where[c];
+    const float v = to_f32(x[c]);
+    where[c] = v > best[c] ? element : where[c];
+    best[c] = v > best[c] ? v : best[c];
   }
 }
 
 template <class T>
-LIMBIC_MULTIVERSION void update_max(const T* __restrict x, T* __restrict best, int64_t n) {
-  for (int64_t c = 0; c < n; ++c) best[c] = to_f32(x[c]) > to_f32(best[c]) ? x[c] : best[c];
+LIMBIC_MULTIVERSION void update_max(const T* __restrict x, float* __restrict best, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) {
+    const float v = to_f32(x[c]);
+    best[c] = v > best[c] ? v : best[c];
+  }
 }
 
 template <class T>
@@ -115,9 +120,14 @@ LIMBIC_MULTIVERSION void accumulate(const T* __restrict x, float* __restrict y, 
 
 // y += dy where the window's largest element was this one.
 template <class T>
-LIMBIC_MULTIVERSION void accumulate_where(const T* __restrict dy, const int32_t* __restrict where,
-                                          int32_t position, float* __restrict y, int64_t n) {
-  for (int64_t c = 0; c < n; ++c) y[c] += where[c] == position ? to_f32(dy[c]) : 0.0f;
+LIMBIC_MULTIVERSION void accumulate_where(const T* __restrict dy, const uint16_t* __restrict where,
+                                          uint16_t element, float* __restrict y, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) y[c] += where[c] == element ? to_f32(dy[c]) : 0.0f;
+}
+
+LIMBIC_MULTIVERSION void narrow(const int32_t* __restrict from, uint16_t* __restrict to,
+                                int64_t n) {
+  for (int64_t c = 0; c < n; ++c) to[c] = static_cast<uint16_t>(from[c]);
 }
 
 template <class T>
@@ -146,43 +156,32 @@ class MaxPoolKernel : public Kernel {
  public:
   MaxPoolKernel(Geometry g, KernelBuilder& b) : g_(std::move(g)) {
     if (!b.gradients) return;
-    where_ = b.saved(onednn::bytes(count(b.dst_shape) * 4));
+    where_ = b.saved(onednn::bytes(count(b.dst_shape) * 2));
+    for (const Window& w : g_.windows)
+      require((w.y1 - w.y0) * (w.x1 - w.x0) <= 65536, "a pooling window of more than 65536 pixels");
     g_.find_covering();
   }
   void forward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
-    auto* where = where_ < 0 ? nullptr : b.extra[static_cast<size_t>(where_)].as<int32_t>();
     parallel_for(g_.images * outputs, [&](int64_t i) {
-      const int64_t n = i / outputs;
-      const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
-      T* out = b.dst.as<T>() + i * g_.channels;
-      int32_t* at = where ? where + i * g_.channels : nullptr;
-      const auto first = static_cast<int32_t>(w.y0 * g_.width + w.x0);
-      std::memcpy(out, g_.pixel(b.src[0].as<T>(), n, w.y0, w.x0),
-                  static_cast<size_t>(g_.channels) * sizeof(T));
-      if (where) std::fill(at, at + g_.channels, first);
-      for (int64_t y = w.y0; y < w.y1; ++y)
-        for (int64_t x = w.x0; x < w.x1; ++x) {
-          const T* in = g_.pixel(b.src[0].as<T>(), n, y, x);
-          if (where)
-            update_max(in, out, at, static_cast<int32_t>(y * g_.width + x), g_.channels);
-          else
-            update_max(in, out, g_.channels);
-        }
+      for (int64_t c = 0; c < g_.channels; c += channel_block)
+        pool(b, i / outputs, i % outputs, c, std::min(channel_block, g_.channels - c));
     });
   }
   void backward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
-    const auto* where = b.extra[static_cast<size_t>(where_)].as<int32_t>();
+    const auto* where = b.extra[static_cast<size_t>(where_)].template as<uint16_t>();
     const int64_t pixels = g_.height * g_.width;
     parallel_for(g_.images * pixels, [&](int64_t i) {
-      const int64_t n = i / pixels, p = i % pixels;
-      write_sums(b.diff_src[0].as<T>() + i * g_.channels, g_.channels, 1.0f,
+      const int64_t n = i / pixels, y = i % pixels / g_.width, x = i % g_.width;
+      write_sums(b.diff_src[0].template as<T>() + i * g_.channels, g_.channels, 1.0f,
                  [&](int64_t c, int64_t width, float* acc) {
-                   for (int32_t w : g_.covering_of(p)) {
-                     const int64_t o = (n * outputs + w) * g_.channels + c;
-                     accumulate_where(b.diff_dst.as<T>() + o, where + o, static_cast<int32_t>(p),
-                                      acc, width);
+                   for (int32_t k : g_.covering_of(i % pixels)) {
+                     const Window& w = g_.windows[static_cast<size_t>(k)];
+                     const int64_t o = (n * outputs + k) * g_.channels + c;
+                     const int64_t element = (y - w.y0) * (w.x1 - w.x0) + x - w.x0;
+                     accumulate_where(b.diff_dst.template as<T>() + o, where + o,
+                                      static_cast<uint16_t>(element), acc, width);
                    }
                  });
     });
@@ -190,6 +189,28 @@ class MaxPoolKernel : public Kernel {
   bool backward_reads_src() const override { return false; }
 
  private:
+  // Channels [c, c + width) of output o of image n.
+  void pool(const Buffers& b, int64_t n, int64_t o, int64_t c, int64_t width) const {
+    const Window& w = g_.windows[static_cast<size_t>(o)];
+    const int64_t at = (n * static_cast<int64_t>(g_.windows.size()) + o) * g_.channels + c;
+    float best[channel_block];
+    int32_t element[channel_block];
+    std::fill(best, best + width, -std::numeric_limits<float>::infinity());
+    std::fill(element, element + width, 0);
+    int32_t number = 0;
+    for (int64_t y = w.y0; y < w.y1; ++y)
+      for (int64_t x = w.x0; x < w.x1; ++x, ++number) {
+        const T* in = g_.pixel(b.src[0].template as<T>(), n, y, x) + c;
+        if (where_ >= 0)
+          update_max(in, best, element, number, width);
+        else
+          update_max(in, best, width);
+      }
+    scale_to(best, b.dst.template as<T>() + at, 1.0f, width);
+    if (where_ >= 0)
+      narrow(element, b.extra[static_cast<size_t>(where_)].template as<uint16_t>() + at, width);
+  }
+
   Geometry g_;
   int where_ = -1;
 };

@@ -9,6 +9,7 @@ namespace {
 
 template <class T>
 LIMBIC_MULTIVERSION void clamp(const T* x, T* y, float cap, int64_t n) {
+  LIMBIC_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) {
     const float v = to_f32(x[i]), positive = v > 0 ? v : 0.0f;
     y[i] = from_f32<T>(positive < cap ? positive : cap);

@@ -12,5 +12,9 @@ Graph fuse_norm_relu(const Graph& graph, const PlanOptions& options);
 /// Inference: conv2d -> [batch_norm] -> [add] -> [relu] becomes one convolution, the batch norm
 /// folded into its weights, the sum and ReLU done where it writes.
 Graph fuse_convolution(const Graph& graph, const PlanOptions& options);
+/// concat -> batch_norm becomes one kernel that gathers the pieces: a dense block never joins them.
+Graph dissolve_concat(const Graph& graph, const PlanOptions& options);
+/// Training: where several batch norms read a value, its mean and variance are computed once.
+Graph share_moments(const Graph& graph, const PlanOptions& options);
 
 }  // namespace limbic

@@ -16,21 +16,33 @@ std::optional<int> Uses::only_reader(int n) const {
   return readers(n)[0];
 }
 
-Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions) {
+Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions,
+              const std::vector<int>& vanishing, const std::map<int, Node>& inserted) {
   const auto& nodes = graph.nodes();
   std::vector<const Fusion*> ends(nodes.size(), nullptr);
   std::vector<bool> vanishes(nodes.size(), false);
+  for (int n : vanishing) vanishes[static_cast<size_t>(n)] = true;
   for (const Fusion& fusion : fusions) {
     for (int n : fusion.nodes) vanishes[static_cast<size_t>(n)] = true;
     ends[static_cast<size_t>(fusion.nodes.back())] = &fusion;
   }
   Graph out;
-  std::vector<int> moved(nodes.size(), -1);
+  std::vector<int> moved(nodes.size(), -1), after(nodes.size(), -1);
   for (size_t n = 0; n < nodes.size(); ++n) {
     if (vanishes[n] && !ends[n]) continue;
     Node node = ends[n] ? ends[n]->replacement : nodes[n];
-    for (int& s : node.src) s = moved[static_cast<size_t>(s)];
+    for (int& s : node.src) {
+      const bool is_inserted = s < 0;
+      const auto old = static_cast<size_t>(is_inserted ? inserted_after(s) : s);
+      s = is_inserted ? after[old] : moved[old];
+    }
     moved[n] = out.append_node(std::move(node), nodes[n].name);
+    const auto extra = inserted.find(static_cast<int>(n));
+    if (extra == inserted.end()) continue;
+    Node follower = extra->second;
+    follower.src = {moved[n]};
+    const std::string name = follower.name;
+    after[n] = out.append_node(std::move(follower), name);
   }
   for (const auto& [label, n] : graph.labels())
     if (moved[static_cast<size_t>(n)] >= 0)
@@ -39,8 +51,11 @@ Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions) {
 }
 
 Graph apply_passes(const Graph& graph, const PlanOptions& options) {
-  if (options.gradients || options.batch_statistics) return fuse_norm_relu(graph, options);
-  return fuse_norm_relu(fuse_convolution(graph, options), options);
+  const bool training = options.gradients || options.batch_statistics;
+  Graph g = training ? graph : fuse_convolution(graph, options);
+  g = fuse_norm_relu(g, options);
+  g = dissolve_concat(g, options);
+  return share_moments(g, options);
 }
 
 }  // namespace limbic

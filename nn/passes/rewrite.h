@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <optional>
 
 #include "nn/passes/passes.h"
@@ -25,7 +26,13 @@ struct Fusion {
   Node replacement;        ///< Its src are indices of the old graph.
 };
 
-Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions);
+/// In a replacement's src: the node that is inserted after node n of the old graph.
+inline int inserted_after(int n) { return -1 - n; }
+
+/// `vanishing` nodes go with no replacement (nobody reads them any more); each of `inserted` comes
+/// right after the old node that is its key, and reads it.
+Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions,
+              const std::vector<int>& vanishing = {}, const std::map<int, Node>& inserted = {});
 
 /// The op of node n as T, or null.
 template <class T>
