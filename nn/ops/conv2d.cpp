@@ -129,10 +129,15 @@ class Conv2dKernel : public Kernel {
   void backward(const Buffers& b) const override {
     if (backward_data_) {
       const Buffer& weights = reordered(b, data_reorder_, data_weights_);
-      onednn::execute(backward_data_, {{DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
+      const Buffer &diff_dst = dst_reorder_ ? extra(b, blocked_dst_) : b.diff_dst,
+                   &diff_src = dst_reorder_ ? extra(b, blocked_src_) : b.diff_src[0];
+      if (dst_reorder_) onednn::execute_reorder(dst_reorder_, b.diff_dst.memory, diff_dst.memory);
+      onednn::execute(backward_data_, {{DNNL_ARG_DIFF_DST, diff_dst.dnnl()},
                                        {DNNL_ARG_WEIGHTS, weights.dnnl()},
-                                       {DNNL_ARG_DIFF_SRC, b.diff_src[0].dnnl()},
+                                       {DNNL_ARG_DIFF_SRC, diff_src.dnnl()},
                                        {DNNL_ARG_SCRATCHPAD, extra(b, data_scratch_).dnnl()}});
+      if (dst_reorder_)
+        onednn::execute_reorder(src_reorder_, diff_src.memory, b.diff_src[0].memory);
     }
     if (backward_weights_) {
       const Buffer& diff = gradient_reorder_ ? extra(b, diff_weights_) : b.diff_packed[0];
@@ -192,7 +197,20 @@ class Conv2dKernel : public Kernel {
 
   void prepare_backward_data(KernelBuilder& b,
                              const dnnl::convolution_forward::primitive_desc& forward_desc) {
-    const auto desc = onednn::convolution_backward_data(shape_, forward_desc);
+    auto desc = onednn::convolution_backward_data(shape_, forward_desc);
+    // oneDNN 2.6's bf16 1x1 backward works on pairs of output channels and is wrong for an odd
+    // number of them unless their layout pads them.
+    if (b.dtype == DType::bf16 && op_.options().out_channels % 2 != 0) {
+      onednn::ConvolutionShape padded = shape_;
+      padded.src = onednn::any_layout(b.src_shapes[0], b.dtype);
+      padded.dst = onednn::any_layout(b.dst_shape, b.dtype);
+      desc =
+          onednn::convolution_backward_data(padded, onednn::convolution_forward(padded, true, {}));
+      dst_reorder_ = onednn::make_reorder(shape_.dst, desc.diff_dst_desc());
+      src_reorder_ = onednn::make_reorder(desc.diff_src_desc(), shape_.src);
+      blocked_dst_ = b.temporary(desc.diff_dst_desc(), true);
+      blocked_src_ = b.temporary(desc.diff_src_desc(), true);
+    }
     backward_data_ = onednn::make(desc);
     data_scratch_ = b.temporary(desc.scratchpad_desc(), true);
     if (desc.weights_desc() == master_) return;
@@ -220,9 +238,10 @@ class Conv2dKernel : public Kernel {
   Desc weights_, canonical_weight_;
   Desc master_;  // of the packed weight
   dnnl::primitive forward_, backward_data_, backward_weights_;
-  dnnl::primitive forward_reorder_, data_reorder_, gradient_reorder_;
+  dnnl::primitive forward_reorder_, data_reorder_, gradient_reorder_, dst_reorder_, src_reorder_;
   int forward_scratch_ = 0, data_scratch_ = 0, weights_scratch_ = 0;
   int forward_weights_ = 0, data_weights_ = 0, diff_weights_ = 0;
+  int blocked_dst_ = 0, blocked_src_ = 0;
   std::string implementation_;
 };
 

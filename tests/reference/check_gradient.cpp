@@ -31,6 +31,17 @@ Parameters randomised(const Graph& graph) {
   return parameters;
 }
 
+PlanOptions options_of(const GradientCase& c) {
+  PlanOptions options = PlanOptions::training(c.input);
+  options.batch_statistics = c.batch_statistics;
+  options.dropout = false;
+  options.input_gradient = true;
+  options.keep = {"out"};
+  options.loss_at = "out";
+  options.frozen = c.frozen;
+  return options;
+}
+
 struct Sampled {
   std::vector<double> fast, twin;
 };
@@ -47,28 +58,17 @@ double relative_error(std::span<const double> a, std::span<const double> b) {
   return std::sqrt(difference) / std::max(std::sqrt(norm), 1e-12);
 }
 
-GradientErrors check_gradient(const GradientCase& c, bool fuse, DType dtype, int64_t samples) {
+GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples) {
   Graph graph;
   graph.label("out", c.build(graph));
   const int out_node = graph.find("out");
   const Parameters parameters = randomised(graph);
   Random random(3);
   Tensor input(c.input);
-  for (float& x : input.values()) {
-    x = static_cast<float>(random.normal());
-    // What bf16 would round away must not decide which element is the largest of a window.
-    if (dtype == DType::bf16) x = to_f32(from_f32<BFloat16>(x));
-  }
+  for (float& x : input.values()) x = static_cast<float>(random.normal());
 
-  PlanOptions options = PlanOptions::training(c.input);
-  options.batch_statistics = c.batch_statistics;
-  options.dropout = false;
-  options.input_gradient = true;
-  options.keep = {"out"};
-  options.loss_at = "out";
-  options.frozen = c.frozen;
+  PlanOptions options = options_of(c);
   options.fuse = fuse;
-  options.dtype = dtype;
   Plan plan(graph, parameters, options);
   plan.poison();
   plan.run(input);
@@ -127,6 +127,50 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, DType dtype, int
       errors.statistics =
           std::max(errors.statistics, relative_error(naive::from_tensor(parameter.value).values,
                                                      twin_parameters.at(name).values));
+  return errors;
+}
+
+GradientErrors compare_dtype(const GradientCase& c, DType dtype) {
+  Graph graph;
+  graph.label("out", c.build(graph));
+  const Parameters parameters = randomised(graph);
+  Random random(3);
+  Tensor input(c.input);
+  for (float& x : input.values())
+    x = to_f32(from_f32<BFloat16>(static_cast<float>(random.normal())));
+  std::vector<float> diff(static_cast<size_t>(count(graph.infer(c.input).back())));
+  for (float& d : diff) d = static_cast<float>(random.normal());
+
+  PlanOptions options = options_of(c);
+  Plan expected(graph, parameters, options);
+  options.dtype = dtype;
+  Plan plan(graph, parameters, options);
+  for (Plan* p : {&expected, &plan}) {
+    p->poison();
+    p->run(input);
+    p->backward(diff);
+  }
+  const auto error = [](const Tensor& a, const Tensor& b) {
+    return relative_error(naive::from_tensor(a).values, naive::from_tensor(b).values);
+  };
+  GradientErrors errors;
+  const auto gradient = [&](const std::string& name, double e) {
+    if (e < errors.gradient) return;
+    errors.gradient = e;
+    errors.worst = name;
+  };
+  errors.output = error(plan.output("out"), expected.output("out"));
+  gradient("input", error(plan.gradient("input"), expected.gradient("input")));
+  for (const PackedParameter& p : plan.program().packed())
+    if (p.trainable)
+      gradient(p.name, error(plan.parameter_gradient(p.name), expected.parameter_gradient(p.name)));
+  Parameters after = parameters.clone(), expected_after = parameters.clone();
+  plan.store(after);
+  expected.store(expected_after);
+  for (const auto& [name, parameter] : after)
+    if (name.find("running_") != std::string::npos)
+      errors.statistics =
+          std::max(errors.statistics, error(parameter.value, expected_after.at(name).value));
   return errors;
 }
 

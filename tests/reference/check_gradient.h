@@ -25,8 +25,11 @@ struct GradientErrors {
 /// twin's, and its gradient with respect to the input and every trainable parameter against central
 /// differences on the twin, over up to `samples` elements of each tensor. Everything that the fast
 /// op must write is filled with NaN before.
-GradientErrors check_gradient(const GradientCase& c, bool fuse, DType dtype = DType::f32,
-                              int64_t samples = 400);
+GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples = 400);
+
+/// The same case in another dtype, all elements, against the f32 plan: inputs are rounded to bf16
+/// before, so that both see the same largest element of a pooling window.
+GradientErrors compare_dtype(const GradientCase& c, DType dtype);
 
 /// ||a - b|| / ||b||.
 double relative_error(std::span<const double> a, std::span<const double> b);
