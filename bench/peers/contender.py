@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 
 import numpy as np
 
@@ -74,8 +75,53 @@ class Worker:
         self.process.wait()
 
 
-def command(contender, row, settings):
-    """How the worker of a contender is started."""
+class Photo:
+    """A program that classifies one photo; each run is a whole process, from start to exit."""
+
+    def __init__(self, command, after_imports):
+        self.command, self.after_imports = command, after_imports
+        self.ready, self.classes, self.peak_mb = {"versions": {}}, [], 0
+
+    def run(self):
+        begin = time.perf_counter()
+        process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment(), text=True)
+        text, errors = process.communicate()
+        ms = 1e3 * (time.perf_counter() - begin)
+        if process.returncode:
+            raise Unavailable((errors.strip().splitlines() or ["failed"])[-1])
+        said = dict(line.split() for line in text.splitlines())
+        self.classes = [float(said["resnet101"]), float(said["densenet201"])]
+        return float(said["after_imports_ms"]) if self.after_imports else ms
+
+    def output(self):
+        return np.array(self.classes, "<f4")
+
+    def memory(self):
+        return 0.0  # its peak is not asked for
+
+    def close(self):
+        pass
+
+
+def start(contender, row, settings):
+    """Starts what runs a contender; throws Unavailable."""
+    if row.mode == "photo":
+        return Photo(photo_command(contender, settings), contender.after_imports)
+    return Worker(worker_command(contender, row, settings))
+
+
+def photo_command(contender, settings):
+    if contender.engine != "limbic":
+        return [settings.python, os.path.join(HERE, "one_photo.py"), contender.engine,
+                settings.material, str(settings.threads)]
+    stem = settings.material + "/"
+    return [settings.build + "/bench/one_photo", str(settings.threads), stem + "photo.jpg",
+            "resnet101", stem + "resnet101.safetensors",
+            "densenet201", stem + "densenet201.safetensors"]
+
+
+def worker_command(contender, row, settings):
     common = ["--mode", row.mode, "--dtype", contender.dtype, "--threads", str(settings.threads)]
     if contender.engine == "limbic":
         return [settings.build + "/bench/network_worker", "--model", row.network,

@@ -22,14 +22,17 @@ import numpy as np
 
 import safetensors
 import table
-from contender import HERE, Unavailable, Worker, command
+import contender as contenders
+from contender import HERE, Unavailable
 from material import reference_file
 from rows import ROWS, Contender
 
 WARM_UP = 2
-# ||a-b|| / ||b|| of the logits, or of the first step's loss, against f64.
+# ||a-b|| / ||b|| of the logits, or of the first step's loss, against f64; a photo's classes
+# must be equal.
 LIMITS = {"infer": {"f32": 1e-4, "bf16": 5e-2, "int8": 3e-1},
-          "train": {"f32": 1e-4, "bf16": 1e-2}}
+          "train": {"f32": 1e-4, "bf16": 1e-2},
+          "photo": {"f32": 0}}
 MODULES = {"pytorch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino"}
 
 
@@ -63,7 +66,7 @@ def start(row, settings):
         try:
             if module and importlib.util.find_spec(module) is None:
                 raise Unavailable("not installed")
-            workers.append((contender, Worker(command(contender, row, settings))))
+            workers.append((contender, contenders.start(contender, row, settings)))
         except Unavailable as reason:
             notes.append("%s: %s" % (contender.label(), reason))
     return workers, notes
@@ -116,19 +119,12 @@ def measure(row, settings):
 
 
 def print_row(name, result):
-    print("%s  (%s)" % (name, result["processor"]))
-    ours = next((e for e in result["entries"] if e["engine"] == "limbic"), None)
+    print(name)
+    ours = table.ours_of(result)
     for entry in result["entries"]:
-        ratio = ""
-        if ours and entry is not ours:
-            ratio = "  %.2fx" % (entry["median_ms"] / ours["median_ms"])
-            if entry["goal"]:
-                ratio += " (goal %.2f)" % entry["goal"]
-            if result["mode"] == "train":
-                ratio += "  memory %.2f of it" % (ours["peak_mb"] / entry["peak_mb"])
-        print("  %-36s %8.1f ms  (%.1f to %.1f)  %6.0f MB  error %.1e%s" % (
-            entry["label"], entry["median_ms"], entry["min_ms"], entry["max_ms"], entry["peak_mb"],
-            entry["error"], ratio))
+        label, time, faster, memory, share, error = table.cells(entry, ours, result["mode"])
+        print("  %-40s %-30s %-13s %8s %-12s %s" % (label, time, faster, memory,
+                                                    share and share + " of it", error))
     for note in result["notes"]:
         print("  " + note)
     sys.stdout.flush()
@@ -143,7 +139,7 @@ def run_rows(rows, settings):
                        stderr=None if settings.verbose else subprocess.DEVNULL)
         result = measure(row, settings)
         print_row(row.name, result)
-        table.update(settings.results, row.name, result)
+        table.update(os.path.dirname(HERE), row.name, result, [r.name for r in ROWS])
         right &= all(e["error"] <= e["limit"] for e in result["entries"]
                      if e["engine"] == "limbic")
     return right
@@ -166,7 +162,6 @@ def main():
         parser.error("unknown rows: %s; known: %s" % (" ".join(unknown), " ".join(names)))
     settings.python = sys.executable
     settings.material = settings.build + "/bench-material"
-    settings.results = os.path.join(HERE, "..", "results.json")
     chosen = [row for row in ROWS if not settings.rows or row.name in settings.rows]
     return 0 if run_rows(chosen, settings) else 1
 

@@ -72,6 +72,8 @@ def serve_pytorch(o):
 
 def onnx_file(o):
     suffix = "-int8" if o.dtype == "int8" else ""
+    if suffix and o.engine == "openvino":
+        suffix += "-openvino"
     return "%s/%s-%d%s.onnx" % (o.material, o.network, o.batch_size, suffix)
 
 
