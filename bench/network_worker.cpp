@@ -100,8 +100,8 @@ void serve(const Options& o) {
   std::ofstream("/proc/self/clear_refs") << "5";  // the peak counts from here
   const double baseline_mb = resident_mb("VmRSS");
   Task task(o);
-  say("ready " + json({{"baseline_mb", baseline_mb},
-                       {"versions", {{"onednn", onednn::version()}}}}).dump());
+  say("ready " +
+      json({{"baseline_mb", baseline_mb}, {"versions", {{"onednn", onednn::version()}}}}).dump());
   for (std::string line; std::getline(std::cin, line);) {
     if (line == "run") {
       const double start = now();

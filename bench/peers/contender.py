@@ -28,8 +28,11 @@ class Worker:
 
     def __init__(self, command):
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.errors, env=environment(), text=True)
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=self.errors, env=environment(), text=True)
+        except OSError as error:
+            raise Unavailable(str(error)) from error
         word, _, text = self.read_line().partition(" ")
         if word != "ready":
             raise Unavailable("said %r instead of ready" % word)

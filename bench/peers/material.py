@@ -7,6 +7,7 @@ some batches, so that activations stay of order 1 and logits differ between pict
 are blurred noise, whose statistics vary in space as a photo's do.
 """
 import copy
+import hashlib
 import importlib.util
 import os
 import sys
@@ -147,24 +148,31 @@ def make_inputs(folder, network):
         safetensors.write(calibration, {"images": pictures(CALIBRATION, size, 1)})
 
 
+def stamp():
+    """What the files depend on: this program and the installed exporters."""
+    with open(__file__, "rb") as file:
+        parts = [hashlib.sha256(file.read()).hexdigest()]
+    return " ".join(parts + [m for m in ("onnxscript", "onnxruntime") if installed(m)])
+
+
 def make_photo(folder):
     """The photo, and the class that each network gives it in f64."""
     import torch
     import torchvision
     from one_photo import read_photo
 
-    if os.path.exists(reference_file(folder, "photo", 1)):
-        return
+    for network in PHOTO_NETWORKS:
+        make(folder, network)
     write_photo(folder + "/photo.jpg")
     image = torch.from_numpy(read_photo(folder + "/photo.jpg")).double()
     classes = []
     for network in PHOTO_NETWORKS:
-        make(folder, network)
         model = getattr(torchvision.models, network)()
         model.load_state_dict(torch.load("%s/%s.pth" % (folder, network), weights_only=True))
         with torch.no_grad():
             best = model.double().eval()(image)[0].topk(2)
-        print("%s: %.3f ahead of the next class" % (network, best.values[0] - best.values[1]))
+        ahead = float(best.values[0] - best.values[1])
+        assert ahead > 1e-3, "the photo's two best classes are too close: choose another seed"
         classes.append(float(best.indices[0]))
     safetensors.write(reference_file(folder, "photo", 1), {"photo": np.float32(classes)})
 
@@ -176,8 +184,7 @@ def make(folder, network):
         return make_photo(folder)
     make_inputs(folder, network)
     stem, size = "%s/%s" % (folder, network), image_size(network)
-    done = stem + ".done"
-    if os.path.exists(done):
+    if os.path.exists(stem + ".stamp") and open(stem + ".stamp").read() == stamp():
         return
     import torch
 
@@ -196,7 +203,8 @@ def make(folder, network):
     for batch in BATCHES[network]:
         safetensors.write(reference_file(folder, network, batch),
                           reference(pictures_file(folder, network, batch), model))
-    open(done, "w").close()
+    with open(stem + ".stamp", "w") as file:
+        file.write(stamp())
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def short(results):
              ("openvino", "OpenVINO"), ("torch", "PyTorch"))
     text = "%s; %s, %d threads; %s.\n\n" % (
         newest["date"], newest["processor"], newest["threads"],
-        ", ".join("%s %s" % (name, versions[key].split("-")[0])
+        ", ".join("%s %s" % (name, re.split("[-+]", versions[key])[0])
                   for key, name in known if key in versions))
     text += line(["", "Limbic", *PEERS.values()]) + line(["---"] + ["--:"] * 4)
     for row in rows:
