@@ -3,6 +3,7 @@
 #   make demo      install what is missing, build, run the whole pipeline, leave a report
 #   make test      install what is missing, build, run all tests
 #   make build     leaves build/limbic
+#   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make clang     compile everything with clang, warnings as errors
 #   make format    clang-format over the sources
@@ -12,7 +13,7 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test build asan clang format install clean dependencies
+.PHONY: demo test build bench asan clang format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
@@ -24,6 +25,9 @@ build: dependencies
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
 	@rm -f build.log
 	cmake --build --preset release
+
+bench: build
+	@scripts/bench.sh $(ROWS)
 
 asan: dependencies
 	cmake --preset asan

@@ -13,47 +13,14 @@ import time
 
 import numpy as np
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"))
+from cifar_resnet20 import ResNet20
+
 folder, threads = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2
 torch.set_num_threads(threads)
-
-
-class Block(nn.Module):
-    def __init__(self, width_in, width, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.stride, self.missing = stride, width - width_in
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        if self.missing:
-            x = F.pad(x[:, :, ::self.stride, ::self.stride],
-                      (0, 0, 0, 0, self.missing // 2, self.missing - self.missing // 2))
-        return F.relu(y + x)
-
-
-class ResNet20(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        blocks, width_in = [], 16
-        for width, stride in ((16, 1), (32, 2), (64, 2)):
-            for i in range(3):
-                blocks.append(Block(width_in, width, stride if i == 0 else 1))
-                width_in = width
-        self.blocks, self.linear = nn.Sequential(*blocks), nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = self.blocks(F.relu(self.bn1(self.conv1(x))))
-        return self.linear(x.mean((2, 3)))
-
-
 images, labels = [], []
 for c, name in enumerate(sorted(os.listdir(folder))):
     for f in sorted(os.listdir(os.path.join(folder, name))):

@@ -1,0 +1,146 @@
+// A network behind the protocol of bench/peers/protocol.py, so that bench/peers can run it beside
+// other frameworks:
+//   network_worker --model resnet101 --weights W.safetensors --input P.safetensors --mode train
+// P holds "images" (N,3,H,W) and "labels" (N).
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "models/models.h"
+#include "nn/core/clock.h"
+#include "nn/core/parallel.h"
+#include "nn/loss.h"
+#include "train/optimiser.h"
+#include "weights/load.h"
+#include "weights/safetensors.h"
+
+using namespace limbic;
+using nlohmann::json;
+
+namespace {
+
+struct Options {
+  std::string model, weights, input, mode = "infer", dtype = "f32";
+  int threads = 0;
+};
+
+// VmRSS (resident now) or VmHWM (its peak), in MB.
+double resident_mb(const std::string& field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(field + ":")) return std::stod(line.substr(field.size() + 1)) / 1024;
+  fail("no ", field, " in /proc/self/status");
+}
+
+/// What is run and timed: a forward pass, or a step of training as the other workers take it.
+class Task {
+ public:
+  explicit Task(const Options& o)
+      : training_(o.mode == "train"), model_(build_model(o.model, classes_of(o.weights))) {
+    const SafetensorsFile input = read_safetensors(o.input);
+    images_ = input.tensors.at("images").clone();
+    const auto labels = input.tensors.at("labels").values<int64_t>();
+    labels_.assign(labels.begin(), labels.end());
+    parameters_ = model_.graph.initialise(0);
+    {
+      const SafetensorsFile weights = read_safetensors(o.weights);
+      load_parameters(weights.tensors, parameters_, {.source = o.weights, .file = &weights.file});
+    }
+    PlanOptions options = training_ ? PlanOptions::training(images_.shape())
+                                    : PlanOptions::inference(images_.shape());
+    require(o.dtype == "f32", "Limbic does not compute in ", o.dtype, " yet");
+    plan_ = std::make_unique<Plan>(model_.graph, parameters_, options);
+    if (training_)
+      sgd_ = std::make_unique<Sgd>(*plan_, SgdOptions{.momentum = 0.9, .weight_decay = 1e-4});
+    logits_.resize(static_cast<size_t>(images_.dim(0) * model_.classes));
+    diff_.resize(logits_.size());
+  }
+
+  void run() {
+    plan_->run(images_);
+    plan_->read_output("logits", logits_);
+    if (!training_) return;
+    const double loss = softmax_cross_entropy(logits_, labels_, diff_);
+    if (runs_++ == 0) first_loss_ = static_cast<float>(loss);
+    plan_->backward(diff_);
+    sgd_->step(1e-3);
+  }
+
+  /// Logits, or the loss of the first step.
+  std::span<const float> output() const {
+    return training_ ? std::span(&first_loss_, 1) : std::span<const float>(logits_);
+  }
+
+ private:
+  static int64_t classes_of(const std::string& weights) {
+    const SafetensorsFile file = read_safetensors(weights);
+    for (const std::string name : {"fc.bias", "classifier.bias", "linear.bias"})
+      if (file.tensors.count(name)) return file.tensors.at(name).dim(0);
+    fail(weights, ": has no classifier");
+  }
+
+  bool training_;
+  Model model_;
+  Parameters parameters_;
+  Tensor images_;
+  std::vector<int64_t> labels_;
+  std::unique_ptr<Plan> plan_;
+  std::unique_ptr<Sgd> sgd_;
+  std::vector<float> logits_, diff_;
+  int64_t runs_ = 0;
+  float first_loss_ = 0;
+};
+
+void say(const std::string& line) { std::cout << line << std::endl; }
+
+void serve(const Options& o) {
+  set_threads(o.threads);
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak counts from here
+  const double baseline_mb = resident_mb("VmRSS");
+  Task task(o);
+  say("ready " +
+      json({{"baseline_mb", baseline_mb}, {"versions", {{"onednn", onednn::version()}}}}).dump());
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line == "run") {
+      const double start = now();
+      task.run();
+      say(json({{"ms", 1e3 * (now() - start)}}).dump());
+    } else if (line == "memory") {
+      say(json({{"peak_mb", resident_mb("VmHWM")}}).dump());
+    } else if (line.starts_with("output ")) {
+      const auto values = task.output();
+      std::ofstream file(line.substr(7), std::ios::binary);
+      file.write(reinterpret_cast<const char*>(values.data()),
+                 static_cast<std::streamsize>(values.size_bytes()));
+      require(file.good(), "cannot write ", line.substr(7));
+      file.close();
+      say("{}");
+    } else if (line == "quit") {
+      return;
+    } else {
+      fail("unknown request: ", line);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  Options o;
+  CLI::App app("A network behind the protocol of bench/peers/protocol.py");
+  app.add_option("--model", o.model, "architecture")->required();
+  app.add_option("--weights", o.weights, "checkpoint (.safetensors)")->required();
+  app.add_option("--input", o.input, "images and labels (.safetensors)")->required();
+  app.add_option("--mode", o.mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
+  app.add_option("--dtype", o.dtype, "f32, bf16 or int8")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  app.add_option("--threads", o.threads, "0: all cores that it may use");
+  CLI11_PARSE(app, argc, argv);
+  serve(o);
+  return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "network_worker: %s\n", e.what());
+  return 1;
+}

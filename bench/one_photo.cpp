@@ -1,0 +1,44 @@
+// One photo through several networks, the whole process being what is timed:
+//   one_photo THREADS PHOTO resnet101 R.safetensors densenet201 D.safetensors
+// Prints a line "NAME CLASS" for each. bench/peers/one_photo.py is the same in Python.
+#include <cstdio>
+#include <cstdlib>
+
+#include "io/decode.h"
+#include "io/preset.h"
+#include "models/models.h"
+#include "nn/core/parallel.h"
+#include "train/predictor.h"
+#include "weights/load.h"
+#include "weights/safetensors.h"
+
+using namespace limbic;
+
+namespace {
+
+int64_t classify(const std::string& name, const std::string& weights, const std::string& photo) {
+  const Model model = build_model(name, 1000);
+  Parameters parameters = model.graph.initialise(0);
+  const SafetensorsFile file = read_safetensors(weights);
+  load_parameters(file.tensors, parameters, {.source = weights, .file = &file.file});
+
+  const Preset preset = find_preset(model.preset);
+  Tensor image(input_shape(1, preset));
+  preprocess(decode_file(photo, preset.decode_options()), preset, image.data());
+  Plan plan(model.graph, parameters, PlanOptions::inference(image.shape()));
+  plan.run(image);
+  return argmax(plan.output("logits").values());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  require(argc >= 5 && argc % 2 == 1, "usage: one_photo THREADS PHOTO (MODEL WEIGHTS)...");
+  set_threads(std::atoi(argv[1]));
+  for (int i = 3; i < argc; i += 2)
+    std::printf("%s %ld\n", argv[i], classify(argv[i], argv[i + 1], argv[2]));
+  return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "one_photo: %s\n", e.what());
+  return 1;
+}
