@@ -43,15 +43,18 @@ class Task {
     images_ = input.tensors.at("images").clone();
     const auto labels = input.tensors.at("labels").values<int64_t>();
     labels_.assign(labels.begin(), labels.end());
-    parameters_ = model_.graph.initialise(0);
+    Parameters parameters;
     {
       const SafetensorsFile weights = read_safetensors(o.weights);
-      load_parameters(weights.tensors, parameters_, {.source = o.weights, .file = &weights.file});
+      parameters = model_.graph.initialise(0, not_loaded_from(weights.tensors, model_.classifier));
+      load_parameters(weights.tensors, parameters, {.source = o.weights, .file = &weights.file});
     }
     PlanOptions options = training_ ? PlanOptions::training(images_.shape())
                                     : PlanOptions::inference(images_.shape());
-    require(o.dtype == "f32", "Limbic does not compute in ", o.dtype, " yet");
-    plan_ = std::make_unique<Plan>(model_.graph, parameters_, options);
+    require(o.dtype != "int8", "Limbic does not compute in int8 yet");
+    options.dtype = o.dtype == "bf16" ? DType::bf16 : DType::f32;
+    options.keep_parameter_gradients = false;
+    plan_ = std::make_unique<Plan>(model_.graph, std::move(parameters), options);
     if (training_)
       sgd_ = std::make_unique<Sgd>(*plan_, SgdOptions{.momentum = 0.9, .weight_decay = 1e-4});
     logits_.resize(static_cast<size_t>(images_.dim(0) * model_.classes));
@@ -64,8 +67,7 @@ class Task {
     if (!training_) return;
     const double loss = softmax_cross_entropy(logits_, labels_, diff_);
     if (runs_++ == 0) first_loss_ = static_cast<float>(loss);
-    plan_->backward(diff_);
-    sgd_->step(1e-3);
+    sgd_->step(diff_, 1e-3);
   }
 
   /// Logits, or the loss of the first step.
@@ -83,7 +85,6 @@ class Task {
 
   bool training_;
   Model model_;
-  Parameters parameters_;
   Tensor images_;
   std::vector<int64_t> labels_;
   std::unique_ptr<Plan> plan_;

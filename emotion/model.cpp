@@ -222,10 +222,11 @@ EmotionModel load_model(const std::string& dir) {
       require(branch.classes > 0 && branch.classes <= 1000000, path, ": a CNN of ", branch.classes,
               " classes");
       const Model network = build_model(branch.model, branch.classes);
-      branch.parameters = network.graph.initialise(0);
       const std::string file =
           dir + "/" + std::filesystem::path(branch.role).filename().string() + ".safetensors";
       const SafetensorsFile weights = read_safetensors(file);
+      branch.parameters =
+          network.graph.initialise(0, not_loaded_from(weights.tensors, network.classifier));
       load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
       require(sha256_of_file(file) == branch.hash, file,
               ": is not the file that the model was saved with");

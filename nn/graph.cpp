@@ -70,6 +70,11 @@ std::vector<Shape> Graph::infer(const Shape& input) const {
 }
 
 Parameters Graph::initialise(uint64_t seed) const {
+  return initialise(seed, [](const std::string&) { return true; });
+}
+
+Parameters Graph::initialise(uint64_t seed,
+                             const std::function<bool(const std::string&)>& wanted) const {
   Parameters out;
   for (const Node& node : nodes_) {
     if (!node.op) continue;
@@ -77,7 +82,7 @@ Parameters Graph::initialise(uint64_t seed) const {
     for (size_t i = 0; i < specs.size(); ++i) {
       const auto& [kind, value] = specs[i].init;
       Tensor tensor(specs[i].shape, specs[i].dtype);
-      if (specs[i].dtype == DType::f32) {
+      if (specs[i].dtype == DType::f32 && wanted(node.parameters[i])) {
         Random random(seed, hash_name(node.parameters[i].c_str()));
         for (float& x : tensor.values()) {
           if (kind == Initialiser::Kind::constant) x = static_cast<float>(value);

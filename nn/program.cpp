@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nn/core/parallel.h"
 #include "nn/core/processor.h"
 #include "nn/passes/passes.h"
 
@@ -154,7 +155,6 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
       builder.diff_parameters.push_back(wants[n] && parameter.trainable && !frozen);
       builder.packed.push_back(specs[i].dtype == DType::f32 ? onednn::canonical(specs[i].shape)
                                                             : onednn::Desc());
-      compiled.canonical.push_back(parameter.value);
     }
     compiled.batch_statistics = builder.batch_statistics;
     compiled.versions.assign(specs.size(), 0);
@@ -316,27 +316,29 @@ void Program::plan_gradients() {
 }
 
 void Program::refresh(const Parameters& parameters) {
-  for (size_t n = 0; n < nodes_.size(); ++n) {
+  parallel_for_dynamic(static_cast<int64_t>(nodes_.size()), [&](int64_t index) {
+    const auto n = static_cast<size_t>(index);
     CompiledNode& node = nodes_[n];
     bool changed = false;
-    for (size_t i = 0; i < node.canonical.size(); ++i) {
+    std::vector<Tensor> canonical;
+    for (size_t i = 0; i < node.versions.size(); ++i) {
       const Parameter& parameter = parameters.at(graph_.nodes()[n].parameters[i]);
       changed = changed || parameter.version != node.versions[i];
       node.versions[i] = parameter.version;
-      node.canonical[i] = parameter.value;
+      canonical.push_back(parameter.value);
     }
-    if (!changed) continue;
+    if (!changed) return;
     std::vector<Buffer> buffers;
-    for (int index : node.packed) {
-      PackedParameter& packed = packed_[static_cast<size_t>(index)];
+    for (int p : node.packed) {
+      PackedParameter& packed = packed_[static_cast<size_t>(p)];
       if (packed.value.size() == 0)
         buffers.emplace_back();
       else
         buffers.push_back(
             {dnnl::memory(packed.desc, onednn::engine(), packed.value.raw()), packed.value.raw()});
     }
-    node.kernel->pack(node.canonical, buffers);
-  }
+    node.kernel->pack(canonical, buffers);
+  });
 }
 
 }  // namespace limbic

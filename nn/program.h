@@ -80,7 +80,6 @@ class Program {
     std::vector<char> diff_src_adds;      ///< The kernel adds to that slice.
     std::vector<char> diff_src_is_added;  ///< The plan adds that slice to the value's gradient.
     std::vector<int> packed;              ///< Indices into packed().
-    std::vector<Tensor> canonical;        ///< Canonical tensors of its parameters.
     std::vector<uint64_t> versions;
     bool backward = false;          ///< Takes part in backward.
     bool batch_statistics = false;  ///< Batch norm updates its running statistics.

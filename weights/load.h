@@ -27,6 +27,15 @@ struct LoadReport {
   std::vector<Replaced> replaced;
 };
 
+/// For Graph::initialise before load_parameters: whether the network's own tensor will stay,
+/// because the checkpoint lacks it or it belongs to a classifier that may be replaced.
+inline auto not_loaded_from(const std::map<std::string, Tensor>& checkpoint,
+                            const std::string& classifier) {
+  return [&checkpoint, classifier](const std::string& name) {
+    return checkpoint.count(name) == 0 || name.starts_with(classifier + ".");
+  };
+}
+
 /// A copy of `tensor` as F32; F64, F32, F16 and BF16 can be converted, others throw Error.
 Tensor to_f32(const Tensor& tensor);
 

@@ -47,8 +47,8 @@ constexpr DType dtype_of() {
     static_assert(!sizeof(T), "no DType for this type");
 }
 
-/// 64-byte aligned, uninitialised memory; throws Error when there is not enough.
-std::shared_ptr<void> allocate_aligned(int64_t bytes);
+/// 64-byte aligned memory, uninitialised unless `zeroed`; throws Error when there is not enough.
+std::shared_ptr<void> allocate_aligned(int64_t bytes, bool zeroed = false);
 
 /// A dense row-major array (images are NCHW), f32 unless it says otherwise. Copies share memory, as
 /// in NumPy; `clone` makes a copy of its own. The memory is aligned to 64 bytes, or a view of
