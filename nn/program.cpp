@@ -204,22 +204,38 @@ int Program::first_reader_in_backward(int node) const {
   return first;
 }
 
-// A value is rebuilt in backward if its kernel can, somebody reads it there, and what it is rebuilt
-// from is stored: so of a chain of such values every second one is.
+// A value is rebuilt in backward if its kernel can and somebody reads it there. It may be rebuilt
+// from values that are rebuilt themselves, so that of a chain of residual blocks only every few
+// are stored: the longer the chain, the more of it lives at once while it is rebuilt.
 void Program::choose_rebuilt() {
+  constexpr int longest_chain = 4;
+  const int never = last_step() + 1;
+  std::vector<int> first(nodes_.size(), never), chain(nodes_.size(), 0);
   for (size_t n = 1; n < nodes_.size(); ++n) {
-    CompiledNode& node = nodes_[n];
+    const CompiledNode& node = nodes_[n];
     if (!node.kernel || !node.backward || kept_[n] || !node.kernel->can_recompute()) continue;
-    const int first = first_reader_in_backward(static_cast<int>(n));
-    if (first > last_step()) continue;
-    const auto& src = graph_.nodes()[n].src;
-    if (std::any_of(src.begin(), src.end(),
-                    [&](int s) { return nodes_[static_cast<size_t>(s)].value_again >= 0; }))
-      continue;
-    node.value_again = add_slice(onednn::channels_last(shapes_[n], node.dtype), first,
-                                 backward_step(static_cast<int>(n)));
-    nodes_[static_cast<size_t>(backward_step(0) - first)].rebuild.push_back(static_cast<int>(n));
+    const int reader = first_reader_in_backward(static_cast<int>(n));
+    int length = 1;
+    for (int s : graph_.nodes()[n].src)
+      length = std::max(length, 1 + chain[static_cast<size_t>(s)]);
+    if (reader == never || length > longest_chain) continue;
+    first[n] = reader;
+    chain[n] = length;
   }
+  for (size_t n = nodes_.size(); n-- > 1;) {
+    if (first[n] == never) continue;
+    const int self = static_cast<int>(n);
+    for (int s : graph_.nodes()[n].src) {  // what it is rebuilt from must be there before it
+      int& source = first[static_cast<size_t>(s)];
+      if (source != never) source = std::min(source, first[n]);
+    }
+    nodes_[n].value_again = add_slice(onednn::channels_last(shapes_[n], nodes_[n].dtype), first[n],
+                                      backward_step(self));
+  }
+  for (size_t n = 1; n < nodes_.size(); ++n)
+    if (first[n] != never)
+      nodes_[static_cast<size_t>(backward_step(0) - first[n])].rebuild.push_back(
+          static_cast<int>(n));
 }
 
 void Program::plan_values() {

@@ -53,6 +53,7 @@ class BatchNormKernel : public Kernel {
     const onednn::Desc work = onednn::bytes(reduction_bytes(team_, channels_));
     if (batch_statistics_) work_forward_ = b.temporary(work, false);
     if (b.gradients) work_backward_ = b.temporary(work, true);
+    if (fused_.relu) mask_ = fused_.add ? Mask::stored : Mask::recomputed;
     shared_ = batch_statistics_ && fused_.shared_moments;
   }
 
@@ -71,7 +72,6 @@ class BatchNormKernel : public Kernel {
 
   bool can_recompute() const override { return true; }
   void recompute(const Buffers& b) const override {
-    const float *mean = saved(b), *scale = mean + 2 * channels_, *bias = b.packed[1].f32();
     for_blocks([&](const Piece& p, size_t i, int64_t begin, int64_t rows) {
       normalise<T>({.x = piece_of(b.src[i], p, begin),
                     .add = fused_.add ? columns_of(b.src.back(), p, begin) : nullptr,
@@ -80,20 +80,19 @@ class BatchNormKernel : public Kernel {
                     .y_pitch = channels_,
                     .rows = rows,
                     .columns = p.width},
-                   {mean + p.begin, scale + p.begin, bias + p.begin}, fused_.relu);
+                   affine(b, p), fused_.relu);
     });
   }
 
   void backward(const Buffers& b) const override {
-    const float *mean = saved(b), *inverse = mean + channels_;
+    const float* inverse = saved(b) + channels_;
     const Reduction sums =
         reduce(memory(b, work_backward_), rows_, channels_,
                [&](int64_t begin, int64_t end, float* scratch, double* s, double* products) {
                  for (int64_t r = begin; r < end; r += block_rows)
                    for (size_t i = 0; i < pieces_.size(); ++i)
                      add_gradient_sums(gradient_rows(b, i, r, std::min(block_rows, end - r)),
-                                       mean + pieces_[i].begin, scratch, s + pieces_[i].begin,
-                                       products + pieces_[i].begin);
+                                       scratch, s + pieces_[i].begin, products + pieces_[i].begin);
                });
     float *diff_weight = b.diff_packed[0].f32(), *diff_bias = b.diff_packed[1].f32();
     float *a = sums.scratch, *slope = a + channels_, *constant = slope + channels_;
@@ -112,12 +111,12 @@ class BatchNormKernel : public Kernel {
       if (fused_.add && b.diff_src.back().data)
         mask_gradient(g, columns_of(b.diff_src.back(), p, begin), b.add_diff_src.back());
       if (b.diff_src[i].data)
-        input_gradient(g, {mean + p.begin, a + p.begin, slope + p.begin, constant + p.begin},
+        input_gradient(g, {a + p.begin, slope + p.begin, constant + p.begin},
                        piece_of(b.diff_src[i], p, begin), b.add_diff_src[i]);
     });
   }
 
-  bool backward_reads_dst() const override { return fused_.relu; }
+  bool backward_reads_dst() const override { return mask_ == Mask::stored; }
   bool can_add_gradient() const override { return true; }
   bool may_overwrite_src() const override { return pieces_.size() == 1; }
 
@@ -135,6 +134,10 @@ class BatchNormKernel : public Kernel {
   float inverse_deviation(double variance) const {
     return static_cast<float>(1 / std::sqrt(variance + options_.epsilon));
   }
+  Affine affine(const Buffers& b, const Piece& p) const {
+    const float *mean = saved(b) + p.begin, *scale = mean + 2 * channels_;
+    return {mean, scale, b.packed[1].f32() + p.begin};
+  }
   // Row `begin` of a buffer that holds one piece, and the piece's columns of one that holds all.
   T* piece_of(const Buffer& b, const Piece& p, int64_t begin) const {
     return b.as<T>() + begin * p.width;
@@ -144,9 +147,11 @@ class BatchNormKernel : public Kernel {
   }
   GradientRows<T> gradient_rows(const Buffers& b, size_t i, int64_t begin, int64_t rows) const {
     const Piece& p = pieces_[i];
-    return {.dy = columns_of(b.diff_dst, p, begin),
-            .y = fused_.relu ? columns_of(b.dst, p, begin) : nullptr,
+    return {.mask = mask_,
+            .dy = columns_of(b.diff_dst, p, begin),
             .x = piece_of(b.src[i], p, begin),
+            .y = columns_of(b.dst, p, begin),
+            .affine = affine(b, p),
             .x_pitch = p.width,
             .y_pitch = channels_,
             .rows = rows,
@@ -194,6 +199,7 @@ class BatchNormKernel : public Kernel {
 
   BatchNormOptions options_;
   BatchNorm::Fused fused_;
+  Mask mask_ = Mask::none;
   bool batch_statistics_, shared_ = false;
   int64_t rows_, channels_, team_;
   std::vector<Piece> pieces_;

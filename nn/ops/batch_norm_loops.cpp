@@ -52,11 +52,21 @@ LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
   }
 }
 
-template <bool relu, class T>
-LIMBIC_MULTIVERSION void gradient_sums(const T* __restrict dy, const T* __restrict y,
-                                       const T* __restrict x, const float* __restrict mean,
-                                       const GradientRows<T>& g, float* __restrict scratch,
+// dy where it passes the mask, else 0.
+template <Mask mask, class T>
+[[gnu::always_inline]] inline float masked(float dy, float centred, float scale, float bias,
+                                           const T* y) {
+  if constexpr (mask == Mask::recomputed) return centred * scale + bias > 0 ? dy : 0.0f;
+  if constexpr (mask == Mask::stored) return to_f32(*y) > 0 ? dy : 0.0f;
+  return dy;
+}
+
+template <Mask mask, class T>
+LIMBIC_MULTIVERSION void gradient_sums(const GradientRows<T>& g, float* __restrict scratch,
                                        double* __restrict sums, double* __restrict products) {
+  const T* __restrict dy = g.dy, * __restrict y = g.y, * __restrict x = g.x;
+  const float *__restrict mean = g.affine.mean, *__restrict scale = g.affine.scale,
+              *__restrict bias = g.affine.bias;
   const int64_t rows = g.rows, columns = g.columns, x_pitch = g.x_pitch, y_pitch = g.y_pitch;
   float* __restrict s = scratch, * __restrict p = scratch + columns;
   for (int64_t begin = 0; begin < rows; begin += block_rows) {
@@ -65,10 +75,11 @@ LIMBIC_MULTIVERSION void gradient_sums(const T* __restrict dy, const T* __restri
     for (int64_t r = begin; r < end; ++r)
       for_columns(
           columns, [&](int64_t c) __attribute__((always_inline)) {
-            float d = to_f32(dy[r * y_pitch + c]);
-            if constexpr (relu) d = to_f32(y[r * y_pitch + c]) > 0 ? d : 0.0f;
+            const float centred = to_f32(x[r * x_pitch + c]) - mean[c];
+            const float d = masked<mask>(to_f32(dy[r * y_pitch + c]), centred, scale[c], bias[c],
+                                         y + r * y_pitch + c);
             s[c] += d;
-            p[c] += d * (to_f32(x[r * x_pitch + c]) - mean[c]);
+            p[c] += d * centred;
           });
     for (int64_t c = 0; c < columns; ++c) {
       sums[c] += static_cast<double>(s[c]);
@@ -77,18 +88,21 @@ LIMBIC_MULTIVERSION void gradient_sums(const T* __restrict dy, const T* __restri
   }
 }
 
-template <bool relu, bool add, class T>
-LIMBIC_MULTIVERSION void input_gradient_rows(
-    const T* __restrict dy, const T* __restrict y, const T* __restrict x, T* __restrict dx,
-    const float* __restrict mean, const float* __restrict a, const float* __restrict slope,
-    const float* __restrict constant, const GradientRows<T>& g) {
+template <Mask mask, bool add, class T>
+LIMBIC_MULTIVERSION void input_gradient_rows(const GradientRows<T>& g, const InputGradient& k,
+                                             T* __restrict dx) {
+  const T* __restrict dy = g.dy, * __restrict y = g.y, * __restrict x = g.x;
+  const float *__restrict mean = g.affine.mean, *__restrict scale = g.affine.scale,
+              *__restrict bias = g.affine.bias;
+  const float* __restrict a = k.a, * __restrict slope = k.slope, * __restrict constant = k.constant;
   const int64_t rows = g.rows, columns = g.columns, x_pitch = g.x_pitch, y_pitch = g.y_pitch;
   for (int64_t r = 0; r < rows; ++r)
     for_columns(
         columns, [&](int64_t c) __attribute__((always_inline)) {
-          float d = to_f32(dy[r * y_pitch + c]);
-          if constexpr (relu) d = to_f32(y[r * y_pitch + c]) > 0 ? d : 0.0f;
-          float v = a[c] * d + slope[c] * (to_f32(x[r * x_pitch + c]) - mean[c]) + constant[c];
+          const float centred = to_f32(x[r * x_pitch + c]) - mean[c];
+          const float d = masked<mask>(to_f32(dy[r * y_pitch + c]), centred, scale[c], bias[c],
+                                       y + r * y_pitch + c);
+          float v = a[c] * d + slope[c] * centred + constant[c];
           if constexpr (add) v += to_f32(dx[r * x_pitch + c]);
           dx[r * x_pitch + c] = from_f32<T>(v);
         });
@@ -156,40 +170,45 @@ void normalise(const Rows<T>& r, const Affine& a, bool relu) {
 }
 
 template <class T>
-void add_gradient_sums(const GradientRows<T>& g, const float* mean, float* scratch, double* sums,
-                       double* products) {
-  if (g.y)
-    gradient_sums<true>(g.dy, g.y, g.x, mean, g, scratch, sums, products);
-  else
-    gradient_sums<false>(g.dy, g.y, g.x, mean, g, scratch, sums, products);
+void add_gradient_sums(const GradientRows<T>& g, float* scratch, double* sums, double* products) {
+  switch (g.mask) {
+    case Mask::none:
+      return gradient_sums<Mask::none>(g, scratch, sums, products);
+    case Mask::recomputed:
+      return gradient_sums<Mask::recomputed>(g, scratch, sums, products);
+    case Mask::stored:
+      return gradient_sums<Mask::stored>(g, scratch, sums, products);
+  }
 }
 
 template <class T>
 void input_gradient(const GradientRows<T>& g, const InputGradient& k, T* dx, bool add) {
-  if (g.y && add)
-    input_gradient_rows<true, true>(g.dy, g.y, g.x, dx, k.mean, k.a, k.slope, k.constant, g);
-  else if (g.y)
-    input_gradient_rows<true, false>(g.dy, g.y, g.x, dx, k.mean, k.a, k.slope, k.constant, g);
-  else if (add)
-    input_gradient_rows<false, true>(g.dy, g.y, g.x, dx, k.mean, k.a, k.slope, k.constant, g);
-  else
-    input_gradient_rows<false, false>(g.dy, g.y, g.x, dx, k.mean, k.a, k.slope, k.constant, g);
+  switch (g.mask) {
+    case Mask::none:
+      return add ? input_gradient_rows<Mask::none, true>(g, k, dx)
+                 : input_gradient_rows<Mask::none, false>(g, k, dx);
+    case Mask::recomputed:
+      return add ? input_gradient_rows<Mask::recomputed, true>(g, k, dx)
+                 : input_gradient_rows<Mask::recomputed, false>(g, k, dx);
+    case Mask::stored:
+      return add ? input_gradient_rows<Mask::stored, true>(g, k, dx)
+                 : input_gradient_rows<Mask::stored, false>(g, k, dx);
+  }
 }
 
 template <class T>
 void mask_gradient(const GradientRows<T>& g, T* dz, bool add) {
   for (int64_t r = 0; r < g.rows; ++r)
-    mask_row(g.dy + r * g.y_pitch, g.y ? g.y + r * g.y_pitch : nullptr, dz + r * g.y_pitch, add,
-             g.columns);
+    mask_row(g.dy + r * g.y_pitch, g.mask == Mask::none ? nullptr : g.y + r * g.y_pitch,
+             dz + r * g.y_pitch, add, g.columns);
 }
 
 template Reduction batch_moments(const float*, int64_t, int64_t, const ReductionMemory&);
 template Reduction batch_moments(const BFloat16*, int64_t, int64_t, const ReductionMemory&);
 template void normalise(const Rows<float>&, const Affine&, bool);
 template void normalise(const Rows<BFloat16>&, const Affine&, bool);
-template void add_gradient_sums(const GradientRows<float>&, const float*, float*, double*, double*);
-template void add_gradient_sums(const GradientRows<BFloat16>&, const float*, float*, double*,
-                                double*);
+template void add_gradient_sums(const GradientRows<float>&, float*, double*, double*);
+template void add_gradient_sums(const GradientRows<BFloat16>&, float*, double*, double*);
 template void input_gradient(const GradientRows<float>&, const InputGradient&, float*, bool);
 template void input_gradient(const GradientRows<BFloat16>&, const InputGradient&, BFloat16*, bool);
 template void mask_gradient(const GradientRows<float>&, float*, bool);

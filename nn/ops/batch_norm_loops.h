@@ -63,20 +63,27 @@ struct Affine {
 template <class T>
 void normalise(const Rows<T>& r, const Affine& a, bool relu);
 
+/// Where a gradient passes the ReLU behind the norm.
+enum class Mask {
+  none,        ///< There is no ReLU.
+  recomputed,  ///< Where (x - mean) * scale + bias > 0: one array less to read.
+  stored,      ///< Where y > 0: something was added before the ReLU.
+};
+
 template <class T>
 struct GradientRows {
-  const T* dy;
-  const T* y;  ///< dy counts only where y > 0; or null.
-  const T* x;
+  Mask mask;
+  const T *dy, *x;
+  const T* y;  ///< Read under Mask::stored alone.
+  Affine affine;
   int64_t x_pitch, y_pitch, rows, columns;
 };
 /// sums += sum(dy), products += sum(dy (x - mean)).
 template <class T>
-void add_gradient_sums(const GradientRows<T>& g, const float* mean, float* scratch, double* sums,
-                       double* products);
+void add_gradient_sums(const GradientRows<T>& g, float* scratch, double* sums, double* products);
 
 struct InputGradient {
-  const float *mean, *a, *slope, *constant;
+  const float *a, *slope, *constant;
 };
 /// dx (pitch x_pitch) = a dy + slope (x - mean) + constant, or added to dx.
 template <class T>
