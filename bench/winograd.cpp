@@ -31,11 +31,11 @@ struct Layer {
 };
 
 const std::vector<Layer> layers = {
-    {"resnet101", 56, 64, 64, {1, 2, 8}},     {"resnet101", 28, 128, 128, {1, 2, 8}},
-    {"resnet101", 14, 256, 256, {1, 2, 8}},   {"resnet101", 7, 512, 512, {1, 2, 8}},
-    {"densenet201", 56, 128, 32, {1, 2, 8}},  {"densenet201", 28, 128, 32, {1, 2, 8}},
-    {"densenet201", 14, 128, 32, {1, 2, 8}},  {"densenet201", 7, 128, 32, {1, 2, 8}},
-    {"resnet20", 32, 16, 16, {128}},          {"resnet20", 16, 32, 32, {128}},
+    {"resnet101", 56, 64, 64, {1, 2, 8}},    {"resnet101", 28, 128, 128, {1, 2, 8}},
+    {"resnet101", 14, 256, 256, {1, 2, 8}},  {"resnet101", 7, 512, 512, {1, 2, 8}},
+    {"densenet201", 56, 128, 32, {1, 2, 8}}, {"densenet201", 28, 128, 32, {1, 2, 8}},
+    {"densenet201", 14, 128, 32, {1, 2, 8}}, {"densenet201", 7, 128, 32, {1, 2, 8}},
+    {"resnet20", 32, 16, 16, {128}},         {"resnet20", 16, 32, 32, {128}},
     {"resnet20", 8, 64, 64, {128}},
 };
 
@@ -64,23 +64,23 @@ struct Problem {
 
 Contender direct(const Problem& p) {
   const auto& g = p.geometry;
-  const auto desc = onednn::convolution_forward(
-      {.src = onednn::channels_last({g.n, g.in_channels, g.h, g.w}),
-       .weights = onednn::any_layout(p.weight.shape()),
-       .dst = onednn::channels_last({g.n, g.out_channels, g.h, g.w}),
-       .bias = onednn::Desc(),
-       .strides = {1, 1},
-       .dilates = {0, 0},
-       .padding_begin = {1, 1},
-       .padding_end = {1, 1}},
-      false, {});
+  const auto desc =
+      onednn::convolution_forward({.src = onednn::channels_last({g.n, g.in_channels, g.h, g.w}),
+                                   .weights = onednn::any_layout(p.weight.shape()),
+                                   .dst = onednn::channels_last({g.n, g.out_channels, g.h, g.w}),
+                                   .bias = onednn::Desc(),
+                                   .strides = {1, 1},
+                                   .dilates = {0, 0},
+                                   .padding_begin = {1, 1},
+                                   .padding_end = {1, 1}},
+                                  false, {});
   const auto memory = [](const onednn::Desc& d, void* data) {
     return dnnl::memory(d, onednn::engine(), data);
   };
   const auto weights_desc = desc.weights_desc();
   const auto bytes = static_cast<int64_t>(weights_desc.get_size());
-  const Tensor packed({copies * bytes / 4}), scratch({std::max<int64_t>(
-      1, static_cast<int64_t>(desc.scratchpad_desc().get_size()) / 4)});
+  const Tensor packed({copies * bytes / 4}),
+      scratch({std::max<int64_t>(1, static_cast<int64_t>(desc.scratchpad_desc().get_size()) / 4)});
   std::vector<dnnl::memory> weights;
   for (int64_t i = 0; i < copies; ++i) {
     weights.push_back(memory(weights_desc, packed.data() + i * bytes / 4));
@@ -102,8 +102,7 @@ Contender direct(const Problem& p) {
 Contender winograd_with(const Problem& p, int m) {
   const winograd::Convolution conv(p.geometry, m);
   const Tensor packed({copies, conv.packed_weight_floats()}), scratch({conv.scratch_floats()});
-  for (int64_t i = 0; i < copies; ++i)
-    conv.pack(p.weight.data(), {}, packed.rows(i, i + 1).data());
+  for (int64_t i = 0; i < copies; ++i) conv.pack(p.weight.data(), {}, packed.rows(i, i + 1).data());
   return {[=, src = p.src, dst = p.dst](int64_t i) {
             conv.run(src.data(), packed.data() + i * conv.packed_weight_floats(), dst.data(),
                      p.geometry.out_channels, {}, scratch.data());
@@ -151,14 +150,14 @@ void measure(const Layer& layer, int64_t batch) {
     errors[i] = error(p);
   }
   const double begin = now();
-  for (int64_t round = 0; round < 2 * copies || now() - begin < 0.5; ++round)
+  for (int64_t round = 0; round < 2 * copies || now() - begin < 0.25; ++round)
     for (Contender& c : contenders) {
       const double start = now();
       c.run(round % copies);
       c.seconds.push_back(now() - start);
     }
-  const double flops = 2.0 * 9 * static_cast<double>(layer.in_channels) *
-                       static_cast<double>(p.dst.size());
+  const double flops =
+      2.0 * 9 * static_cast<double>(layer.in_channels) * static_cast<double>(p.dst.size());
   std::printf("| %-11s | %2dx%2dx%3d->%3d | %3d |", layer.network, static_cast<int>(layer.size),
               static_cast<int>(layer.size), static_cast<int>(layer.in_channels),
               static_cast<int>(layer.out_channels), static_cast<int>(batch));

@@ -18,7 +18,7 @@ using Floats = hn::ScalableTag<float>;
 
 // Accumulators of rows x 2 vectors, plus two of B and one of A: 14 rows fill 31 of AVX-512's 32
 // registers, 6 rows 15 of AVX2's 16.
-constexpr int max_rows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL ? 14 : 6;
+constexpr int max_rows = hn::MaxLanes(Floats()) == 16 ? 14 : 6;
 
 template <int rows, int vectors>
 HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* b, float* c) {
@@ -40,8 +40,6 @@ HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* 
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) hn::StoreU(sum[r][v], d, c + r * g.c_stride + v * lanes);
 }
-
-using TileFunction = void (*)(const PackedGemm&, const float*, const float*, float*);
 
 template <int vectors, int rows = max_rows>
 void multiply_rows(int64_t count, const PackedGemm& g, const float* a, const float* b, float* c) {
@@ -82,10 +80,7 @@ namespace limbic {
 HWY_EXPORT(multiply_here);
 HWY_EXPORT(lanes_here);
 
-int64_t vector_floats() {
-  static const int64_t lanes = HWY_DYNAMIC_DISPATCH(lanes_here)();
-  return lanes;
-}
+int64_t vector_floats() { return HWY_DYNAMIC_DISPATCH(lanes_here)(); }
 
 void multiply(const PackedGemm& product) { HWY_DYNAMIC_DISPATCH(multiply_here)(product); }
 

@@ -63,24 +63,32 @@ class Convolution {
 
  private:
   struct Run;
-  void run_by_tiles(const Run& run) const;
-  void run_by_columns(const Run& run) const;
+  struct Block {
+    Range vectors, rows;  // vectors of output channels; tiles of the chunk
+    int64_t in_block;
+  };
   void plan_by_tiles();
   void plan_by_columns();
+  void plan_planes();
+  void run_by_tiles(const Run& run) const;
+  void run_by_columns(const Run& run) const;
+  void multiply_block(const Run& run, const Block& block, float* weights, float* product) const;
+  InputTransform input_transform(const Run& run, Range tiles, Range channels, float* dst) const;
+  OutputTransform output_transform(const Run& run, Range tiles, Range vectors,
+                                   float* product) const;
 
   Geometry geometry_;
   int m_;
-  int64_t positions_;          // (m+2)^2
-  int64_t tiles_h_, tiles_w_;  // of an image
-  int64_t tiles_;              // of all images
-  int64_t vectors_;            // of output channels
-  int64_t in_stride_;          // floats of a transformed tile at one position
+  int64_t positions_;                  // (m+2)^2
+  int64_t tiles_h_, tiles_w_, tiles_;  // of an image; of all images
+  int64_t vectors_;                    // of output channels
   int64_t threads_;
-  bool by_columns_ = false;
-  int64_t chunk_ = 0;          // tiles at a time
-  int64_t block_vectors_ = 0;  // of output channels at a time
-  int64_t block_in_ = 0;       // input channels whose weights are transformed at a time
-  int64_t input_plane_ = 0, weight_plane_ = 0, product_plane_ = 0;
+  bool by_columns_;
+  int64_t chunk_;          // tiles at a time
+  int64_t block_vectors_;  // vectors of output channels at a time
+  int64_t block_in_;       // input channels at a time
+  int64_t in_stride_;      // floats of a transformed tile at one position
+  int64_t input_plane_, weight_plane_, product_plane_;
   std::vector<float> zeros_;  // a pixel outside the image
 };
 

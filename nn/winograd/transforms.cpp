@@ -74,7 +74,7 @@ void transform_input_tiles(const InputTransform& t) {
   for (int64_t tile = t.tiles.begin; tile < t.tiles.end; ++tile, position.next(g)) {
     const int64_t y = position.ty * m - g.top, x = position.tx * m - g.left;
     const float* window = t.src + ((position.n * g.h + y) * g.w + x) * g.pitch;
-    float* dst = t.dst.data + (tile - t.tiles.begin) * t.dst.stride;
+    float* dst = t.dst.data + (tile - t.tiles.begin) * t.dst.stride - t.channels.begin;
     const int64_t row = g.w * g.pitch, pitch = g.pitch;
     if (y >= 0 && x >= 0 && y + n <= g.h && x + n <= g.w) {
       transform_window<m>(

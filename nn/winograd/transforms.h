@@ -29,7 +29,8 @@ struct TiledImages {
 };
 
 /// V = B^T d B of the windows of `tiles`, for a range of channels; row 0 of `dst` is tile
-/// tiles.begin. `zeros` are as many zeros as a pixel has channels: what lies outside the image.
+/// tiles.begin, its column 0 is channel channels.begin. `zeros` are as many zeros as a pixel has
+/// channels: what lies outside the image.
 struct InputTransform {
   TiledImages images;
   const float* src = nullptr;
