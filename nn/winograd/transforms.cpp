@@ -45,25 +45,38 @@ struct TilePosition {
   }
 };
 
-// V = B^T d B; pixel(i, j) is where the window's pixel lies.
-template <int m, class Pixel>
-HWY_INLINE void transform_window(Range channels, const Pixel& pixel, float* dst, int64_t plane) {
+// The loops over a tile are unrolled, so that its elements stay in registers.
+#define LIMBIC_UNROLL HWY_UNROLL(6)
+
+// Rows `part` of V = B^T d B of one vector of channels.
+template <int m, int part = 0, class D>
+HWY_INLINE void transform_window(D d, const float* const (&pixels)[m + 2][m + 2], int64_t c,
+                                 float* dst, int64_t plane) {
   constexpr int n = m + 2;
-  for_each_vector<max_lanes>(channels, [&](auto d, int64_t c) HWY_ATTR {
-    using V = hn::Vec<decltype(d)>;
-    V half[n][n];
-    for (int i = 0; i < n; ++i) {
-      V row[n];
-      for (int j = 0; j < n; ++j) row[j] = hn::LoadU(d, pixel(i, j) + c);
-      Algorithm<m>::input(d, row, half[i]);
-    }
-    for (int j = 0; j < n; ++j) {
-      V column[n], out[n];
-      for (int i = 0; i < n; ++i) column[i] = half[i][j];
-      Algorithm<m>::input(d, column, out);
-      for (int i = 0; i < n; ++i) hn::StoreU(out[i], d, dst + (i * n + j) * plane + c);
-    }
-  });
+  using V = hn::Vec<D>;
+  V half[2][n];
+  LIMBIC_UNROLL for (int j = 0; j < n; ++j) {
+    V column[n], two[2];
+    LIMBIC_UNROLL for (int i = 0; i < n; ++i) column[i] = hn::LoadU(d, pixels[i][j] + c);
+    Algorithm<m>::template input_part<part>(d, column, two);
+    half[0][j] = two[0];
+    half[1][j] = two[1];
+  }
+  LIMBIC_UNROLL for (int i = 0; i < 2; ++i) {
+    V out[n];
+    input_1d<m>(d, half[i], out);
+    float* to = dst + Algorithm<m>::input_rows[part][i] * n * plane + c;
+    LIMBIC_UNROLL for (int j = 0; j < n; ++j, to += plane) hn::StoreU(out[j], d, to);
+  }
+  if constexpr (part + 1 < Algorithm<m>::input_parts)
+    transform_window<m, part + 1>(d, pixels, c, dst, plane);
+}
+
+template <int m>
+HWY_NOINLINE void transform_channels(const float* const (&pixels)[m + 2][m + 2], Range channels,
+                                     float* dst, int64_t plane) {
+  for_each_vector<max_lanes>(
+      channels, [&](auto d, int64_t c) HWY_ATTR { transform_window<m>(d, pixels, c, dst, plane); });
 }
 
 template <int m>
@@ -73,23 +86,22 @@ void transform_input_tiles(const InputTransform& t) {
   TilePosition position(g, t.tiles.begin);
   for (int64_t tile = t.tiles.begin; tile < t.tiles.end; ++tile, position.next(g)) {
     const int64_t y = position.ty * m - g.top, x = position.tx * m - g.left;
-    const float* window = t.src + ((position.n * g.h + y) * g.w + x) * g.pitch;
-    float* dst = t.dst.data + (tile - t.tiles.begin) * t.dst.stride - t.channels.begin;
-    const int64_t row = g.w * g.pitch, pitch = g.pitch;
-    if (y >= 0 && x >= 0 && y + n <= g.h && x + n <= g.w) {
-      transform_window<m>(
-          t.channels, [=](int i, int j) HWY_ATTR { return window + i * row + j * pitch; }, dst,
-          t.dst.plane);
-      continue;
-    }
     const float* pixels[n][n];
-    for (int i = 0; i < n; ++i)
-      for (int j = 0; j < n; ++j) {
-        const bool inside = y + i >= 0 && y + i < g.h && x + j >= 0 && x + j < g.w;
-        pixels[i][j] = inside ? window + i * row + j * pitch : t.zeros;
-      }
-    transform_window<m>(
-        t.channels, [&](int i, int j) HWY_ATTR { return pixels[i][j]; }, dst, t.dst.plane);
+    if (y >= 0 && x >= 0 && y + n <= g.h && x + n <= g.w) {
+      const float* window = t.src + ((position.n * g.h + y) * g.w + x) * g.pitch;
+      for (int i = 0; i < n; ++i)
+        for (int j = 0; j < n; ++j) pixels[i][j] = window + (i * g.w + j) * g.pitch;
+    } else {
+      for (int i = 0; i < n; ++i)
+        for (int j = 0; j < n; ++j) {
+          const bool inside = y + i >= 0 && y + i < g.h && x + j >= 0 && x + j < g.w;
+          const int64_t pixel = (position.n * g.h + y + i) * g.w + x + j;
+          pixels[i][j] = inside ? t.src + pixel * g.pitch : t.zeros;
+        }
+    }
+    transform_channels<m>(pixels, t.channels,
+                          t.dst.data + (tile - t.tiles.begin) * t.dst.stride - t.channels.begin,
+                          t.dst.plane);
   }
 }
 
@@ -107,53 +119,68 @@ void transform_weight_block(const WeightTransform& t) {
       const float* g = t.packed + (v * t.in_channels + k) * 9 * lanes;
       float* dst = panel + (k - t.first_row) * width;
       V half[n][3];
-      for (int j = 0; j < 3; ++j) {
+      LIMBIC_UNROLL for (int j = 0; j < 3; ++j) {
         V column[3], out[n];
-        for (int i = 0; i < 3; ++i) column[i] = hn::LoadU(d, g + (i * 3 + j) * lanes);
+        LIMBIC_UNROLL for (int i = 0; i < 3; ++i) column[i] = hn::LoadU(d, g + (i * 3 + j) * lanes);
         Algorithm<m>::weights(d, column, out);
-        for (int i = 0; i < n; ++i) half[i][j] = out[i];
+        LIMBIC_UNROLL for (int i = 0; i < n; ++i) half[i][j] = out[i];
       }
-      for (int i = 0; i < n; ++i) {
+      LIMBIC_UNROLL for (int i = 0; i < n; ++i) {
         V out[n];
         Algorithm<m>::weights(d, half[i], out);
-        for (int j = 0; j < n; ++j) hn::StoreU(out[j], d, dst + (i * n + j) * t.plane);
+        LIMBIC_UNROLL for (int j = 0; j < n; ++j, dst += t.plane) hn::StoreU(out[j], d, dst);
       }
     }
   }
 }
 
-// One output tile, of which rows x cols pixels lie in the image.
-template <int m, bool whole, bool add>
-HWY_INLINE void transform_output_tile(const OutputTransform& t, const float* src, int64_t offset,
-                                      int64_t rows, int64_t cols) {
+// Where one tile of the output lies, and how much of it is in the image.
+struct OutputTile {
+  const float* src;
+  int64_t at, rows, cols;
+};
+
+// Rows `part` of relu(A^T M A + bias + add) of one vector of channels.
+template <int m, bool whole, bool add, int part = 0, class D>
+HWY_INLINE void transform_product(D d, const OutputTransform& t, const OutputTile& tile,
+                                  int64_t c) {
   constexpr int n = m + 2;
-  const TiledImages& g = t.images;
-  const float floor = t.relu ? 0.0f : -HUGE_VALF;
-  for_each_vector<max_lanes>(t.channels, [&](auto d, int64_t c) HWY_ATTR {
-    using V = hn::Vec<decltype(d)>;
-    V half[n][m];
-    const float* p = src + (c - t.channels.begin);
-    for (int i = 0; i < n; ++i) {
-      V row[n];
-      for (int j = 0; j < n; ++j) row[j] = hn::LoadU(d, p + (i * n + j) * t.src.plane);
-      Algorithm<m>::output(d, row, half[i]);
-    }
-    const V bias = t.bias ? hn::LoadU(d, t.bias + c) : hn::Zero(d);
-    const V lowest = hn::Set(d, floor);
-    for (int j = 0; j < m; ++j) {
-      if (!whole && j >= cols) break;
-      V column[n], out[m];
-      for (int i = 0; i < n; ++i) column[i] = half[i][j];
-      Algorithm<m>::output(d, column, out);
-      for (int i = 0; i < m; ++i) {
-        if (!whole && i >= rows) break;
-        const int64_t at = offset + (i * g.w + j) * g.pitch + c;
-        V value = hn::Add(out[i], bias);
-        if (add) value = hn::Add(value, hn::LoadU(d, t.add + at));
+  using V = hn::Vec<D>;
+  V half[2][n];
+  const float* src = tile.src + (c - t.channels.begin);
+  LIMBIC_UNROLL for (int j = 0; j < n; ++j, src += t.src.plane) {
+    V column[n], two[2];
+    const float* from = src;
+    LIMBIC_UNROLL for (int i = 0; i < n; ++i, from += n * t.src.plane) column[i] =
+        hn::LoadU(d, from);
+    Algorithm<m>::template output_part<part>(d, column, two);
+    half[0][j] = two[0];
+    half[1][j] = two[1];
+  }
+  const V bias = t.bias ? hn::LoadU(d, t.bias + c) : hn::Zero(d);
+  const V lowest = hn::Set(d, t.relu ? 0.0f : -HUGE_VALF);
+  LIMBIC_UNROLL for (int i = 0; i < 2; ++i) {
+    V out[m];
+    output_1d<m>(d, half[i], out);
+    const int64_t row = Algorithm<m>::output_rows[part][i];
+    int64_t pixel = tile.at + row * t.images.w * t.images.pitch + c;
+    LIMBIC_UNROLL for (int j = 0; j < m; ++j, pixel += t.images.pitch) {
+      if (whole || (row < tile.rows && j < tile.cols)) {
+        V value = hn::Add(out[j], bias);
+        if (add) value = hn::Add(value, hn::LoadU(d, t.add + pixel));
         value = hn::IfThenZeroElse(hn::Lt(value, lowest), value);  // keeps NaN, as Max would not
-        hn::StoreU(value, d, t.dst + at);
+        hn::StoreU(value, d, t.dst + pixel);
       }
     }
+  }
+  if constexpr (part + 1 < Algorithm<m>::output_parts)
+    transform_product<m, whole, add, part + 1>(d, t, tile, c);
+}
+
+template <int m, bool whole, bool add>
+HWY_NOINLINE void transform_output_tile(const OutputTransform& t, const OutputTile& tile) {
+  for_each_vector<max_lanes>(t.channels, [&](auto d, int64_t c) HWY_ATTR {
+    transform_product<m, whole, add>(d, t, tile, c);
   });
 }
 
@@ -164,11 +191,11 @@ void transform_output_tiles(const OutputTransform& t) {
   for (int64_t tile = t.tiles.begin; tile < t.tiles.end; ++tile, position.next(g)) {
     const float* src = t.src.data + (tile - t.tiles.begin) * t.src.stride;
     const int64_t y = position.ty * m, x = position.tx * m;
-    const int64_t offset = ((position.n * g.h + y) * g.w + x) * g.pitch;
-    if (y + m <= g.h && x + m <= g.w)
-      transform_output_tile<m, true, add>(t, src, offset, m, m);
+    const OutputTile out = {src, ((position.n * g.h + y) * g.w + x) * g.pitch, g.h - y, g.w - x};
+    if (out.rows >= m && out.cols >= m)
+      transform_output_tile<m, true, add>(t, out);
     else
-      transform_output_tile<m, false, add>(t, src, offset, g.h - y, g.w - x);
+      transform_output_tile<m, false, add>(t, out);
   }
 }
 

@@ -157,7 +157,7 @@ TEST_CASE("winograd: the naive twin equals the definition") {
       CAPTURE(m);
       CAPTURE(c.geometry.h);
       const Operands operands(c.geometry);
-      const auto expected = reference(c.geometry, operands.src, operands.weight, naive::Array{});
+      const auto expected = reference(c.geometry, operands.src, operands.weight, naive::Array({0}));
       const auto got =
           naive::winograd_conv2d(operands.src, operands.weight, padding(c.geometry), m);
       CHECK(got.shape == expected.shape);
@@ -172,7 +172,7 @@ TEST_CASE("winograd: equals the definition over awkward shapes") {
       CAPTURE(c.geometry.h);
       CAPTURE(c.geometry.in_channels);
       const Operands operands(c.geometry);
-      const auto plain = reference(c.geometry, operands.src, operands.weight, naive::Array{});
+      const auto plain = reference(c.geometry, operands.src, operands.weight, naive::Array({0}));
       CHECK(error(run(c, m, operands, {}), plain) < tolerance(m));
       CHECK(error(run(c, m, operands, {.pack = {.layout = winograd::WeightLayout::hwio}}), plain) <
             tolerance(m));
