@@ -1,7 +1,6 @@
 #include "nn/winograd/convolution.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "nn/core/error.h"
 #include "nn/core/packed_gemm.h"
@@ -19,14 +18,9 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 // spreads those over the sets of a cache, where a power of two would put them all into one.
 int64_t plane_floats(int64_t floats) { return (divide_up(floats, line) | 1) * line; }
 
-// Part `part` of [0, n) cut into `parts`.
-Range share(int64_t n, int64_t part, int64_t parts) {
-  return {n * part / parts, n * (part + 1) / parts};
-}
-
-int64_t env(const char* name, int64_t otherwise) {
-  const char* s = std::getenv(name);
-  return s ? std::atoll(s) : otherwise;
+Range share(Range range, int64_t part, int64_t parts) {
+  return {range.begin + range.size() * part / parts,
+          range.begin + range.size() * (part + 1) / parts};
 }
 
 }  // namespace
@@ -49,7 +43,6 @@ struct Convolution::Run {
   float* dst;
   int64_t dst_pitch;
   Epilogue epilogue;
-  float* scratch;
 };
 
 Convolution::Convolution(const Geometry& geometry, int m) : geometry_(geometry), m_(m) {
@@ -66,45 +59,70 @@ Convolution::Convolution(const Geometry& geometry, int m) : geometry_(geometry),
   tiles_w_ = divide_up(g.out_w(), m);
   tiles_ = g.n * tiles_h_ * tiles_w_;
   vectors_ = divide_up(g.out_channels, vector_floats());
-  threads_ = threads();
   zeros_.resize(static_cast<size_t>(g.in_channels));
-  const int64_t weights = positions_ * g.in_channels * vectors_ * vector_floats();
-  by_columns_ =
-      env("W_COLS", tiles_ < (weights * int64_t{sizeof(float)} > 1 << 20 ? 32 : 8) * threads_);
-  by_columns_ ? plan_by_columns() : plan_by_tiles();
+  share_out(threads());
+  plan();
 }
 
-// A chunk of tiles before and after the product takes about a third of 1 MB of L2 cache.
-void Convolution::plan_by_tiles() {
-  block_vectors_ = vectors_;
-  block_in_ = geometry_.in_channels;
-  const int64_t in_stride = round_up(block_in_, line), out_stride = vectors_ * vector_floats();
-  const int64_t per_tile = positions_ * (in_stride + out_stride);
-  chunk_ = std::clamp<int64_t>(env("W_L2", 90000) / per_tile / 14 * 14, 28, 140);
-  chunk_ = std::min(chunk_, divide_up(tiles_, threads_));
-  plan_planes();
+// Threads share out tiles and output channels, whichever way takes the least time by an estimate
+// in cycles (measured on vectors of 16). Each thread transforms all that it needs itself: fetching
+// it from another core's cache can take longer, and no thread waits for another this way.
+void Convolution::share_out(int64_t threads) {
+  double best = 0;
+  for (int64_t parts = 1; parts <= std::min(threads, vectors_); ++parts) {
+    const int64_t tile_parts = std::min(threads / parts, tiles_);
+    const auto tiles = static_cast<double>(divide_up(tiles_, tile_parts)),
+               vectors = static_cast<double>(divide_up(vectors_, parts)),
+               in = static_cast<double>(geometry_.in_channels);
+    const double input = tiles * in / 16 * (m_ == 2 ? 45 : 120);
+    const double weights = in * vectors * (m_ == 2 ? 50 : 80);
+    // Two multiply-adds a cycle, if there are eight that do not wait for each other.
+    const double rows = std::max(tiles, 8 / std::min(vectors, 2.0));
+    const double product = static_cast<double>(positions_) * rows * in * vectors / 2;
+    const double cycles = input + weights + product;
+    if (parts > 1 && cycles >= best) continue;
+    best = cycles;
+    column_parts_ = parts;
+    tile_parts_ = tile_parts;
+  }
 }
 
-void Convolution::plan_by_columns() {
-  chunk_ = std::min<int64_t>(env("W_CHUNK", 64), tiles_);
-  block_vectors_ = std::min<int64_t>(env("W_BV", 2), divide_up(vectors_, threads_));
-  block_in_ = std::min<int64_t>(env("W_KB", 64), geometry_.in_channels);
-  plan_planes();
-}
-
-void Convolution::plan_planes() {
-  const int64_t columns = block_vectors_ * vector_floats();
+// Either the transformed weights of a thread stay in its cache, and chunks of tiles pass through,
+// each before and after the product taking a third of 1 MB of L2 cache; or transformed tiles stay,
+// and blocks of weights pass through, transformed just before they are used. The second is for few
+// tiles and for weights that do not fit into a cache: each is read from memory as one of 9 numbers
+// a kernel, not of (m+2)^2. The bounds are measured.
+void Convolution::plan() {
+  const int64_t lanes = vector_floats(), in = geometry_.in_channels,
+                vectors = divide_up(vectors_, column_parts_),
+                tiles = divide_up(tiles_, tile_parts_);
+  constexpr int64_t megabyte = (1 << 20) / sizeof(float), most_tiles = 64;
+  const int64_t weights = positions_ * in * vectors * lanes;
+  stream_weights_ = weights > 8 * megabyte || tiles <= (weights > megabyte ? most_tiles : 8);
+  if (stream_weights_) {
+    chunk_ = std::min(tiles, most_tiles);
+    block_vectors_ = std::min<int64_t>(2, vectors);
+    block_in_ = std::min<int64_t>(64, in);
+  } else {
+    const int64_t tile_floats = positions_ * (round_up(in, line) + vectors * lanes);
+    chunk_ = std::clamp<int64_t>(megabyte / 3 / tile_floats / 14 * 14, 28, 140);
+    chunk_ = std::min(chunk_, tiles);
+    block_vectors_ = vectors;
+    block_in_ = in;
+  }
   in_stride_ = round_up(block_in_, line);
   input_plane_ = plane_floats(chunk_ * in_stride_);
-  product_plane_ = plane_floats(chunk_ * columns);
-  weight_plane_ = plane_floats(block_in_ * columns);
+  weight_plane_ = plane_floats(block_in_ * block_vectors_ * lanes);
+  product_plane_ = plane_floats(chunk_ * block_vectors_ * lanes);
+}
+
+int64_t Convolution::thread_scratch_floats() const {
+  const int64_t in_blocks = divide_up(geometry_.in_channels, block_in_);
+  return positions_ * (in_blocks * input_plane_ + weight_plane_ + product_plane_);
 }
 
 int64_t Convolution::scratch_floats() const {
-  const int64_t in_blocks = divide_up(geometry_.in_channels, block_in_);
-  return by_columns_
-             ? positions_ * (in_blocks * input_plane_ + threads_ * (weight_plane_ + product_plane_))
-             : positions_ * (weight_plane_ + threads_ * (input_plane_ + product_plane_));
+  return column_parts_ * tile_parts_ * thread_scratch_floats();
 }
 
 InputTransform Convolution::input_transform(const Run& run, Range tiles, Range channels,
@@ -144,113 +162,94 @@ OutputTransform Convolution::output_transform(const Run& run, Range tiles, Range
 
 void Convolution::run(const float* src, const float* packed, float* dst, int64_t dst_pitch,
                       const Epilogue& epilogue, float* scratch) const {
-  const Run run = {src, packed, dst, dst_pitch, epilogue, scratch};
-  by_columns_ ? run_by_columns(run) : run_by_tiles(run);
-}
-
-// Many tiles: the weights are transformed once, then each thread takes its own tiles through all
-// three steps, a chunk that fits into its cache at a time.
-void Convolution::run_by_tiles(const Run& run) const {
-  const Geometry& g = geometry_;
-  const int64_t columns = vectors_ * vector_floats();
-  float* weights = run.scratch;
-  parallel_ranges(g.in_channels, [&](int64_t begin, int64_t end) {
-    transform_weights(m_, {.packed = run.packed,
-                           .in_channels = g.in_channels,
-                           .vectors = {0, vectors_},
-                           .in = {begin, end},
-                           .dst = weights,
-                           .plane = weight_plane_,
-                           .inner = g.in_channels});
-  });
-  parallel_for(threads_, [&](int64_t thread) {
-    float* input =
-        weights + positions_ * (weight_plane_ + thread * (input_plane_ + product_plane_));
-    float* product = input + positions_ * input_plane_;
-    const Range own = share(tiles_, thread, threads_);
-    const int64_t chunks = divide_up(own.size(), chunk_);
-    for (int64_t i = 0; i < chunks; ++i) {
-      const Range part = share(own.size(), i, chunks);
-      const Range tiles = {own.begin + part.begin, own.begin + part.end};
-      transform_input(m_, input_transform(run, tiles, {0, g.in_channels}, input));
-      for (int64_t p = 0; p < positions_; ++p)
-        multiply({.rows = tiles.size(),
-                  .cols = columns,
-                  .inner = g.in_channels,
-                  .a = input + p * input_plane_,
-                  .a_stride = in_stride_,
-                  .b = weights + p * weight_plane_,
-                  .c = product + p * product_plane_,
-                  .c_stride = columns});
-      transform_output(m_, output_transform(run, tiles, {0, vectors_}, product));
-    }
+  const Run run = {src, packed, dst, dst_pitch, epilogue};
+  parallel_for(column_parts_ * tile_parts_, [&](int64_t thread) {
+    const Range tiles = share({0, tiles_}, thread / column_parts_, tile_parts_),
+                vectors = share({0, vectors_}, thread % column_parts_, column_parts_);
+    float* own = scratch + thread * thread_scratch_floats();
+    stream_weights_ ? stream_weights(run, tiles, vectors, own)
+                    : stream_tiles(run, tiles, vectors, own);
   });
 }
 
-// Few tiles and many weights: all threads transform the tiles, then each takes its own output
-// channels and transforms their weights a block at a time, just before they are used. So each
-// weight is read from memory once, as one of 9 numbers a kernel and not of (m+2)^2.
-void Convolution::run_by_columns(const Run& run) const {
-  const int64_t in_channels = geometry_.in_channels;
-  const int64_t chunks = divide_up(tiles_, chunk_), in_blocks = divide_up(in_channels, block_in_);
-  // Where there are more threads than vectors of output channels, they share out the tiles too.
-  const int64_t column_parts = std::min(vectors_, threads_), tile_parts = threads_ / column_parts;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const Range tiles = share(tiles_, chunk, chunks);
-    parallel_for(tiles.size() * in_blocks, [&](int64_t i) {
-      const int64_t tile = i / in_blocks, block = i % in_blocks;
-      float* dst = run.scratch + block * positions_ * input_plane_ + tile * in_stride_;
-      const Range channels = {block * block_in_, std::min((block + 1) * block_in_, in_channels)};
-      const Range one = {tiles.begin + tile, tiles.begin + tile + 1};
-      transform_input(m_, input_transform(run, one, channels, dst));
-    });
-    parallel_for(column_parts * tile_parts, [&](int64_t thread) {
-      const Range columns = share(vectors_, thread % column_parts, column_parts);
-      const Range rows = share(tiles.size(), thread / column_parts, tile_parts);
-      float* weights = run.scratch + positions_ * (in_blocks * input_plane_ +
-                                                   thread * (weight_plane_ + product_plane_));
-      float* product = weights + positions_ * weight_plane_;
-      for (int64_t v = columns.begin; v < columns.end; v += block_vectors_) {
-        const Range vectors = {v, std::min(v + block_vectors_, columns.end)};
-        for (int64_t block = 0; block < in_blocks; ++block)
-          multiply_block(run, {vectors, rows, block}, weights, product);
-        const Range own = {tiles.begin + rows.begin, tiles.begin + rows.end};
-        transform_output(m_, output_transform(run, own, vectors, product));
-      }
-    });
+void Convolution::stream_tiles(const Run& run, Range own, Range vectors, float* scratch) const {
+  const int64_t in_channels = geometry_.in_channels, columns = vectors.size() * vector_floats();
+  float *input = scratch, *weights = input + positions_ * input_plane_,
+        *product = weights + positions_ * weight_plane_;
+  transform_weights(m_, {.packed = run.packed,
+                         .in_channels = in_channels,
+                         .vectors = vectors,
+                         .in = {0, in_channels},
+                         .dst = weights,
+                         .plane = weight_plane_});
+  const int64_t chunks = divide_up(own.size(), chunk_);
+  for (int64_t i = 0; i < chunks; ++i) {
+    const Range tiles = share(own, i, chunks);
+    transform_input(m_, input_transform(run, tiles, {0, in_channels}, input));
+    for (int64_t p = 0; p < positions_; ++p)
+      multiply({.rows = tiles.size(),
+                .cols = columns,
+                .inner = in_channels,
+                .a = input + p * input_plane_,
+                .a_stride = in_stride_,
+                .b = weights + p * weight_plane_,
+                .c = product + p * product_plane_,
+                .c_stride = columns});
+    transform_output(m_, output_transform(run, tiles, vectors, product));
   }
 }
 
-// Adds the products of one block of input channels and one of output channels.
-void Convolution::multiply_block(const Run& run, const Block& b, float* weights,
-                                 float* product) const {
+void Convolution::stream_weights(const Run& run, Range own, Range vectors, float* scratch) const {
+  const int64_t in_channels = geometry_.in_channels, in_blocks = divide_up(in_channels, block_in_);
+  const int64_t input_block = positions_ * input_plane_;
+  float *weights = scratch + in_blocks * input_block,
+        *product = weights + positions_ * weight_plane_;
+  const int64_t chunks = divide_up(own.size(), chunk_);
+  for (int64_t i = 0; i < chunks; ++i) {
+    const Range tiles = share(own, i, chunks);
+    for (int64_t b = 0; b < in_blocks; ++b) {
+      const Range in = {b * block_in_, std::min((b + 1) * block_in_, in_channels)};
+      transform_input(m_, input_transform(run, tiles, in, scratch + b * input_block));
+    }
+    for (int64_t v = vectors.begin; v < vectors.end; v += block_vectors_) {
+      const Range columns = {v, std::min(v + block_vectors_, vectors.end)};
+      for (int64_t b = 0; b < in_blocks; ++b) {
+        const Range in = {b * block_in_, std::min((b + 1) * block_in_, in_channels)};
+        multiply_block(run, {tiles.size(), in, columns}, scratch + b * input_block, weights,
+                       product);
+      }
+      transform_output(m_, output_transform(run, tiles, columns, product));
+    }
+  }
+}
+
+// product = or += input * weights for one block of input and one of output channels.
+void Convolution::multiply_block(const Run& run, const Block& block, const float* input,
+                                 float* weights, float* product) const {
   const int64_t lanes = vector_floats(), in_channels = geometry_.in_channels;
-  const Range in = {b.in_block * block_in_, std::min((b.in_block + 1) * block_in_, in_channels)};
+  const auto& [rows, in, vectors] = block;
   transform_weights(m_, {.packed = run.packed,
                          .in_channels = in_channels,
-                         .vectors = b.vectors,
+                         .vectors = vectors,
                          .in = in,
                          .dst = weights,
-                         .plane = weight_plane_,
-                         .first_row = in.begin,
-                         .inner = in.size()});
+                         .plane = weight_plane_});
   // Memory brings the next block's weights while this one is multiplied.
   const int64_t lines = divide_up(in.size() * 9 * lanes, line * positions_);
   for (int64_t p = 0; p < positions_; ++p) {
-    for (int64_t v = b.vectors.begin; v < b.vectors.end; ++v) {
+    for (int64_t v = vectors.begin; v < vectors.end; ++v) {
       const float* ahead = run.packed + (v * in_channels + in.end) * 9 * lanes + p * lines * line;
       for (int64_t i = 0; i < lines; ++i) __builtin_prefetch(ahead + i * line, 0, 2);
     }
-    multiply({.rows = b.rows.size(),
-              .cols = b.vectors.size() * lanes,
+    multiply({.rows = rows,
+              .cols = vectors.size() * lanes,
               .inner = in.size(),
-              .a = run.scratch + (b.in_block * positions_ + p) * input_plane_ +
-                   b.rows.begin * in_stride_,
+              .a = input + p * input_plane_,
               .a_stride = in_stride_,
               .b = weights + p * weight_plane_,
               .c = product + p * product_plane_,
-              .c_stride = b.vectors.size() * lanes,
-              .accumulate = b.in_block > 0});
+              .c_stride = vectors.size() * lanes,
+              .accumulate = in.begin > 0});
   }
 }
 

@@ -64,31 +64,32 @@ class Convolution {
  private:
   struct Run;
   struct Block {
-    Range vectors, rows;  // vectors of output channels; tiles of the chunk
-    int64_t in_block;
+    int64_t rows;  // tiles
+    Range in, vectors;
   };
-  void plan_by_tiles();
-  void plan_by_columns();
-  void plan_planes();
-  void run_by_tiles(const Run& run) const;
-  void run_by_columns(const Run& run) const;
-  void multiply_block(const Run& run, const Block& block, float* weights, float* product) const;
+  void share_out(int64_t threads);
+  void plan();
+  int64_t thread_scratch_floats() const;
+  void stream_tiles(const Run& run, Range tiles, Range vectors, float* scratch) const;
+  void stream_weights(const Run& run, Range tiles, Range vectors, float* scratch) const;
+  void multiply_block(const Run& run, const Block& block, const float* input, float* weights,
+                      float* product) const;
   InputTransform input_transform(const Run& run, Range tiles, Range channels, float* dst) const;
   OutputTransform output_transform(const Run& run, Range tiles, Range vectors,
                                    float* product) const;
 
   Geometry geometry_;
   int m_;
-  int64_t positions_;                  // (m+2)^2
-  int64_t tiles_h_, tiles_w_, tiles_;  // of an image; of all images
-  int64_t vectors_;                    // of output channels
-  int64_t threads_;
-  bool by_columns_;
-  int64_t chunk_;          // tiles at a time
-  int64_t block_vectors_;  // vectors of output channels at a time
-  int64_t block_in_;       // input channels at a time
-  int64_t in_stride_;      // floats of a transformed tile at one position
-  int64_t input_plane_, weight_plane_, product_plane_;
+  int64_t positions_;                          // (m+2)^2
+  int64_t tiles_h_, tiles_w_, tiles_;          // of an image; of all images
+  int64_t vectors_;                            // of output channels
+  int64_t tile_parts_ = 1, column_parts_ = 1;  // their product is the number of threads
+  bool stream_weights_ = false;
+  int64_t chunk_ = 0;          // tiles at a time
+  int64_t block_vectors_ = 0;  // vectors of output channels at a time
+  int64_t block_in_ = 0;       // input channels at a time
+  int64_t in_stride_ = 0;      // floats of a transformed tile at one position
+  int64_t input_plane_ = 0, weight_plane_ = 0, product_plane_ = 0;
   std::vector<float> zeros_;  // a pixel outside the image
 };
 

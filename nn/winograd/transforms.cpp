@@ -114,10 +114,10 @@ void transform_weight_block(const WeightTransform& t) {
   for (int64_t v = t.vectors.begin; v < t.vectors.end; ++v) {
     const int64_t in_block = v - t.vectors.begin, first_of_panel = in_block & ~int64_t{1};
     const int64_t width = std::min<int64_t>(2, t.vectors.size() - first_of_panel) * lanes;
-    float* panel = t.dst + first_of_panel * lanes * t.inner + (in_block & 1) * lanes;
+    float* panel = t.dst + first_of_panel * lanes * t.in.size() + (in_block & 1) * lanes;
     for (int64_t k = t.in.begin; k < t.in.end; ++k) {
       const float* g = t.packed + (v * t.in_channels + k) * 9 * lanes;
-      float* dst = panel + (k - t.first_row) * width;
+      float* dst = panel + (k - t.in.begin) * width;
       V half[n][3];
       LIMBIC_UNROLL for (int j = 0; j < 3; ++j) {
         V column[3], out[n];

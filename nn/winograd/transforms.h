@@ -42,14 +42,13 @@ void transform_input(int m, const InputTransform& transform);
 
 /// U = G g G^T for a range of input channels and of vectors of output channels, from packed weights
 /// (out_channels / vector, in_channels, 9, vector) to one packed matrix (nn/core/packed_gemm.h) a
-/// position, `inner` rows high, whose row 0 is input channel first_row.
+/// position, whose row 0 is input channel in.begin.
 struct WeightTransform {
   const float* packed = nullptr;
   int64_t in_channels = 0;
   Range vectors, in;
   float* dst = nullptr;
   int64_t plane = 0;
-  int64_t first_row = 0, inner = 0;
 };
 void transform_weights(int m, const WeightTransform& transform);
 

@@ -225,6 +225,16 @@ TEST_CASE("winograd: any number of threads gives the same bits") {
   set_threads(before);
 }
 
+TEST_CASE("winograd: more weights than a cache holds, and more tiles than a chunk") {
+  const int before = threads();
+  set_threads(1);
+  const Case c = {{.n = 1, .h = 33, .w = 34, .in_channels = 256, .out_channels = 240}};
+  const Operands operands(c.geometry);
+  const auto expected = reference(c.geometry, operands.src, operands.weight, operands.bias);
+  for (const int m : {2, 4}) CHECK(error(run(c, m, operands, {.bias = true}), expected) < 3e-6);
+  set_threads(before);
+}
+
 TEST_CASE("winograd: every instruction set that this processor has") {
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
