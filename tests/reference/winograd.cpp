@@ -39,10 +39,14 @@ Rows both_ways(const Rows& a, const Rows& x) { return multiply(multiply(a, x), t
 
 }  // namespace
 
-WinogradMatrices winograd_matrices(int m) {
+std::vector<double> winograd_points(int m) {
   require(m == 2 || m == 4, "no points for tiles of ", m);
-  const std::vector<double> points =
-      m == 2 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 0.625, -0.625, 1.5, -1.5};
+  if (m == 2) return {0, 1, -1};
+  return {0, 0.625, -0.625, 1.5, -1.5};
+}
+
+WinogradMatrices winograd_matrices(const std::vector<double>& points) {
+  const size_t m = points.size() - 1;
   WinogradMatrices out;
   for (size_t i = 0; i < points.size(); ++i) {
     std::vector<double> others;  // Lagrange: the polynomial that is 0 at all other points
@@ -58,10 +62,10 @@ WinogradMatrices winograd_matrices(int m) {
   }
   out.bt.push_back(polynomial(points));  // infinity: the leading coefficients
   out.g.push_back({0, 0, 1});
-  for (int row = 0; row < m; ++row) {  // powers of the points
+  for (size_t row = 0; row < m; ++row) {  // powers of the points
     std::vector<double> powers;
-    for (const double point : points)
-      powers.push_back(row == 0 ? 1 : out.at.back()[powers.size()] * point);
+    for (size_t i = 0; i < points.size(); ++i)
+      powers.push_back(row == 0 ? 1 : out.at.back()[i] * points[i]);
     powers.push_back(row == m - 1 ? 1 : 0);
     out.at.push_back(powers);
   }
@@ -69,7 +73,7 @@ WinogradMatrices winograd_matrices(int m) {
 }
 
 Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padding, int m) {
-  const WinogradMatrices matrices = winograd_matrices(m);
+  const WinogradMatrices matrices = winograd_matrices(winograd_points(m));
   const int64_t n = m + 2, oh = src.height() + padding.top + padding.bottom - 2,
                 ow = src.width() + padding.left + padding.right - 2;
   const auto square = [](int64_t size) {

@@ -11,9 +11,11 @@ struct WinogradMatrices {
   std::vector<std::vector<double>> at;  ///< m rows of m + 2
 };
 
-/// Made by Toom and Cook's method from the points 0, 1, -1 and infinity (m = 2) or 0, +-5/8, +-3/2
-/// and infinity (m = 4). docs/winograd.md derives them.
-WinogradMatrices winograd_matrices(int m);
+/// The finite points of F(m, 3): 0, 1, -1 for m = 2; 0, +-5/8, +-3/2 for m = 4.
+std::vector<double> winograd_points(int m);
+/// Made by Toom and Cook's method from the points and infinity; m is one less than the number of
+/// points. docs/winograd.md derives them.
+WinogradMatrices winograd_matrices(const std::vector<double>& points);
 
 /// The 3x3 convolution of stride 1 by F(m x m, 3 x 3): equal to conv2d, with fewer multiplications.
 Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padding, int m);
