@@ -1,6 +1,6 @@
 // Winograd's convolution against oneDNN's direct one on the 3x3 layers of ResNet101, DenseNet201
 // and CIFAR's ResNet-20, forward, in one process and taking turns:
-//   winograd [THREADS [FILTER]]        rows whose name contains FILTER
+//   bench_winograd [THREADS [FILTER]]        rows whose name contains FILTER
 // Each contender cycles through 8 copies of its weights, as a network's layers do, so that small
 // batches pay for reading weights from memory. Prints the median of the rounds in milliseconds;
 // GFLOP/s count the multiplications and additions of the definition, for Winograd too; the error is
@@ -150,7 +150,7 @@ void measure(const Layer& layer, int64_t batch) {
     errors[i] = error(p);
   }
   const double begin = now();
-  for (int64_t round = 0; round < 2 * copies || now() - begin < 0.25; ++round)
+  for (int64_t round = 0; round < 2 * copies || now() - begin < 0.5; ++round)
     for (Contender& c : contenders) {
       const double start = now();
       c.run(round % copies);
@@ -177,7 +177,7 @@ int main(int argc, char** argv) try {
   std::printf("%d threads, oneDNN %s\n\n", threads(), onednn::version().c_str());
   std::printf(
       "| network     | layer          |   N | direct ms GF/s | F(2,3) ms GF/s | F(4,3) ms GF/s "
-      "| F2 x | F4 x | direct  | F2 err  | F4 err  |\n"
+      "| F2 speed-up | F4 speed-up | direct error | F2 error | F4 error |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Layer& layer : layers)
     for (const int64_t batch : layer.batches)
