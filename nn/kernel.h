@@ -84,7 +84,8 @@ class KernelBuilder {
   bool dropout = false;           ///< Dropout is on.
   std::vector<bool> diff_src;     ///< Whose gradient is wanted.
   std::vector<bool> diff_parameters;
-  uint64_t node_key = 0;  ///< For counter-based randomness.
+  bool winograd = true, tune = false;  ///< As in PlanOptions.
+  uint64_t node_key = 0;               ///< For counter-based randomness.
 
   /// Declares the layouts of the packed parameters (by default each one's canonical layout).
   void pack_as(std::vector<onednn::Desc> descs) { packed = std::move(descs); }

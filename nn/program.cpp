@@ -137,6 +137,8 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
     builder.gradients = wants[n];
     builder.dropout = options_.dropout;
     builder.batch_statistics = options_.batch_statistics;
+    builder.winograd = options_.winograd;
+    builder.tune = options_.tune;
     builder.node_key = hash_name(node.name.c_str());
     for (int s : node.src) {
       builder.src_shapes.push_back(shapes_[static_cast<size_t>(s)]);

@@ -30,7 +30,10 @@ struct PlanOptions {
   bool keep_parameter_gradients = true;
   /// Rebuild in backward what is cheap to rebuild instead of storing it.
   bool recompute = true;
-  bool fuse = true;   ///< Run the plan passes (nn/passes).
+  bool fuse = true;      ///< Run the plan passes (nn/passes).
+  bool winograd = true;  ///< 3x3 convolutions may use Winograd's algorithm (f32).
+  /// Choose each convolution's algorithm by timing it here (nn/tuner.h), else by a fixed rule.
+  bool tune = false;
   uint64_t seed = 0;  ///< Of dropout.
 
   static PlanOptions inference(Shape input) {

@@ -100,6 +100,10 @@ Desc any_layout(const Shape& shape, DType dtype) {
   return {Dims(shape.begin(), shape.end()), type(dtype), memory::format_tag::any};
 }
 
+Desc hwio(const Shape& shape) {
+  return {Dims(shape.begin(), shape.end()), f32, memory::format_tag::hwio};
+}
+
 Desc flat(int64_t count) { return {{count}, f32, memory::format_tag::a}; }
 
 Desc bytes(int64_t size) { return {{size}, memory::data_type::u8, memory::format_tag::a}; }

@@ -29,6 +29,8 @@ Desc canonical(const Shape& shape);
 Desc canonical_like(const Desc& desc);
 /// Lets a primitive choose the layout.
 Desc any_layout(const Shape& shape, DType dtype = DType::f32);
+/// A convolution's weight (O,I,H,W), in memory (H,W,I,O).
+Desc hwio(const Shape& shape);
 /// A flat array of `count` floats, and of raw bytes.
 Desc flat(int64_t count);
 Desc bytes(int64_t size);

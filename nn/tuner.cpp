@@ -1,0 +1,115 @@
+#include "nn/tuner.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <vector>
+
+#include "nn/core/clock.h"
+#include "nn/core/file.h"
+#include "nn/core/parallel.h"
+#include "nn/core/processor.h"
+#include "nn/onednn/compat.h"
+
+namespace limbic {
+namespace {
+
+constexpr int64_t largest_file = int64_t{8} << 20;
+
+// Changes whenever an implementation does, so that old choices are forgotten.
+std::string context() {
+  return str_cat("limbic 1; ", processor_name(), "; oneDNN ", onednn::version());
+}
+
+std::string default_file() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache && *cache) return str_cat(cache, "/limbic/tuning.json");
+  const char* home = std::getenv("HOME");
+  return home && *home ? str_cat(home, "/.cache/limbic/tuning.json") : "";
+}
+
+// Reads more than the caches hold, on every thread.
+void fill_caches() {
+  static std::vector<float> other(size_t{12} << 20);
+  parallel_ranges(static_cast<int64_t>(other.size()), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += 16) other[static_cast<size_t>(i)] += 1.0f;
+  });
+}
+
+double median_seconds(const std::function<void()>& run) {
+  std::vector<double> seconds;
+  run();
+  for (int i = 0; i < 5; ++i) {
+    fill_caches();
+    const double start = now();
+    run();
+    seconds.push_back(now() - start);
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + 2, seconds.end());
+  return seconds[2];
+}
+
+std::map<std::string, std::string> read_choices(const std::string& file) {
+  std::map<std::string, std::string> choices;
+  std::error_code ignored;
+  if (file.empty() || !std::filesystem::exists(file, ignored)) return choices;
+  try {
+    const auto bytes = read_file(file, largest_file);
+    const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
+    if (j.at("context") == context())
+      choices = j.at("choices").get<std::map<std::string, std::string>>();
+  } catch (const std::exception&) {  // damaged: time again
+  }
+  return choices;
+}
+
+}  // namespace
+
+Tuner::Tuner(std::string file) : file_(std::move(file)), chosen_(read_choices(file_)) {}
+
+Tuner::~Tuner() { save(); }
+
+Tuner& Tuner::shared() {
+  static Tuner tuner(default_file());
+  return tuner;
+}
+
+size_t Tuner::choose(const std::string& key, const std::vector<Candidate>& candidates) {
+  const std::lock_guard lock(mutex_);
+  const std::string full = str_cat(threads(), " threads; ", key);
+  const auto known = chosen_.find(full);
+  if (known != chosen_.end())
+    for (size_t i = 0; i < candidates.size(); ++i)
+      if (candidates[i].name == known->second) return i;
+  size_t best = 0;
+  double least = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const double seconds = median_seconds(candidates[i].run);
+    if (i > 0 && seconds >= least) continue;
+    least = seconds;
+    best = i;
+  }
+  chosen_[full] = candidates[best].name;
+  changed_ = true;
+  ++timed_;
+  return best;
+}
+
+void Tuner::save() {
+  const std::lock_guard lock(mutex_);
+  if (!changed_ || file_.empty()) return;
+  changed_ = false;
+  try {
+    // Another process may have written meanwhile: its choices stay.
+    auto all = read_choices(file_);
+    all.insert(chosen_.begin(), chosen_.end());
+    std::filesystem::create_directories(std::filesystem::path(file_).parent_path());
+    const nlohmann::json j = {{"context", context()}, {"choices", all}};
+    write_atomically(file_, [&](std::ostream& out) { out << j.dump(1) << '\n'; });
+  } catch (const std::exception&) {  // a cache that cannot be written is no cache
+  }
+}
+
+}  // namespace limbic
