@@ -22,7 +22,7 @@ using nlohmann::json;
 namespace {
 
 struct Options {
-  std::string model, weights, input, mode = "infer", dtype = "f32";
+  std::string model, weights, input, calibration, mode = "infer", dtype = "f32";
   int threads = 0;
 };
 
@@ -51,8 +51,12 @@ class Task {
     }
     PlanOptions options = training_ ? PlanOptions::training(images_.shape())
                                     : PlanOptions::inference(images_.shape());
-    require(o.dtype != "int8", "Limbic does not compute in int8 yet");
-    options.dtype = o.dtype == "bf16" ? DType::bf16 : DType::f32;
+    options.dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "int8" ? DType::i8 : DType::f32;
+    if (!o.calibration.empty()) {
+      const SafetensorsFile pictures = read_safetensors(o.calibration);
+      options.calibration = calibrate(model_.graph, parameters, {pictures.tensors.at("images")});
+    }
+    options.tune = !training_;
     options.keep_parameter_gradients = false;
     plan_ = std::make_unique<Plan>(model_.graph, std::move(parameters), options);
     if (training_)
@@ -137,6 +141,7 @@ int main(int argc, char** argv) try {
   app.add_option("--mode", o.mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
   app.add_option("--dtype", o.dtype, "f32, bf16 or int8")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  app.add_option("--calibration", o.calibration, "images for int8's scales (.safetensors)");
   app.add_option("--threads", o.threads, "0: all cores that it may use");
   CLI11_PARSE(app, argc, argv);
   serve(o);

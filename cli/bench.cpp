@@ -15,7 +15,7 @@ namespace limbic::cli {
 namespace {
 
 struct Options {
-  std::string model, mode = "infer", dtype = "f32", tune = "off";
+  std::string model, mode = "infer", dtype = "f32", tune = "on";
   int64_t batch_size = 8, image_size = 0, repeat = 10;
   bool layers = false;
 };
@@ -34,13 +34,17 @@ int run(const Common& common, Options& o) {
   const Shape input = {o.batch_size, 3, size, size};
   const Parameters parameters = model.graph.initialise(common.seed);
   PlanOptions options = training ? PlanOptions::training(input) : PlanOptions::inference(input);
-  options.dtype = o.dtype == "bf16" ? DType::bf16 : DType::f32;
+  options.dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "int8" ? DType::i8 : DType::f32;
+  options.tune = o.tune == "on" && !training;
   options.keep_parameter_gradients = false;
-  Plan plan(model.graph, parameters, options);
-  Sgd sgd(plan, {});
   Tensor images(input);
   Random random(common.seed);
   for (float& x : images.values()) x = static_cast<float>(random.normal());
+  require(options.dtype != DType::i8 || !training, "int8 is for --mode infer");
+  if (options.dtype == DType::i8)
+    options.calibration = calibrate(model.graph, parameters, {images});
+  Plan plan(model.graph, parameters, options);
+  Sgd sgd(plan, {});
   const std::vector<float> diff(static_cast<size_t>(o.batch_size * model.classes), 1e-3f);
 
   std::vector<double> seconds;
@@ -130,7 +134,8 @@ void add_bench(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("--image-size", o->image_size, "height and width (default: the model's)")
       ->check(CLI::Range(1, 4096));
   verb->add_option("--mode", o->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
-  verb->add_option("--dtype", o->dtype, "f32 or bf16")->check(CLI::IsMember({"f32", "bf16"}));
+  verb->add_option("--dtype", o->dtype, "f32, bf16 or int8")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   verb->add_option("--repeat", o->repeat, "timed runs")->check(CLI::Range(1, 100000));
   verb->add_option("--tune", o->tune, "on or off")->check(CLI::IsMember({"on", "off"}));
   verb->add_flag("--layers", o->layers, "times of each layer");

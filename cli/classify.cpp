@@ -13,7 +13,8 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::string labels, dtype = "f32", tune = "off";
+  PlanChoice plan;
+  std::string labels;
   int64_t top = 5, batch_size = 8;
   std::vector<std::string> images;
 };
@@ -46,7 +47,8 @@ int run(const Common& common, Options& o) {
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
   const auto total = static_cast<int64_t>(o.images.size());
   const int64_t batch = std::min(o.batch_size, total);
-  Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset));
+  Predictor predictor(network.model, network.parameters,
+                      o.plan.options(common, network, batch, o.images));
   const int64_t classes = network.model.classes;
   const auto progress = progress_bar(common);
   bool skipped = false;
@@ -101,8 +103,7 @@ void add_classify(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("--top", o->top, "how many classes to print")->check(CLI::Range(1, 100000));
   verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
       ->check(CLI::Range(1, 4096));
-  verb->add_option("--dtype", o->dtype, "f32")->check(CLI::IsMember({"f32"}));
-  verb->add_option("--tune", o->tune, "on or off")->check(CLI::IsMember({"on", "off"}));
+  o->plan.add_to(*verb);
   verb->add_option("images", o->images, "pictures")->required();
 }
 

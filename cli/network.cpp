@@ -1,8 +1,12 @@
 #include "cli/network.h"
 
 #include <algorithm>
+#include <cstring>
+#include <filesystem>
 
+#include "io/decode.h"
 #include "nn/core/file.h"
+#include "train/predictor.h"
 #include "weights/checkpoint.h"
 #include "weights/load.h"
 
@@ -79,6 +83,78 @@ Network load_network(const Common& common, const NetworkOptions& o, int64_t clas
   }
   network.preset = choose_preset(common, o, network.model, checkpoint.metadata);
   return network;
+}
+
+void PlanChoice::add_to(CLI::App& app) {
+  app.add_option("--dtype", dtype, "f32; bf16 or int8 on processors that have them")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  app.add_option("--tune", tune,
+                 "on: time each layer's algorithms once on this machine and remember the fastest")
+      ->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--calibration", calibration,
+                 "folder with pictures from which int8 takes its scales (default: the ones given)");
+}
+
+namespace {
+
+std::vector<std::string> pictures_under(const std::string& folder) {
+  std::vector<std::string> paths;
+  require(std::filesystem::is_directory(folder), folder, ": is not a folder");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) paths.push_back(entry.path().string());
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+// Up to 64 of the pictures, spread evenly, in batches of 8; those that cannot be read are left out.
+std::vector<Tensor> calibration_batches(const Network& network,
+                                        const std::vector<std::string>& paths) {
+  constexpr size_t wanted = 64;
+  constexpr int64_t batch = 8;
+  const Preset& preset = network.preset;
+  std::vector<Tensor> images;
+  const size_t tried = std::min(wanted, paths.size());
+  for (size_t i = 0; i < tried; ++i) {
+    Tensor image(input_shape(1, preset));
+    try {
+      preprocess(decode_file(paths[i * paths.size() / tried], preset.decode_options()), preset,
+                 image.data());
+      images.push_back(image);
+    } catch (const Error&) {  // the ones that are left are enough
+    }
+  }
+  // All batches have one shape: fewer than eight pictures are one batch, a last incomplete one
+  // goes.
+  const auto size = std::min<size_t>(batch, images.size());
+  std::vector<Tensor> batches;
+  for (size_t i = 0; size > 0 && i + size <= images.size(); i += size) {
+    batches.emplace_back(input_shape(static_cast<int64_t>(size), preset));
+    for (size_t k = 0; k < size; ++k)
+      std::memcpy(batches.back().rows(int64_t(k), int64_t(k) + 1).raw(), images[i + k].raw(),
+                  static_cast<size_t>(images[i + k].bytes()));
+  }
+  return batches;
+}
+
+}  // namespace
+
+PlanOptions PlanChoice::options(const Common& common, const Network& network, int64_t batch,
+                                const std::vector<std::string>& pictures) const {
+  PlanOptions o = PlanOptions::inference(input_shape(batch, network.preset));
+  o.tune = tune == "on";
+  if (dtype == "bf16") o.dtype = DType::bf16;
+  if (dtype != "int8") return o;
+  o.dtype = DType::i8;
+  if (calibration.empty())
+    note(common,
+         "int8: scales are taken from the pictures themselves (--calibration DIR takes "
+         "them from others)");
+  const auto paths = calibration.empty() ? pictures : pictures_under(calibration);
+  const auto batches = calibration_batches(network, paths);
+  require(!batches.empty(), calibration.empty() ? "the pictures" : calibration,
+          ": none can be read, and int8 needs some to calibrate on");
+  o.calibration = calibrate(network.model.graph, network.parameters, batches);
+  return o;
 }
 
 std::vector<std::string> read_labels(const std::string& path, int64_t expected) {

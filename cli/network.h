@@ -4,6 +4,7 @@
 #include "cli/console.h"
 #include "io/preset.h"
 #include "models/models.h"
+#include "nn/plan.h"
 
 namespace limbic::cli {
 
@@ -27,6 +28,17 @@ struct Network {
 /// Builds it; classes 0: as many as the weights' classifier has. Says on standard error which
 /// preset was taken and whether a classifier of another size was replaced. Throws Error.
 Network load_network(const Common& common, const NetworkOptions& options, int64_t classes);
+
+/// --dtype, --tune and --calibration: how a network is computed in inference.
+struct PlanChoice {
+  std::string dtype = "f32", tune = "on", calibration;
+
+  void add_to(CLI::App& app);
+  /// Options of a plan for `batch` pictures. int8 is calibrated on up to 64 pictures of the folder
+  /// --calibration, else of `pictures`, which is said on standard error. Throws Error.
+  PlanOptions options(const Common& common, const Network& network, int64_t batch,
+                      const std::vector<std::string>& pictures) const;
+};
 
 /// Checks a model name while arguments are read, so that a wrong one is wrong usage.
 CLI::Validator known_model(bool or_none);

@@ -29,8 +29,10 @@ void TrainingOptions::add_to(CLI::App& app) {
       ->check(CLI::Range(0, 100000));
   app.add_option("--checkpoint-interval", checkpoint_interval, "steps between checkpoints")
       ->check(CLI::Range(1, 1 << 30));
-  app.add_option("--dtype", dtype, "f32")->check(CLI::IsMember({"f32"}));
-  app.add_option("--tune", tune, "on or off")->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--dtype", dtype, "f32, or bf16 on processors that have it")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+  app.add_option("--tune", tune, "off: training always takes the fixed choice of algorithms")
+      ->check(CLI::IsMember({"off"}));
   app.add_flag("--resume", resume, "go on from the last checkpoint in --out");
 }
 
@@ -57,6 +59,7 @@ TrainOptions TrainingOptions::to_train_options(const Common& common, const Datas
   o.batch_size = batch_size;
   o.micro_batch = micro_batch;
   o.learning_rate = learning_rate;
+  o.dtype = dtype == "bf16" ? DType::bf16 : DType::f32;
   o.sgd = {.momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
   o.schedule.kind = schedule_kind(schedule);
   o.schedule.warmup = warmup;

@@ -78,7 +78,9 @@ class KernelBuilder {
   std::vector<Shape> src_shapes;
   Shape dst_shape;
   std::vector<DType> src_dtypes;
-  DType dtype = DType::f32;       ///< Of dst.
+  DType dtype = DType::f32;  ///< Of dst.
+  std::vector<float> src_scales;
+  float scale = 1;  ///< A value is its element times its scale: not 1 for 8-bit values alone.
   bool gradients = false;         ///< Backward will be called.
   bool batch_statistics = false;  ///< Batch norm: this node normalises with the batch's statistics.
   bool dropout = false;           ///< Dropout is on.

@@ -101,6 +101,10 @@ void Plan::run(const Tensor& images) {
     const double start = profiling_ ? now() : 0;
     kernel->forward(buffers_[n]);
     if (profiling_) profile_[n].forward += now() - start;
+    if (observer_ && node(static_cast<int>(n)).dtype == DType::f32)
+      observer_(
+          program_->graph().nodes()[n].name,
+          {buffers_[n].dst.f32(), static_cast<size_t>(count(node(static_cast<int>(n)).shape))});
   }
   if (program_->options().batch_statistics) ++training_runs_;
 }

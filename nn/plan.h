@@ -62,6 +62,11 @@ class Plan {
 
   int64_t arena_bytes() const { return program_->arena().bytes; }
 
+  /// Called after each node of the runs that follow with its output, in f32 plans, until it is set
+  /// to an empty function.
+  using Observer = std::function<void(const std::string& name, std::span<const float> values)>;
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
   /// Times each node of the runs that follow.
   void set_profiling(bool on);
   struct NodeTime {
@@ -87,6 +92,7 @@ class Plan {
   RunState state_;
   int64_t training_runs_ = 0;
   mutable int64_t stored_runs_ = 0;
+  Observer observer_;
   bool profiling_ = false;
   std::vector<NodeTime> profile_;
 };

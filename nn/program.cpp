@@ -22,12 +22,19 @@ bool starts_with_any(const std::string& name, const std::vector<std::string>& pr
                      [&](const std::string& p) { return name.rfind(p, 0) == 0; });
 }
 
-void require_dtype(DType dtype) {
-  require(dtype == DType::f32 || dtype == DType::bf16, "a plan computes in F32 or BF16, not in ",
-          to_string(dtype));
+void require_dtype(const PlanOptions& o) {
+  const DType dtype = o.dtype;
+  require(dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::i8,
+          "a plan computes in F32, BF16 or I8, not in ", to_string(dtype));
   require(dtype != DType::bf16 || has_bf16_instructions(), processor_name(),
           " has no bf16 instructions (AVX512_BF16), without which bf16 is slower than f32: use "
           "f32");
+  if (dtype != DType::i8) return;
+  require(has_int8_instructions(), processor_name(),
+          " has no int8 instructions (AVX512_VNNI), without which int8 is slower than f32: use "
+          "f32");
+  require(!o.gradients && !o.batch_statistics, "int8 is for inference: train in f32 or bf16");
+  require(!o.calibration.empty(), "int8 needs a calibration (nn/quantise.h)");
 }
 
 std::vector<bool> marks(const Graph& graph, const std::vector<std::string>& names) {
@@ -44,7 +51,7 @@ bool Program::is_frozen(const std::string& name) const {
 
 Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions options)
     : options_(std::move(options)) {
-  require_dtype(options_.dtype);
+  require_dtype(options_);
   for (const char* output : {"features", "logits"})
     if (graph.labels().count(output)) options_.keep.push_back(output);
   require(!options_.keep.empty(),
@@ -118,14 +125,41 @@ int Program::add_slice(const onednn::Desc& desc, int first, int last) {
   return static_cast<int>(slices_.size()) - 1;
 }
 
+void Program::choose_dtypes() {
+  const size_t n = nodes_.size();
+  if (options_.dtype != DType::i8) {
+    for (size_t i = 0; i < n; ++i)
+      nodes_[i].dtype = shapes_[i].size() == 4 ? options_.dtype : DType::f32;
+    return;
+  }
+  const DType wide = has_bf16_instructions() ? DType::bf16 : DType::f32;
+  std::vector<bool> keep_wide = kept_;
+  for (size_t i = 0; i < n; ++i) {
+    const auto is_wide = [&](size_t k) {
+      return starts_with_any(graph_.nodes()[k].name, options_.full_precision);
+    };
+    // A layer is wide if what it reads is.
+    if (!is_wide(i)) continue;
+    keep_wide[i] = true;
+    for (int s : graph_.nodes()[i].src) keep_wide[static_cast<size_t>(s)] = true;
+  }
+  const auto dtypes = quantised_dtypes(graph_, shapes_, options_.calibration, wide, keep_wide);
+  for (size_t i = 0; i < n; ++i) {
+    nodes_[i].dtype = dtypes[i];
+    if (dtypes[i] != DType::u8 && dtypes[i] != DType::i8) continue;
+    const float range = std::max(options_.calibration.at(graph_.nodes()[i].name), 1e-6f);
+    nodes_[i].scale = range / (dtypes[i] == DType::u8 ? 255.0f : 127.0f);
+  }
+}
+
 void Program::compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants,
                             const Parameters& parameters) {
   const auto& nodes = graph_.nodes();
   nodes_.resize(nodes.size());
+  choose_dtypes();
   for (size_t n = 0; n < nodes.size(); ++n) {
     CompiledNode& compiled = nodes_[n];
     compiled.shape = shapes_[n];
-    compiled.dtype = shapes_[n].size() == 4 ? options_.dtype : DType::f32;
     compiled.backward = wants[n];
     const Node& node = nodes[n];
     if (!node.op || !live[n]) continue;
@@ -134,6 +168,7 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
     builder.name = node.name;
     builder.dst_shape = shapes_[n];
     builder.dtype = compiled.dtype;
+    builder.scale = compiled.scale;
     builder.gradients = wants[n];
     builder.dropout = options_.dropout;
     builder.batch_statistics = options_.batch_statistics;
@@ -143,6 +178,7 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
     for (int s : node.src) {
       builder.src_shapes.push_back(shapes_[static_cast<size_t>(s)]);
       builder.src_dtypes.push_back(nodes_[static_cast<size_t>(s)].dtype);
+      builder.src_scales.push_back(nodes_[static_cast<size_t>(s)].scale);
       builder.diff_src.push_back(wants[n] && wants[static_cast<size_t>(s)]);
     }
     const int index = static_cast<int>(n);

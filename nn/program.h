@@ -6,14 +6,18 @@
 #include "nn/arena.h"
 #include "nn/graph.h"
 #include "nn/kernel.h"
+#include "nn/quantise.h"
 
 namespace limbic {
 
 struct PlanOptions {
   Shape input;  ///< (N,C,H,W).
-  /// Of activations: f32, or bf16 where the processor has its instructions. Parameters, statistics
-  /// and (N,C) values stay f32.
+  /// Of activations: f32; bf16 or i8 where the processor has their instructions. Parameters,
+  /// statistics and (N,C) values stay f32. i8 is for inference and needs a calibration.
   DType dtype = DType::f32;
+  Calibration calibration;
+  /// i8: name prefixes of layers that are computed in the wider type.
+  std::vector<std::string> full_precision;
   bool batch_statistics = false;  ///< Batch norm normalises with the batch's statistics.
   bool dropout = false;
   bool gradients = false;
@@ -75,6 +79,7 @@ class Program {
     std::unique_ptr<Kernel> kernel;  ///< Null for the input and for nodes nobody needs.
     Shape shape;
     DType dtype = DType::f32;
+    float scale = 1;                      ///< Of 8-bit values.
     int value = -1, diff = -1;            ///< Slices; -1 where there is none.
     int value_again = -1;                 ///< Rebuilt in backward: the slice it is rebuilt in.
     std::vector<int> rebuild;             ///< Nodes to rebuild before this one's backward.
@@ -108,6 +113,7 @@ class Program {
   std::vector<bool> find_gradients(const std::vector<bool>& live, const Parameters& p) const;
   void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
                      const Parameters& parameters);
+  void choose_dtypes();
   void plan_values();
   void choose_rebuilt();
   void plan_gradients();

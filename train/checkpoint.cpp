@@ -110,6 +110,7 @@ std::string settings_of(const Model& model, const TrainData& data, const TrainOp
             {"frozen", o.frozen},
             {"patience", o.patience},
             {"seed", o.seed}};
+  if (o.dtype != DType::f32) j["dtype"] = to_string(o.dtype);
   if (const auto& a = data.augmentation)
     j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,
                          a->max_ratio,           a->random_crop, a->padding,   a->flip,

@@ -13,17 +13,16 @@ Shape input_shape(int64_t batch, const Preset& preset) {
 
 namespace {
 
-PlanOptions keeping(Shape input, const std::string& layer) {
-  PlanOptions options = PlanOptions::inference(std::move(input));
+PlanOptions keeping(PlanOptions options, const std::string& layer) {
   options.keep = {layer};
   return options;
 }
 
 }  // namespace
 
-Predictor::Predictor(const Model& model, const Parameters& parameters, Shape input,
+Predictor::Predictor(const Model& model, const Parameters& parameters, PlanOptions options,
                      const std::string& layer)
-    : layer_(layer), plan_(model.graph, parameters, keeping(std::move(input), layer)) {}
+    : layer_(layer), plan_(model.graph, parameters, keeping(std::move(options), layer)) {}
 
 Tensor Predictor::run(const Tensor& images) {
   const int64_t n = images.dim(0), batch = plan_.input_shape()[0];

@@ -20,6 +20,9 @@ class Predictor {
  public:
   /// `layer`: a label or node name; (N,C,H,W) activations are flattened to rows.
   Predictor(const Model& model, const Parameters& parameters, Shape input,
+            const std::string& layer = "logits")
+      : Predictor(model, parameters, PlanOptions::inference(std::move(input)), layer) {}
+  Predictor(const Model& model, const Parameters& parameters, PlanOptions options,
             const std::string& layer = "logits");
 
   /// One row for each image of (n,3,H,W), any n.

@@ -34,6 +34,7 @@ int64_t free_memory() {
 PlanOptions plan_options(const TrainOptions& options, Shape input) {
   PlanOptions p = PlanOptions::training(std::move(input));
   p.frozen = options.frozen;
+  p.dtype = options.dtype;
   p.keep_parameter_gradients = false;
   p.seed = combine(options.seed, hash_name("dropout"));
   return p;

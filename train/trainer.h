@@ -20,6 +20,8 @@ struct TrainOptions {
   Schedule schedule;
   CrossEntropyOptions loss;
   std::vector<std::string> frozen;  ///< Name prefixes.
+  /// bf16: activations and products in bf16; weights, statistics and updates stay f32.
+  DType dtype = DType::f32;
   int64_t patience = 0;  ///< Stop after so many epochs without a better validation; 0: never.
   uint64_t seed = 0;
   std::string out;                    ///< Run folder; empty: nothing is written.

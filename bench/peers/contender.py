@@ -127,6 +127,8 @@ def photo_command(contender, settings):
 def worker_command(contender, row, settings):
     common = ["--mode", row.mode, "--dtype", contender.dtype, "--threads", str(settings.threads)]
     if contender.engine == "limbic":
+        if contender.dtype == "int8":
+            common += ["--calibration", settings.material + "/calibration-224.safetensors"]
         return [settings.build + "/bench/network_worker", "--model", row.network,
                 "--weights", "%s/%s.safetensors" % (settings.material, row.network),
                 "--input", pictures_file(settings.material, row.network, row.batch_size), *common]

@@ -1,6 +1,7 @@
 #pragma once
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 namespace limbic {
 
@@ -16,12 +17,17 @@ struct BFloat16 {
   return std::bit_cast<float>(uint32_t{x.bits} << 16);
 }
 
+[[gnu::always_inline]] inline float to_f32(uint8_t x) { return static_cast<float>(x); }
+
 /// Rounds to the nearest, ties to even, as the processor's conversion does. (A NaN stays one unless
 /// all its upper mantissa bits are set, which arithmetic never makes.)
 template <class T>
 [[gnu::always_inline]] inline T from_f32(float x) {
-  if constexpr (sizeof(T) == sizeof(float)) {
+  if constexpr (std::is_same_v<T, float>) {
     return x;
+  } else if constexpr (std::is_same_v<T, uint8_t>) {  // saturates; halves go up
+    const float shifted = x + 0.5f, low = shifted > 0 ? shifted : 0.0f;
+    return static_cast<uint8_t>(static_cast<int32_t>(low < 255.0f ? low : 255.0f));
   } else {
     const auto bits = std::bit_cast<uint32_t>(x);
     return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};

@@ -80,11 +80,11 @@ Desc channels_last(const Shape& shape, DType dtype) {
           shape.size() == 4 ? memory::format_tag::nhwc : memory::format_tag::nc};
 }
 
-Desc canonical(const Shape& shape) {
+Desc canonical(const Shape& shape, DType dtype) {
   using tag = memory::format_tag;
   constexpr std::array tags = {tag::a, tag::ab, tag::abc, tag::abcd, tag::abcde};
   require(!shape.empty() && shape.size() <= tags.size(), "parameter of shape ", to_string(shape));
-  return {Dims(shape.begin(), shape.end()), f32, tags[shape.size() - 1]};
+  return {Dims(shape.begin(), shape.end()), type(dtype), tags[shape.size() - 1]};
 }
 
 Desc canonical_like(const Desc& desc) {
@@ -117,7 +117,18 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionS
   constexpr auto direct = dnnl::algorithm::convolution_direct;
   dnnl::primitive_attr attr = user_scratchpad();
   dnnl::post_ops ops;
-  if (post_ops.sum) ops.append_sum(1.0f);
+  if (post_ops.multiply_channels > 0)
+    ops.append_binary(dnnl::algorithm::binary_mul,
+                      canonical({1, post_ops.multiply_channels, 1, 1}));
+  if (post_ops.sum) {
+    const auto dtype =
+        post_ops.sum_dtype == DType::f32 ? memory::data_type::undef : type(post_ops.sum_dtype);
+#if DNNL_VERSION_MAJOR >= 3
+    ops.append_sum(post_ops.sum_scale, 0, dtype);
+#else
+    ops.append_sum(post_ops.sum_scale, dtype);
+#endif
+  }
   if (post_ops.relu) {
 #if DNNL_VERSION_MAJOR >= 3
     ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);

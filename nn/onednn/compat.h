@@ -24,7 +24,7 @@ std::string version();
 /// Dense descriptors: activations are channels last (N,H,W,C in memory, N,C,H,W in dims);
 /// parameters are canonical, in the order of their dims.
 Desc channels_last(const Shape& shape, DType dtype = DType::f32);
-Desc canonical(const Shape& shape);
+Desc canonical(const Shape& shape, DType dtype = DType::f32);
 /// The canonical f32 layout of the same dimensions.
 Desc canonical_like(const Desc& desc);
 /// Lets a primitive choose the layout.
@@ -45,9 +45,15 @@ struct ConvolutionShape {
   Dims strides, dilates, padding_begin, padding_end;
 };
 
-/// Post-ops of an inference convolution: sum with what lies in dst, then ReLU.
+/// Post-ops of an inference convolution, in this order.
 struct PostOps {
-  bool sum = false, relu = false;
+  /// Multiply output channel o by element o of an f32 (1,C,1,1), the argument
+  /// DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1; 0: no.
+  int64_t multiply_channels = 0;
+  bool sum = false;  ///< Add sum_scale times what lies in dst, read as sum_dtype.
+  bool relu = false;
+  float sum_scale = 1;
+  DType sum_dtype = DType::f32;  ///< f32: dst's own.
 };
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionShape& shape,

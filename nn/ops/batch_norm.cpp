@@ -206,9 +206,58 @@ class BatchNormKernel : public Kernel {
   int saved_ = 0, work_forward_ = 0, work_backward_ = 0;
 };
 
+// Inference: relu(norm(pieces)) as 8-bit values, ready for an int8 convolution.
+template <class T>
+class QuantisingBatchNormKernel : public Kernel {
+ public:
+  QuantisingBatchNormKernel(const BatchNorm& op, KernelBuilder& b)
+      : epsilon_(op.options().epsilon),
+        inverse_scale_(1 / b.scale),
+        rows_(count(b.dst_shape) / b.dst_shape[1]),
+        channels_(op.channels()) {
+    for (int i = 0; i < op.fused().pieces; ++i)
+      widths_.push_back(b.src_shapes[static_cast<size_t>(i)][1]);
+    affine_ = b.temporary(onednn::flat(2 * channels_), false);
+  }
+
+  void forward(const Buffers& b) const override {
+    float *scale = b.extra[static_cast<size_t>(affine_)].f32(), *bias = scale + channels_;
+    for (int64_t c = 0; c < channels_; ++c) {
+      const double deviation = std::sqrt(double{b.packed[3].f32()[c]} + epsilon_);
+      const double s = b.packed[0].f32()[c] / deviation * inverse_scale_;
+      scale[c] = static_cast<float>(s);
+      bias[c] = static_cast<float>(double{b.packed[1].f32()[c]} * inverse_scale_ -
+                                   b.packed[2].f32()[c] * s);
+    }
+    parallel_ranges(rows_, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r += block_rows) {
+        int64_t c = 0;
+        for (size_t i = 0; i < widths_.size(); c += widths_[i++])
+          quantise_rows<T>({.x = b.src[i].as<T>() + r * widths_[i],
+                            .y = b.dst.as<uint8_t>() + r * channels_ + c,
+                            .scale = scale + c,
+                            .bias = bias + c,
+                            .y_pitch = channels_,
+                            .rows = std::min(block_rows, end - r),
+                            .columns = widths_[i]});
+      }
+    });
+  }
+  void backward(const Buffers&) const override { fail("int8 is for inference alone"); }
+
+ private:
+  double epsilon_;
+  double inverse_scale_;
+  int64_t rows_, channels_;
+  std::vector<int64_t> widths_;
+  int affine_;
+};
+
 }  // namespace
 
 std::unique_ptr<Kernel> BatchNorm::compile(KernelBuilder& builder) const {
+  if (builder.dtype == DType::u8)
+    return make_kernel<QuantisingBatchNormKernel>(builder.src_dtypes[0], *this, builder);
   return make_kernel<BatchNormKernel>(builder.dtype, *this, builder);
 }
 

@@ -63,6 +63,17 @@ struct Affine {
 template <class T>
 void normalise(const Rows<T>& r, const Affine& a, bool relu);
 
+template <class T>
+struct QuantisedRows {
+  const T* x;  ///< Dense rows.
+  uint8_t* y;  ///< y_pitch elements from row to row.
+  const float *scale, *bias;
+  int64_t y_pitch, rows, columns;
+};
+/// y = x * scale + bias, rounded and held within 0 and 255.
+template <class T>
+void quantise_rows(const QuantisedRows<T>& r);
+
 /// Where a gradient passes the ReLU behind the norm.
 enum class Mask {
   none,        ///< There is no ReLU.

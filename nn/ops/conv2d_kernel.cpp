@@ -190,28 +190,8 @@ class Conv2dKernel : public Kernel {
   int accumulates_into() const override { return fused_.sum ? 1 : -1; }
   std::string implementation() const override { return implementation_; }
 
-  // With a folded batch norm: scale = gamma / sqrt(var + eps), weight' = weight * scale,
-  // bias' = (bias - mean) * scale + beta; in f64.
   void pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const override {
-    Tensor weight = canonical[0], bias = op_.options().bias ? canonical[1] : Tensor();
-    if (fused_.norm) {
-      const size_t first = op_.options().bias ? 2 : 1;
-      const float *gamma = canonical[first].data(), *beta = canonical[first + 1].data();
-      const float *mean = canonical[first + 2].data(), *var = canonical[first + 3].data();
-      const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
-      weight = weight.clone();
-      const Tensor own_bias = bias;
-      bias = Tensor({out});
-      for (int64_t o = 0; o < out; ++o) {
-        const double scale = gamma[o] / std::sqrt(double{var[o]} + fused_.epsilon);
-        for (int64_t i = 0; i < per_out; ++i) {
-          float& w = weight.data()[o * per_out + i];
-          w = static_cast<float>(w * scale);
-        }
-        const double before = own_bias.empty() ? 0.0 : own_bias.data()[o];
-        bias.data()[o] = static_cast<float>((before - mean[o]) * scale + beta[o]);
-      }
-    }
+    const auto [weight, bias] = folded_weights(op_, canonical);
     if (winograd_forward_ && !is_training_)
       winograd_forward_.convolution().pack(weight.data(), {}, packed[0].f32());
     else
@@ -329,7 +309,30 @@ Algorithm by_timing(const Conv2d& op, const KernelBuilder& b, Algorithm rule) {
 
 }  // namespace
 
+FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical) {
+  Tensor weight = canonical[0], bias = op.options().bias ? canonical[1] : Tensor();
+  if (!op.fused().norm) return {weight, bias};
+  const size_t first = op.options().bias ? 2 : 1;
+  const float *gamma = canonical[first].data(), *beta = canonical[first + 1].data();
+  const float *mean = canonical[first + 2].data(), *var = canonical[first + 3].data();
+  const int64_t out = op.options().out_channels, per_out = weight.size() / out;
+  weight = weight.clone();
+  const Tensor own_bias = bias;
+  bias = Tensor({out});
+  for (int64_t o = 0; o < out; ++o) {
+    const double scale = gamma[o] / std::sqrt(double{var[o]} + op.fused().epsilon);
+    for (int64_t i = 0; i < per_out; ++i) {
+      float& w = weight.data()[o * per_out + i];
+      w = static_cast<float>(w * scale);
+    }
+    const double before = own_bias.empty() ? 0.0 : own_bias.data()[o];
+    bias.data()[o] = static_cast<float>((before - mean[o]) * scale + beta[o]);
+  }
+  return {weight, bias};
+}
+
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& b) {
+  if (b.src_dtypes[0] == DType::u8) return compile_int8_conv2d(op, b);
   Algorithm forward = Algorithm::direct, backward_data = Algorithm::direct;
   if (is_winograd(op.options(), b)) {
     const winograd::Geometry g = geometry(op, b.src_shapes[0]);

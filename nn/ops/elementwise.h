@@ -19,6 +19,13 @@ decltype(auto) with_element(DType dtype, F&& f) {
   return f(float{});
 }
 
+/// The same, or uint8_t: for the few kernels that read or write 8-bit values.
+template <class F>
+decltype(auto) with_stored_element(DType dtype, F&& f) {
+  if (dtype == DType::u8) return f(uint8_t{});
+  return with_element(dtype, f);
+}
+
 /// A kernel templated over the element type of its activations.
 template <template <class> class K, class... Args>
 std::unique_ptr<Kernel> make_kernel(DType dtype, Args&&... args) {

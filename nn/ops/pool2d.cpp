@@ -151,10 +151,12 @@ void write_sums(T* out, int64_t channels, float scale, const Sum& sum) {
   }
 }
 
-template <class T>
+// From elements of type T to To; both are the same but where 8-bit values are read or written.
+template <class T, class To>
 class MaxPoolKernel : public Kernel {
  public:
-  MaxPoolKernel(Geometry g, KernelBuilder& b) : g_(std::move(g)) {
+  MaxPoolKernel(Geometry g, KernelBuilder& b)
+      : g_(std::move(g)), scale_(b.src_scales[0] / b.scale) {
     if (!b.gradients) return;
     where_ = b.saved(onednn::bytes(count(b.dst_shape) * 2));
     for (const Window& w : g_.windows)
@@ -206,12 +208,13 @@ class MaxPoolKernel : public Kernel {
         else
           update_max(in, best, width);
       }
-    scale_to(best, b.dst.template as<T>() + at, 1.0f, width);
+    scale_to(best, b.dst.template as<To>() + at, scale_, width);
     if (where_ >= 0)
       narrow(element, b.extra[static_cast<size_t>(where_)].template as<uint16_t>() + at, width);
   }
 
   Geometry g_;
+  float scale_;
   int where_ = -1;
 };
 
@@ -219,14 +222,15 @@ class MaxPoolKernel : public Kernel {
 template <class From, class To>
 class AveragePoolKernel : public Kernel {
  public:
-  AveragePoolKernel(Geometry g, const KernelBuilder& b) : g_(std::move(g)) {
+  AveragePoolKernel(Geometry g, const KernelBuilder& b)
+      : g_(std::move(g)), scale_(b.src_scales[0] / b.scale) {
     if (b.gradients) g_.find_covering();
   }
   void forward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
     parallel_for(g_.images * outputs, [&](int64_t i) {
       const Window& w = g_.windows[static_cast<size_t>(i % outputs)];
-      write_sums(b.dst.as<To>() + i * g_.channels, g_.channels, 1 / w.divisor,
+      write_sums(b.dst.as<To>() + i * g_.channels, g_.channels, scale_ / w.divisor,
                  [&](int64_t c, int64_t width, float* acc) {
                    for (int64_t y = w.y0; y < w.y1; ++y)
                      for (int64_t x = w.x0; x < w.x1; ++x)
@@ -252,12 +256,21 @@ class AveragePoolKernel : public Kernel {
 
  private:
   Geometry g_;
+  float scale_;
 };
 
 std::unique_ptr<Kernel> average_pool(Geometry g, const KernelBuilder& b) {
-  return with_element(b.src_dtypes[0], [&]<class From>(From) {
+  return with_stored_element(b.src_dtypes[0], [&]<class From>(From) {
     return with_element(b.dtype, [&]<class To>(To) -> std::unique_ptr<Kernel> {
       return std::make_unique<AveragePoolKernel<From, To>>(std::move(g), b);
+    });
+  });
+}
+
+std::unique_ptr<Kernel> max_pool(Geometry g, KernelBuilder& b) {
+  return with_stored_element(b.src_dtypes[0], [&]<class From>(From) {
+    return with_stored_element(b.dtype, [&]<class To>(To) -> std::unique_ptr<Kernel> {
+      return std::make_unique<MaxPoolKernel<From, To>>(std::move(g), b);
     });
   });
 }
@@ -290,7 +303,7 @@ Shape Pool2d::infer(std::span<const Shape> src) const {
 
 std::unique_ptr<Kernel> Pool2d::compile(KernelBuilder& builder) const {
   Geometry g = sliding(builder.src_shapes[0], builder.dst_shape, options_);
-  if (kind_ == Kind::max) return make_kernel<MaxPoolKernel>(builder.dtype, std::move(g), builder);
+  if (kind_ == Kind::max) return max_pool(std::move(g), builder);
   return average_pool(std::move(g), builder);
 }
 

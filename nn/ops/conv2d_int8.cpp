@@ -1,0 +1,87 @@
+// Inference in int8: src u8 with one scale, weights s8 with one scale for each output channel,
+//   dst = round(relu(scale_src scale_w[o] sum(src w) + bias[o] + scale_sum sum_src) / scale_dst)
+// for an 8-bit dst, and without the division for a wide one.
+#include <algorithm>
+#include <cmath>
+
+#include "nn/ops/conv2d_kernel.h"
+
+namespace limbic {
+namespace {
+
+class Int8Conv2dKernel : public Kernel {
+ public:
+  Int8Conv2dKernel(const Conv2d& op, KernelBuilder& b)
+      : op_(op), scale_src_(b.src_scales[0]), scale_dst_(b.scale) {
+    const auto& o = op.options();
+    const onednn::ConvolutionShape shape = {
+        .src = onednn::channels_last(b.src_shapes[0], DType::u8),
+        .weights = onednn::any_layout(op.weight_shape(), DType::i8),
+        .dst = onednn::channels_last(b.dst_shape, b.dtype),
+        .bias = onednn::canonical({o.out_channels}),
+        .strides = {o.stride.h, o.stride.w},
+        .dilates = {o.dilation.h - 1, o.dilation.w - 1},
+        .padding_begin = {o.padding.top, o.padding.left},
+        .padding_end = {o.padding.bottom, o.padding.right}};
+    onednn::PostOps post_ops{
+        .multiply_channels = o.out_channels, .sum = op.fused().sum, .relu = op.fused().relu};
+    if (op.fused().sum) {
+      post_ops.sum_scale = b.src_scales[1] / scale_dst_;
+      post_ops.sum_dtype = b.src_dtypes[1];
+    }
+    const auto desc = onednn::convolution_forward(shape, false, post_ops);
+    forward_ = onednn::make(desc);
+    implementation_ = std::string("int8 ") + desc.impl_info_str();
+    scratch_ = b.temporary(desc.scratchpad_desc(), false);
+    b.pack_as({desc.weights_desc(), shape.bias, onednn::canonical({1, o.out_channels, 1, 1})});
+  }
+
+  void forward(const Buffers& b) const override {
+    onednn::execute(forward_,
+                    {{DNNL_ARG_SRC, b.src[0].dnnl()},
+                     {DNNL_ARG_WEIGHTS, b.packed[0].dnnl()},
+                     {DNNL_ARG_BIAS, b.packed[1].dnnl()},
+                     {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, b.packed[2].dnnl()},
+                     {DNNL_ARG_DST, b.dst.dnnl()},
+                     {DNNL_ARG_SCRATCHPAD, b.extra[static_cast<size_t>(scratch_)].dnnl()}});
+  }
+  void backward(const Buffers&) const override { fail("int8 is for inference alone"); }
+
+  // oneDNN adds the bias to the integer sums before they are multiplied.
+  void pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const override {
+    const auto [weight, bias] = folded_weights(op_, canonical);
+    const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
+    Tensor quantised(weight.shape(), DType::i8);
+    for (int64_t o = 0; o < out; ++o) {
+      const float* w = weight.data() + o * per_out;
+      float largest = 1e-20f;
+      for (int64_t i = 0; i < per_out; ++i) largest = std::max(largest, std::abs(w[i]));
+      const float scale = largest / 127;
+      for (int64_t i = 0; i < per_out; ++i)
+        quantised.data<int8_t>()[o * per_out + i] = static_cast<int8_t>(std::lround(w[i] / scale));
+      const float multiplier = scale_src_ * scale / scale_dst_;
+      packed[2].f32()[o] = multiplier;
+      packed[1].f32()[o] = (bias.empty() ? 0.0f : bias.data()[o]) / scale_dst_ / multiplier;
+    }
+    onednn::reorder_once(onednn::canonical(weight.shape(), DType::i8), quantised.raw(),
+                         packed[0].memory.get_desc(), packed[0].data);
+  }
+
+  int accumulates_into() const override { return op_.fused().sum ? 1 : -1; }
+  std::string implementation() const override { return implementation_; }
+
+ private:
+  Conv2d op_;
+  float scale_src_, scale_dst_;
+  dnnl::primitive forward_;
+  int scratch_ = 0;
+  std::string implementation_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> compile_int8_conv2d(const Conv2d& op, KernelBuilder& b) {
+  return std::make_unique<Int8Conv2dKernel>(op, b);
+}
+
+}  // namespace limbic
