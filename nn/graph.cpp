@@ -81,8 +81,10 @@ Parameters Graph::initialise(uint64_t seed,
     const auto specs = node.op->parameters();
     for (size_t i = 0; i < specs.size(); ++i) {
       const auto& [kind, value] = specs[i].init;
-      Tensor tensor(specs[i].shape, specs[i].dtype);
-      if (specs[i].dtype == DType::f32 && wanted(node.parameters[i])) {
+      const bool open = specs[i].dtype == DType::f32 && !wanted(node.parameters[i]);
+      Tensor tensor =
+          open ? Tensor::uninitialised(specs[i].shape) : Tensor(specs[i].shape, specs[i].dtype);
+      if (specs[i].dtype == DType::f32 && !open) {
         Random random(seed, hash_name(node.parameters[i].c_str()));
         for (float& x : tensor.values()) {
           if (kind == Initialiser::Kind::constant) x = static_cast<float>(value);

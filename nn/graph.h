@@ -112,8 +112,8 @@ class Graph {
   /// Fresh parameters by each op's initialiser, keyed by (seed, name): the same for equal names
   /// whatever else the graph holds.
   Parameters initialise(uint64_t seed) const;
-  /// The same for the parameters that `wanted` says, zeros for the others: for those that a
-  /// checkpoint will fill. Drawing a large network's costs seconds, zeros cost nothing.
+  /// The same for the parameters that `wanted` says; the others' values are left open, for a
+  /// checkpoint to fill: drawing a large network's takes seconds.
   Parameters initialise(uint64_t seed,
                         const std::function<bool(const std::string& name)>& wanted) const;
 

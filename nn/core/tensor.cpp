@@ -99,12 +99,22 @@ std::shared_ptr<void> allocate_aligned(int64_t bytes, bool zeroed) {
   return {data, std::free};
 }
 
-Tensor::Tensor(Shape shape, DType dtype)
-    : shape_(std::move(shape)), dtype_(dtype), size_(count(shape_)) {
+Tensor::Tensor(Shape shape, DType dtype) { allocate(std::move(shape), dtype, true); }
+
+Tensor Tensor::uninitialised(Shape shape, DType dtype) {
+  Tensor out;
+  out.allocate(std::move(shape), dtype, false);
+  return out;
+}
+
+void Tensor::allocate(Shape shape, DType dtype, bool zeroed) {
+  shape_ = std::move(shape);
+  dtype_ = dtype;
+  size_ = count(shape_);
   int64_t total = 0;
   require(!__builtin_mul_overflow(size_, size_of(dtype), &total), "shape ", to_string(shape_),
           " overflows");
-  data_ = allocate_aligned(total, true);
+  data_ = allocate_aligned(total, zeroed);
 }
 
 Tensor Tensor::view(void* data, Shape shape, DType dtype, std::shared_ptr<void> owner) {
@@ -124,7 +134,7 @@ int64_t Tensor::dim(int i) const {
 }
 
 Tensor Tensor::clone() const {
-  Tensor out(shape_, dtype_);
+  Tensor out = uninitialised(shape_, dtype_);
   if (bytes() > 0) std::memcpy(out.raw(), raw(), static_cast<size_t>(bytes()));
   return out;
 }

@@ -58,6 +58,8 @@ class Tensor {
   Tensor() = default;
   /// Zero-filled.
   explicit Tensor(Shape shape, DType dtype = DType::f32);
+  /// Of any content: for memory that is written next.
+  static Tensor uninitialised(Shape shape, DType dtype = DType::f32);
   /// A view of `data`; `owner` is kept alive for as long as the view is.
   static Tensor view(void* data, Shape shape, DType dtype, std::shared_ptr<void> owner);
   /// A copy of `values`; `count(shape)` must equal their number.
@@ -96,6 +98,7 @@ class Tensor {
   Tensor rows(int64_t begin, int64_t end) const;
 
  private:
+  void allocate(Shape shape, DType dtype, bool zeroed);
   [[noreturn]] void wrong_dtype(DType asked) const;
 
   Shape shape_;

@@ -158,24 +158,6 @@ Reduction batch_moments(const T* x, int64_t rows, int64_t columns, const Reducti
 }
 
 template <class T>
-LIMBIC_MULTIVERSION void quantise(const QuantisedRows<T>& r) {
-  const float* __restrict scale = r.scale, * __restrict bias = r.bias;
-  for (int64_t row = 0; row < r.rows; ++row) {
-    const T* __restrict in = r.x + row * r.columns;
-    uint8_t* __restrict out = r.y + row * r.y_pitch;
-    for_columns(
-        r.columns, [&](int64_t c) __attribute__((always_inline)) {
-          out[c] = from_f32<uint8_t>(to_f32(in[c]) * scale[c] + bias[c]);
-        });
-  }
-}
-
-template <class T>
-void quantise_rows(const QuantisedRows<T>& r) {
-  quantise(r);
-}
-
-template <class T>
 void normalise(const Rows<T>& r, const Affine& a, bool relu) {
   if (r.add && relu)
     normalise_rows<true, true>(r.x, r.add, r.y, a.mean, a.scale, a.bias, r);
@@ -223,8 +205,6 @@ void mask_gradient(const GradientRows<T>& g, T* dz, bool add) {
 
 template Reduction batch_moments(const float*, int64_t, int64_t, const ReductionMemory&);
 template Reduction batch_moments(const BFloat16*, int64_t, int64_t, const ReductionMemory&);
-template void quantise_rows(const QuantisedRows<float>&);
-template void quantise_rows(const QuantisedRows<BFloat16>&);
 template void normalise(const Rows<float>&, const Affine&, bool);
 template void normalise(const Rows<BFloat16>&, const Affine&, bool);
 template void add_gradient_sums(const GradientRows<float>&, float*, double*, double*);

@@ -73,6 +73,10 @@ struct QuantisedRows {
 /// y = x * scale + bias, rounded and held within 0 and 255.
 template <class T>
 void quantise_rows(const QuantisedRows<T>& r);
+template <>
+void quantise_rows(const QuantisedRows<float>& r);
+template <>
+void quantise_rows(const QuantisedRows<BFloat16>& r);
 
 /// Where a gradient passes the ReLU behind the norm.
 enum class Mask {
