@@ -37,43 +37,53 @@ WeightGradient::WeightGradient(const Geometry& geometry) : geometry_(geometry) {
 
 void WeightGradient::plan() {
   const int64_t in = geometry_.in_channels, out = geometry_.out_channels;
-  sums_ = std::clamp<int64_t>(tiles_ / env("WG_SUM", 128), 1, env("WG_SUMS", 8));
-  block_in_ = std::min(env("WG_BLOCK", 64), in);
+  sums_ = 1;
+  while (sums_ < env("WG_SUMS", 8) && tiles_ >= 2 * sums_ * env("WG_SUM", 96)) sums_ *= 2;
+  block_in_ = std::min(env("WG_BLOCK", 64), round_up(in, line));
   const int64_t tile_floats = positions * (round_up(in, line) + round_up(out, line));
   constexpr int64_t megabyte = (1 << 20) / sizeof(float);
   chunk_ = std::clamp<int64_t>(megabyte * env("WG_CHUNK", 100) / 100 / tile_floats,
-                               env("WG_MIN", 64), 256);
+                               env("WG_MIN", 64), env("WG_MAX", 256));
   chunk_ = std::min(chunk_, divide_up(tiles_, sums_));
   keep_products_ = env("WG_KEEP", 0);
 }
 
+// Threads share out sums and channels, whichever way takes the least time by an estimate in cycles
+// (measured on vectors of 16). Each thread transforms all that it needs itself, as in Convolution.
 void WeightGradient::share_out(int64_t threads) {
-  double best = 0;
-  for (int64_t parts = 1; parts <= std::min(threads, vectors_); ++parts) {
-    const int64_t workers = std::min(threads, sums_ * parts), vectors = divide_up(vectors_, parts);
+  const int64_t in_lines = divide_up(geometry_.in_channels, line);
+  const auto cycles = [&](int64_t in_parts, int64_t column_parts) {
+    const int64_t items = sums_ * in_parts * column_parts;
     const auto tiles = static_cast<double>(divide_up(tiles_, sums_)),
-               items = static_cast<double>(divide_up(sums_ * parts, workers)),
-               columns = static_cast<double>(vectors),
-               in = static_cast<double>(geometry_.in_channels);
-    const double product = positions / 2.0 * tiles * in * columns;
-    const double cycles = items * (tiles * (in / 16 * 120 + columns * 70) + product);
-    if (parts > 1 && cycles >= best) continue;
-    best = cycles;
-    column_parts_ = parts;
-    workers_ = workers;
-    part_vectors_ = vectors;
-  }
-  const int64_t lanes = vector_floats();
-  input_plane_ = plane_floats(chunk_ * round_up(block_in_, line));
-  gradient_plane_ = plane_floats(chunk_ * std::min<int64_t>(2, part_vectors_) * lanes);
-  product_plane_ = plane_floats(block_in_ * std::min<int64_t>(2, part_vectors_) * lanes);
+               in = static_cast<double>(divide_up(in_lines, in_parts)),
+               columns = static_cast<double>(divide_up(vectors_, column_parts));
+    const double product = positions / 2.0 * in * line * columns;
+    return static_cast<double>(divide_up(items, std::min(threads, items))) * tiles *
+           (in * 120 + columns * 70 + product);
+  };
+  for (int64_t in_parts = 1; in_parts <= std::min(threads, in_lines); ++in_parts)
+    for (int64_t parts = 1; parts <= std::min(threads, vectors_); ++parts)
+      if (cycles(in_parts, parts) < cycles(in_parts_, column_parts_)) {
+        in_parts_ = in_parts;
+        column_parts_ = parts;
+      }
+  items_ = sums_ * in_parts_ * column_parts_;
+  workers_ = std::min(threads, items_);
+
+  const int64_t vectors = divide_up(vectors_, column_parts_), lanes = vector_floats(),
+                in = divide_up(in_lines, in_parts_) * line;
+  block_in_ = std::min(block_in_, in);
+  in_blocks_ = divide_up(in, block_in_);
+  panels_ = divide_up(vectors, 2);
+  const int64_t columns = std::min<int64_t>(2, vectors) * lanes;
+  input_plane_ = plane_floats(chunk_ * block_in_);
+  gradient_plane_ = plane_floats(chunk_ * columns);
+  product_plane_ = plane_floats(block_in_ * columns);
 }
 
 int64_t WeightGradient::thread_scratch_floats() const {
-  const int64_t in_blocks = divide_up(geometry_.in_channels, block_in_),
-                panels = divide_up(part_vectors_, 2);
-  return positions * (in_blocks * input_plane_ + panels * gradient_plane_ +
-                      (keep_products_ ? in_blocks * panels : 1) * product_plane_);
+  return positions * (input_plane_ + panels_ * gradient_plane_ +
+                      (keep_products_ ? in_blocks_ * panels_ : 1) * product_plane_);
 }
 
 int64_t WeightGradient::scratch_floats() const {
@@ -81,14 +91,14 @@ int64_t WeightGradient::scratch_floats() const {
   return (sums_ - 1) * round_up(weights, line) + workers_ * thread_scratch_floats();
 }
 
-Range WeightGradient::block_in(int64_t block) const {
-  return {block * block_in_, std::min((block + 1) * block_in_, geometry_.in_channels)};
-}
-
-Range WeightGradient::block_out(int64_t panel, Range vectors) const {
-  const int64_t lanes = vector_floats(), begin = vectors.begin + 2 * panel;
-  return {begin * lanes,
-          std::min(std::min(begin + 2, vectors.end) * lanes, geometry_.out_channels)};
+WeightGradient::Part WeightGradient::part(int64_t item) const {
+  const int64_t columns = item % column_parts_, in = item / column_parts_ % in_parts_,
+                sum = item / column_parts_ / in_parts_;
+  const Range in_lines = share({0, divide_up(geometry_.in_channels, line)}, in, in_parts_);
+  return {sum,
+          share({0, tiles_}, sum, sums_),
+          {in_lines.begin * line, std::min(in_lines.end * line, geometry_.in_channels)},
+          share({0, vectors_}, columns, column_parts_)};
 }
 
 void WeightGradient::run(const float* src, const float* diff_dst, float* diff_weight_hwio,
@@ -101,12 +111,10 @@ void WeightGradient::run(const float* src, const float* diff_dst, float* diff_we
   };
   float* of_threads = scratch + (sums_ - 1) * round_up(weights, line);
   parallel_for(workers_, [&](int64_t worker) {
-    const Range items = share({0, sums_ * column_parts_}, worker, workers_);
+    const Range items = share({0, items_}, worker, workers_);
     for (int64_t i = items.begin; i < items.end; ++i) {
-      const int64_t part = i % column_parts_, sum_index = i / column_parts_;
-      sum_tiles(run, share({0, tiles_}, sum_index, sums_),
-                share({0, vectors_}, part, column_parts_), sum(sum_index),
-                of_threads + worker * thread_scratch_floats());
+      const Part p = part(i);
+      sum_tiles(run, p, sum(p.sum), of_threads + worker * thread_scratch_floats());
     }
   });
   if (sums_ == 1) return;
@@ -118,66 +126,67 @@ void WeightGradient::run(const float* src, const float* diff_dst, float* diff_we
   });
 }
 
-void WeightGradient::transform_chunk(const Run& run, Range tiles, Range vectors, float* input,
-                                     float* gradient) const {
+void WeightGradient::transform_in_block(const Run& run, Range tiles, Range in, float* dst) const {
   const Geometry& g = geometry_;
-  const int64_t in_blocks = divide_up(g.in_channels, block_in_),
-                panels = divide_up(vectors.size(), 2), lanes = vector_floats();
-  TiledImages images = {.h = g.h,
-                        .w = g.w,
-                        .pitch = g.in_channels,
-                        .top = g.top,
-                        .left = g.left,
-                        .tiles_h = tiles_h_,
-                        .tiles_w = tiles_w_};
-  for (int64_t b = 0; b < in_blocks; ++b)
-    transform_input(m, {.images = images,
-                        .src = run.src,
-                        .zeros = zeros_.data(),
-                        .tiles = tiles,
-                        .channels = block_in(b),
-                        .dst = {input + b * positions * input_plane_, input_plane_,
-                                round_up(block_in_, line)}});
-  images = {.h = g.out_h(),
-            .w = g.out_w(),
-            .pitch = g.out_channels,
-            .tiles_h = tiles_h_,
-            .tiles_w = tiles_w_};
-  for (int64_t p = 0; p < panels; ++p) {
-    const Range out = block_out(p, vectors);
-    transform_output_gradient({.images = images,
-                               .src = run.diff_dst,
-                               .zeros = zeros_.data(),
-                               .tiles = tiles,
-                               .channels = out,
-                               .dst = {gradient + p * positions * gradient_plane_, gradient_plane_,
-                                       round_up(out.size(), lanes)}});
-  }
+  transform_input(m, {.images = {.h = g.h,
+                                 .w = g.w,
+                                 .pitch = g.in_channels,
+                                 .top = g.top,
+                                 .left = g.left,
+                                 .tiles_h = tiles_h_,
+                                 .tiles_w = tiles_w_},
+                      .src = run.src,
+                      .zeros = zeros_.data(),
+                      .tiles = tiles,
+                      .channels = in,
+                      .dst = {dst, input_plane_, block_in_}});
 }
 
-void WeightGradient::sum_tiles(const Run& run, Range own, Range vectors, float* dst,
-                               float* scratch) const {
+void WeightGradient::transform_panel(const Run& run, Range tiles, Range out, float* dst) const {
   const Geometry& g = geometry_;
-  const int64_t in_blocks = divide_up(g.in_channels, block_in_),
-                panels = divide_up(vectors.size(), 2), lanes = vector_floats();
-  float *input = scratch, *gradient = input + in_blocks * positions * input_plane_,
-        *products = gradient + divide_up(part_vectors_, 2) * positions * gradient_plane_;
-  const int64_t chunks = divide_up(own.size(), chunk_);
+  transform_output_gradient({.images = {.h = g.out_h(),
+                                        .w = g.out_w(),
+                                        .pitch = g.out_channels,
+                                        .tiles_h = tiles_h_,
+                                        .tiles_w = tiles_w_},
+                             .src = run.diff_dst,
+                             .zeros = zeros_.data(),
+                             .tiles = tiles,
+                             .channels = out,
+                             .dst = {dst, gradient_plane_, round_up(out.size(), vector_floats())}});
+}
+
+void WeightGradient::sum_tiles(const Run& run, const Part& part, float* dst, float* scratch) const {
+  float *input = scratch, *gradient = input + positions * input_plane_,
+        *products = gradient + panels_ * positions * gradient_plane_;
+  const int64_t lanes = vector_floats(), chunks = divide_up(part.tiles.size(), chunk_),
+                in_blocks = divide_up(part.in.size(), block_in_),
+                panels = divide_up(part.vectors.size(), 2);
+  const auto in = [&](int64_t block) -> Range {
+    const int64_t begin = part.in.begin + block * block_in_;
+    return {begin, std::min(begin + block_in_, part.in.end)};
+  };
+  const auto out = [&](int64_t panel) -> Range {
+    const int64_t begin = part.vectors.begin + 2 * panel,
+                  end = std::min(begin + 2, part.vectors.end);
+    return {begin * lanes, std::min(end * lanes, geometry_.out_channels)};
+  };
   for (int64_t i = 0; i < chunks; ++i) {
-    const Range tiles = share(own, i, chunks);
-    transform_chunk(run, tiles, vectors, input, gradient);
-    for (int64_t b = 0; b < in_blocks; ++b)
+    const Range tiles = share(part.tiles, i, chunks);
+    for (int64_t p = 0; p < panels; ++p)
+      transform_panel(run, tiles, out(p), gradient + p * positions * gradient_plane_);
+    for (int64_t b = 0; b < in_blocks; ++b) {
+      transform_in_block(run, tiles, in(b), input);
       for (int64_t p = 0; p < panels; ++p) {
-        const Range in = block_in(b), out = block_out(p, vectors);
         float* product =
             products + (keep_products_ ? (b * panels + p) * positions * product_plane_ : 0);
-        const int64_t columns = round_up(out.size(), lanes);
+        const int64_t columns = round_up(out(p).size(), lanes);
         for (int64_t at = 0; at < positions; ++at)
-          multiply({.rows = in.size(),
+          multiply({.rows = in(b).size(),
                     .cols = columns,
                     .inner = tiles.size(),
-                    .a = input + (b * positions + at) * input_plane_,
-                    .a_stride = round_up(block_in_, line),
+                    .a = input + at * input_plane_,
+                    .a_stride = block_in_,
                     .a_transposed = true,
                     .b = gradient + (p * positions + at) * gradient_plane_,
                     .c = product + at * product_plane_,
@@ -185,13 +194,14 @@ void WeightGradient::sum_tiles(const Run& run, Range own, Range vectors, float* 
                     .accumulate = keep_products_ && i > 0});
         if (!keep_products_ || i + 1 == chunks)
           transform_weight_gradient({.src = {product, product_plane_, columns},
-                                     .in = in,
-                                     .out = out,
-                                     .in_channels = g.in_channels,
-                                     .out_channels = g.out_channels,
+                                     .in = in(b),
+                                     .out = out(p),
+                                     .in_channels = geometry_.in_channels,
+                                     .out_channels = geometry_.out_channels,
                                      .accumulate = !keep_products_ && i > 0,
                                      .dst = dst});
       }
+    }
   }
 }
 

@@ -31,15 +31,17 @@ class WeightGradient {
 
  private:
   struct Run;
+  struct Part {
+    int64_t sum;
+    Range tiles, in, vectors;
+  };
   void plan();
   void share_out(int64_t threads);
-  int64_t product_floats() const;
   int64_t thread_scratch_floats() const;
-  Range block_in(int64_t block) const;
-  Range block_out(int64_t panel, Range vectors) const;
-  void sum_tiles(const Run& run, Range tiles, Range vectors, float* dst, float* scratch) const;
-  void transform_chunk(const Run& run, Range tiles, Range vectors, float* input,
-                       float* gradient) const;
+  Part part(int64_t item) const;
+  void sum_tiles(const Run& run, const Part& part, float* dst, float* scratch) const;
+  void transform_in_block(const Run& run, Range tiles, Range in, float* dst) const;
+  void transform_panel(const Run& run, Range tiles, Range out, float* dst) const;
 
   Geometry geometry_;
   int64_t tiles_h_, tiles_w_, tiles_;  // of an image; of all images
@@ -47,11 +49,12 @@ class WeightGradient {
   // By the geometry alone:
   int64_t sums_ = 1;            // sums of tiles, added up at the end in their order
   int64_t chunk_ = 0;           // tiles at a time
-  int64_t block_in_ = 0;        // input channels at a time
   bool keep_products_ = false;  // products are summed over chunks before they are transformed back
   // By the number of threads:
-  int64_t column_parts_ = 1, workers_ = 1;
-  int64_t part_vectors_ = 0;  // most vectors of output channels that a worker has at a time
+  int64_t in_parts_ = 1, column_parts_ = 1;  // shares of a sum's input and output channels
+  int64_t items_ = 1, workers_ = 1;
+  int64_t block_in_ = 0;                // input channels at a time
+  int64_t in_blocks_ = 0, panels_ = 0;  // of a share, at most
   int64_t input_plane_ = 0, gradient_plane_ = 0, product_plane_ = 0;
   std::vector<float> zeros_;  // a pixel outside the image
 };
