@@ -17,8 +17,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 
 // Accumulators of rows x 2 vectors, plus two of B and one of A: 14 rows fill 31 of AVX-512's 32
-// registers, 6 rows 15 of AVX2's 16.
-constexpr int max_rows = hn::MaxLanes(Floats()) == 16 ? 14 : 6;
+// registers, 6 rows 15 of AVX2's 16. Of one vector, 16 rows load little more than they multiply.
+template <int vectors>
+constexpr int max_rows = hn::MaxLanes(Floats()) == 16 ? (vectors == 2 ? 14 : 16)
+                                                      : (vectors == 2 ? 6 : 12);
 
 template <bool transposed, int rows, int vectors>
 HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* b, float* c) {
@@ -41,7 +43,7 @@ HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* 
     for (int v = 0; v < vectors; ++v) hn::StoreU(sum[r][v], d, c + r * g.c_stride + v * lanes);
 }
 
-template <bool transposed, int vectors, int rows = max_rows>
+template <bool transposed, int vectors, int rows = max_rows<vectors>>
 void multiply_rows(int64_t count, const PackedGemm& g, const float* a, const float* b, float* c) {
   if constexpr (rows > 1)
     if (count < rows) return multiply_rows<transposed, vectors, rows - 1>(count, g, a, b, c);
@@ -52,7 +54,8 @@ template <bool transposed, int vectors>
 void multiply_panel(const PackedGemm& g, const float* b, float* c) {
   // Blocks of rows as equal as can be: a last one of one or two rows would wait for the latency of
   // its few multiply-adds.
-  const int64_t blocks = (g.rows + max_rows - 1) / max_rows;
+  constexpr int most = max_rows<vectors>;
+  const int64_t blocks = (g.rows + most - 1) / most;
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t begin = g.rows * i / blocks, end = g.rows * (i + 1) / blocks;
     multiply_rows<transposed, vectors>(end - begin, g, g.a + begin * (transposed ? 1 : g.a_stride),

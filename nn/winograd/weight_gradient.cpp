@@ -1,7 +1,6 @@
 #include "nn/winograd/weight_gradient.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "nn/core/packed_gemm.h"
 #include "nn/core/parallel.h"
@@ -11,10 +10,6 @@ namespace limbic::winograd {
 namespace {
 
 constexpr int64_t m = 4, positions = (m + 2) * (m + 2);
-int64_t env(const char* n, int64_t d) {
-  const char* e = std::getenv(n);
-  return e ? std::atoll(e) : d;
-}
 
 }  // namespace
 
@@ -35,17 +30,17 @@ WeightGradient::WeightGradient(const Geometry& geometry) : geometry_(geometry) {
   share_out(threads());
 }
 
+// By the geometry alone, so that the bits do not depend on the number of threads. Every sum has
+// work for one thread, and at least 96 tiles, so that to transform it back takes little beside its
+// products. Longer chunks are transformed back less often, but leave the L2 cache (measured).
 void WeightGradient::plan() {
-  const int64_t in = geometry_.in_channels, out = geometry_.out_channels;
   sums_ = 1;
-  while (sums_ < env("WG_SUMS", 8) && tiles_ >= 2 * sums_ * env("WG_SUM", 96)) sums_ *= 2;
-  block_in_ = std::min(env("WG_BLOCK", 64), round_up(in, line));
-  const int64_t tile_floats = positions * (round_up(in, line) + round_up(out, line));
+  while (sums_ < 8 && tiles_ >= 2 * sums_ * 96) sums_ *= 2;
   constexpr int64_t megabyte = (1 << 20) / sizeof(float);
-  chunk_ = std::clamp<int64_t>(megabyte * env("WG_CHUNK", 100) / 100 / tile_floats,
-                               env("WG_MIN", 64), env("WG_MAX", 256));
+  const int64_t tile_floats =
+      positions * (round_up(geometry_.in_channels, line) + round_up(geometry_.out_channels, line));
+  chunk_ = std::clamp<int64_t>(megabyte / tile_floats, 128, 256);
   chunk_ = std::min(chunk_, divide_up(tiles_, sums_));
-  keep_products_ = env("WG_KEEP", 0);
 }
 
 // Threads share out sums and channels, whichever way takes the least time by an estimate in cycles
@@ -72,8 +67,7 @@ void WeightGradient::share_out(int64_t threads) {
 
   const int64_t vectors = divide_up(vectors_, column_parts_), lanes = vector_floats(),
                 in = divide_up(in_lines, in_parts_) * line;
-  block_in_ = std::min(block_in_, in);
-  in_blocks_ = divide_up(in, block_in_);
+  block_in_ = std::min<int64_t>(64, in);
   panels_ = divide_up(vectors, 2);
   const int64_t columns = std::min<int64_t>(2, vectors) * lanes;
   input_plane_ = plane_floats(chunk_ * block_in_);
@@ -82,8 +76,7 @@ void WeightGradient::share_out(int64_t threads) {
 }
 
 int64_t WeightGradient::thread_scratch_floats() const {
-  return positions * (input_plane_ + panels_ * gradient_plane_ +
-                      (keep_products_ ? in_blocks_ * panels_ : 1) * product_plane_);
+  return positions * (input_plane_ + panels_ * gradient_plane_ + product_plane_);
 }
 
 int64_t WeightGradient::scratch_floats() const {
@@ -158,7 +151,7 @@ void WeightGradient::transform_panel(const Run& run, Range tiles, Range out, flo
 
 void WeightGradient::sum_tiles(const Run& run, const Part& part, float* dst, float* scratch) const {
   float *input = scratch, *gradient = input + positions * input_plane_,
-        *products = gradient + panels_ * positions * gradient_plane_;
+        *product = gradient + panels_ * positions * gradient_plane_;
   const int64_t lanes = vector_floats(), chunks = divide_up(part.tiles.size(), chunk_),
                 in_blocks = divide_up(part.in.size(), block_in_),
                 panels = divide_up(part.vectors.size(), 2);
@@ -178,28 +171,26 @@ void WeightGradient::sum_tiles(const Run& run, const Part& part, float* dst, flo
     for (int64_t b = 0; b < in_blocks; ++b) {
       transform_in_block(run, tiles, in(b), input);
       for (int64_t p = 0; p < panels; ++p) {
-        float* product =
-            products + (keep_products_ ? (b * panels + p) * positions * product_plane_ : 0);
         const int64_t columns = round_up(out(p).size(), lanes);
         for (int64_t at = 0; at < positions; ++at)
-          multiply({.rows = in(b).size(),
-                    .cols = columns,
-                    .inner = tiles.size(),
-                    .a = input + at * input_plane_,
-                    .a_stride = block_in_,
-                    .a_transposed = true,
-                    .b = gradient + (p * positions + at) * gradient_plane_,
-                    .c = product + at * product_plane_,
-                    .c_stride = columns,
-                    .accumulate = keep_products_ && i > 0});
-        if (!keep_products_ || i + 1 == chunks)
-          transform_weight_gradient({.src = {product, product_plane_, columns},
-                                     .in = in(b),
-                                     .out = out(p),
-                                     .in_channels = geometry_.in_channels,
-                                     .out_channels = geometry_.out_channels,
-                                     .accumulate = !keep_products_ && i > 0,
-                                     .dst = dst});
+          multiply({
+              .rows = in(b).size(),
+              .cols = columns,
+              .inner = tiles.size(),
+              .a = input + at * input_plane_,
+              .a_stride = block_in_,
+              .a_transposed = true,
+              .b = gradient + (p * positions + at) * gradient_plane_,
+              .c = product + at * product_plane_,
+              .c_stride = columns,
+          });
+        transform_weight_gradient({.src = {product, product_plane_, columns},
+                                   .in = in(b),
+                                   .out = out(p),
+                                   .in_channels = geometry_.in_channels,
+                                   .out_channels = geometry_.out_channels,
+                                   .accumulate = i > 0,
+                                   .dst = dst});
       }
     }
   }

@@ -47,14 +47,13 @@ class WeightGradient {
   int64_t tiles_h_, tiles_w_, tiles_;  // of an image; of all images
   int64_t vectors_;                    // of output channels
   // By the geometry alone:
-  int64_t sums_ = 1;            // sums of tiles, added up at the end in their order
-  int64_t chunk_ = 0;           // tiles at a time
-  bool keep_products_ = false;  // products are summed over chunks before they are transformed back
+  int64_t sums_ = 1;   // sums of tiles, added up at the end in their order
+  int64_t chunk_ = 0;  // tiles at a time
   // By the number of threads:
   int64_t in_parts_ = 1, column_parts_ = 1;  // shares of a sum's input and output channels
   int64_t items_ = 1, workers_ = 1;
-  int64_t block_in_ = 0;                // input channels at a time
-  int64_t in_blocks_ = 0, panels_ = 0;  // of a share, at most
+  int64_t block_in_ = 0;  // input channels at a time
+  int64_t panels_ = 0;    // pairs of vectors of output channels of a share, at most
   int64_t input_plane_ = 0, gradient_plane_ = 0, product_plane_ = 0;
   std::vector<float> zeros_;  // a pixel outside the image
 };
