@@ -17,10 +17,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 
 // Accumulators of rows x 2 vectors, plus two of B and one of A: 14 rows fill 31 of AVX-512's 32
-// registers, 6 rows 15 of AVX2's 16.
-constexpr int max_rows = hn::MaxLanes(Floats()) == 16 ? 14 : 6;
+// registers, 6 rows 15 of AVX2's 16. Of one vector, 16 rows load little more than they multiply.
+template <int vectors>
+constexpr int max_rows = hn::MaxLanes(Floats()) == 16 ? (vectors == 2 ? 14 : 16)
+                                                      : (vectors == 2 ? 6 : 12);
 
-template <int rows, int vectors>
+template <bool transposed, int rows, int vectors>
 HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* b, float* c) {
   const Floats d;
   constexpr size_t lanes = hn::MaxLanes(Floats());
@@ -29,11 +31,11 @@ HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* 
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v)
       sum[r][v] = g.accumulate ? hn::LoadU(d, c + r * g.c_stride + v * lanes) : hn::Zero(d);
-  for (int64_t k = 0; k < g.inner; ++k, b += vectors * lanes, ++a) {
+  for (int64_t k = 0; k < g.inner; ++k, b += vectors * lanes, a += transposed ? g.a_stride : 1) {
     Vector column[vectors];
     for (int v = 0; v < vectors; ++v) column[v] = hn::LoadU(d, b + v * lanes);
     for (int r = 0; r < rows; ++r) {
-      const Vector element = hn::Set(d, a[r * g.a_stride]);
+      const Vector element = hn::Set(d, a[transposed ? r : r * g.a_stride]);
       for (int v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(element, column[v], sum[r][v]);
     }
   }
@@ -41,31 +43,38 @@ HWY_INLINE void multiply_tile(const PackedGemm& g, const float* a, const float* 
     for (int v = 0; v < vectors; ++v) hn::StoreU(sum[r][v], d, c + r * g.c_stride + v * lanes);
 }
 
-template <int vectors, int rows = max_rows>
+template <bool transposed, int vectors, int rows = max_rows<vectors>>
 void multiply_rows(int64_t count, const PackedGemm& g, const float* a, const float* b, float* c) {
   if constexpr (rows > 1)
-    if (count < rows) return multiply_rows<vectors, rows - 1>(count, g, a, b, c);
-  multiply_tile<rows, vectors>(g, a, b, c);
+    if (count < rows) return multiply_rows<transposed, vectors, rows - 1>(count, g, a, b, c);
+  multiply_tile<transposed, rows, vectors>(g, a, b, c);
 }
 
-template <int vectors>
+template <bool transposed, int vectors>
 void multiply_panel(const PackedGemm& g, const float* b, float* c) {
   // Blocks of rows as equal as can be: a last one of one or two rows would wait for the latency of
   // its few multiply-adds.
-  const int64_t blocks = (g.rows + max_rows - 1) / max_rows;
+  constexpr int most = max_rows<vectors>;
+  const int64_t blocks = (g.rows + most - 1) / most;
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t begin = g.rows * i / blocks, end = g.rows * (i + 1) / blocks;
-    multiply_rows<vectors>(end - begin, g, g.a + begin * g.a_stride, b, c + begin * g.c_stride);
+    multiply_rows<transposed, vectors>(end - begin, g, g.a + begin * (transposed ? 1 : g.a_stride),
+                                       b, c + begin * g.c_stride);
   }
 }
 
-void multiply_here(const PackedGemm& g) {
+template <bool transposed>
+void multiply_panels(const PackedGemm& g) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(Floats()));
   const float* b = g.b;
   int64_t column = 0;
   for (; column + 2 * lanes <= g.cols; column += 2 * lanes, b += g.inner * 2 * lanes)
-    multiply_panel<2>(g, b, g.c + column);
-  if (column < g.cols) multiply_panel<1>(g, b, g.c + column);
+    multiply_panel<transposed, 2>(g, b, g.c + column);
+  if (column < g.cols) multiply_panel<transposed, 1>(g, b, g.c + column);
+}
+
+void multiply_here(const PackedGemm& g) {
+  g.a_transposed ? multiply_panels<true>(g) : multiply_panels<false>(g);
 }
 
 int64_t lanes_here() { return static_cast<int64_t>(hn::Lanes(Floats())); }

@@ -17,8 +17,9 @@ inline int64_t panel_columns() { return 2 * vector_floats(); }
 /// depend on how a product is cut into rows, columns or accumulated pieces of `inner`.
 struct PackedGemm {
   int64_t rows = 0, cols = 0, inner = 0;
-  const float* a = nullptr;  ///< rows x inner, row-major
-  int64_t a_stride = 0;      ///< Floats from row to row.
+  const float* a = nullptr;  ///< rows x inner, row-major; or transposed, inner x rows
+  int64_t a_stride = 0;      ///< Floats from row to row of what is stored.
+  bool a_transposed = false;
   const float* b = nullptr;  ///< packed, inner x cols
   float* c = nullptr;        ///< rows x cols, row-major
   int64_t c_stride = 0;

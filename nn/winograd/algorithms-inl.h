@@ -53,7 +53,8 @@ struct Algorithm<4> {
   static constexpr int input_parts = 3, output_parts = 2;
   static constexpr int input_rows[3][2] = {{0, 5}, {1, 2}, {3, 4}},
                        output_rows[2][2] = {{0, 2}, {1, 3}};
-  static constexpr double a = 0.625, b = 1.5, a2 = a * a, b2 = b * b;
+  static constexpr double a = 0.625, b = 1.5, a2 = a * a, b2 = b * b,
+                          over_a = 1 / (2 * a2 * (a2 - b2)), over_b = 1 / (2 * b2 * (b2 - a2));
 
   template <class D>
   static HWY_INLINE hn::Vec<D> constant(D d, double value) {
@@ -74,7 +75,6 @@ struct Algorithm<4> {
   }
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE void weights(D d, const V (&g)[3], V (&u)[6]) {
-    constexpr double over_a = 1 / (2 * a2 * (a2 - b2)), over_b = 1 / (2 * b2 * (b2 - a2));
     const V even_a = hn::MulAdd(constant(d, over_a * a2), g[2], hn::Mul(constant(d, over_a), g[0]));
     const V even_b = hn::MulAdd(constant(d, over_b * b2), g[2], hn::Mul(constant(d, over_b), g[0]));
     u[0] = hn::Mul(constant(d, 1 / (a2 * b2)), g[0]);
@@ -97,9 +97,44 @@ struct Algorithm<4> {
                         hn::MulAdd(constant(d, a2 * a), difference_a, p[5]));
     }
   }
+
+  // The transpositions of output_part and of weights, for the gradient of the weights: A y, by the
+  // rows of input_rows, and G^T u.
+  template <int part, class D, class V = hn::Vec<D>>
+  static HWY_INLINE void output_gradient_part(D d, const V (&y)[4], V (&v)[2]) {
+    if constexpr (part == 0) {
+      v[0] = y[0];
+      v[1] = y[3];
+    } else {  // y at +-point
+      const V point = constant(d, part == 1 ? a : b), point2 = constant(d, part == 1 ? a2 : b2);
+      const V even = hn::MulAdd(point2, y[2], y[0]), odd = hn::MulAdd(point2, y[3], y[1]);
+      v[0] = hn::MulAdd(point, odd, even);
+      v[1] = hn::NegMulAdd(point, odd, even);
+    }
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE void weight_gradient(D d, const V (&u)[6], V (&g)[3]) {
+    const V sum_a = hn::Add(u[1], u[2]), sum_b = hn::Add(u[3], u[4]);
+    g[0] = hn::MulAdd(
+        constant(d, over_b), sum_b,
+        hn::MulAdd(constant(d, over_a), sum_a, hn::Mul(constant(d, 1 / (a2 * b2)), u[0])));
+    g[1] = hn::MulAdd(constant(d, over_b * b), hn::Sub(u[3], u[4]),
+                      hn::Mul(constant(d, over_a * a), hn::Sub(u[1], u[2])));
+    g[2] = hn::MulAdd(constant(d, over_b * b2), sum_b,
+                      hn::MulAdd(constant(d, over_a * a2), sum_a, u[5]));
+  }
 };
 
 // One dimension, all parts.
+template <int part = 0, class D, class V>
+HWY_INLINE void output_gradient_1d(D d, const V (&y)[4], V (&v)[6]) {
+  if constexpr (part < Algorithm<4>::input_parts) {
+    V two[2];
+    Algorithm<4>::output_gradient_part<part>(d, y, two);
+    for (int i = 0; i < 2; ++i) v[Algorithm<4>::input_rows[part][i]] = two[i];
+    output_gradient_1d<part + 1>(d, y, v);
+  }
+}
 template <int m, int part = 0, class D, class V>
 HWY_INLINE void input_1d(D d, const V (&x)[m + 2], V (&v)[m + 2]) {
   if constexpr (part < Algorithm<m>::input_parts) {

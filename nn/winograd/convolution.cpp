@@ -5,26 +5,9 @@
 #include "nn/core/error.h"
 #include "nn/core/packed_gemm.h"
 #include "nn/core/parallel.h"
+#include "nn/winograd/sizes.h"
 
 namespace limbic::winograd {
-namespace {
-
-constexpr int64_t line = 16;  // floats of a cache line
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
-
-// A transform touches one line of each of up to 36 planes. An odd number of lines between them
-// spreads those over the sets of a cache, where a power of two would put them all into one.
-int64_t plane_floats(int64_t floats) { return (divide_up(floats, line) | 1) * line; }
-
-Range share(Range range, int64_t part, int64_t parts) {
-  return {range.begin + range.size() * part / parts,
-          range.begin + range.size() * (part + 1) / parts};
-}
-
-}  // namespace
-
 Geometry Geometry::backward_data() const {
   return {.n = n,
           .h = out_h(),
@@ -35,6 +18,15 @@ Geometry Geometry::backward_data() const {
           .left = 2 - left,
           .bottom = 2 - bottom,
           .right = 2 - right};
+}
+
+void check(const Geometry& g) {
+  for (const int64_t p : {g.top, g.left, g.bottom, g.right})
+    require(p >= 0 && p <= 2, "winograd: expected padding of 0 to 2, got ", p);
+  require(g.n > 0 && g.h > 0 && g.w > 0 && g.in_channels > 0 && g.out_channels > 0 &&
+              g.out_h() > 0 && g.out_w() > 0,
+          "winograd: empty convolution of (", g.n, ",", g.h, ",", g.w, ",", g.in_channels, ") to ",
+          g.out_channels, " channels");
 }
 
 struct Convolution::Run {
@@ -48,12 +40,7 @@ struct Convolution::Run {
 Convolution::Convolution(const Geometry& geometry, int m) : geometry_(geometry), m_(m) {
   const Geometry& g = geometry;
   require(m == 2 || m == 4, "winograd: expected tiles of 2 or 4, got ", m);
-  for (const int64_t p : {g.top, g.left, g.bottom, g.right})
-    require(p >= 0 && p <= 2, "winograd: expected padding of 0 to 2, got ", p);
-  require(g.n > 0 && g.h > 0 && g.w > 0 && g.in_channels > 0 && g.out_channels > 0 &&
-              g.out_h() > 0 && g.out_w() > 0,
-          "winograd: empty convolution of (", g.n, ",", g.h, ",", g.w, ",", g.in_channels, ") to ",
-          g.out_channels, " channels");
+  check(g);
   positions_ = (m + 2) * (m + 2);
   tiles_h_ = divide_up(g.out_h(), m);
   tiles_w_ = divide_up(g.out_w(), m);

@@ -18,6 +18,9 @@ struct Geometry {
   Geometry backward_data() const;
 };
 
+/// Throws Error if a size is not positive or padding is not 0 to 2.
+void check(const Geometry& geometry);
+
 enum class WeightLayout { oihw, hwio };
 
 /// What is done to a sum before it is stored: dst = relu(sum + bias + add).

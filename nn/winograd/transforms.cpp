@@ -73,16 +73,43 @@ HWY_INLINE void transform_window(D d, const float* const (&pixels)[m + 2][m + 2]
     transform_window<m, part + 1>(d, pixels, c, dst, plane);
 }
 
-template <int m>
-HWY_NOINLINE void transform_channels(const float* const (&pixels)[m + 2][m + 2], Range channels,
-                                     float* dst, int64_t plane) {
-  for_each_vector<max_lanes>(
-      channels, [&](auto d, int64_t c) HWY_ATTR { transform_window<m>(d, pixels, c, dst, plane); });
+// Rows `part` of Y = A y A^T of one vector of channels.
+template <int part = 0, class D>
+HWY_INLINE void transform_gradient_tile(D d, const float* const (&pixels)[4][4], int64_t c,
+                                        float* dst, int64_t plane) {
+  using V = hn::Vec<D>;
+  V half[2][4];
+  LIMBIC_UNROLL for (int j = 0; j < 4; ++j) {
+    V column[4], two[2];
+    LIMBIC_UNROLL for (int i = 0; i < 4; ++i) column[i] = hn::LoadU(d, pixels[i][j] + c);
+    Algorithm<4>::output_gradient_part<part>(d, column, two);
+    half[0][j] = two[0];
+    half[1][j] = two[1];
+  }
+  LIMBIC_UNROLL for (int i = 0; i < 2; ++i) {
+    V out[6];
+    output_gradient_1d(d, half[i], out);
+    float* to = dst + Algorithm<4>::input_rows[part][i] * 6 * plane + c;
+    LIMBIC_UNROLL for (int j = 0; j < 6; ++j, to += plane) hn::StoreU(out[j], d, to);
+  }
+  if constexpr (part + 1 < Algorithm<4>::input_parts)
+    transform_gradient_tile<part + 1>(d, pixels, c, dst, plane);
 }
 
-template <int m>
-void transform_input_tiles(const InputTransform& t) {
-  constexpr int n = m + 2;
+// Windows of n x n pixels: m + 2 of the input, or m of the output's gradient.
+template <int m, int n>
+HWY_NOINLINE void transform_channels(const float* const (&pixels)[n][n], Range channels, float* dst,
+                                     int64_t plane) {
+  for_each_vector<max_lanes>(channels, [&](auto d, int64_t c) HWY_ATTR {
+    if constexpr (n == m)
+      transform_gradient_tile(d, pixels, c, dst, plane);
+    else
+      transform_window<m>(d, pixels, c, dst, plane);
+  });
+}
+
+template <int m, int n>
+void transform_windows(const InputTransform& t) {
   const TiledImages& g = t.images;
   TilePosition position(g, t.tiles.begin);
   for (int64_t tile = t.tiles.begin; tile < t.tiles.end; ++tile, position.next(g)) {
@@ -100,9 +127,9 @@ void transform_input_tiles(const InputTransform& t) {
           pixels[i][j] = inside ? t.src + pixel * g.pitch : t.zeros;
         }
     }
-    transform_channels<m>(pixels, t.channels,
-                          t.dst.data + (tile - t.tiles.begin) * t.dst.stride - t.channels.begin,
-                          t.dst.plane);
+    transform_channels<m, n>(pixels, t.channels,
+                             t.dst.data + (tile - t.tiles.begin) * t.dst.stride - t.channels.begin,
+                             t.dst.plane);
   }
 }
 
@@ -200,8 +227,40 @@ void transform_output_tiles(const OutputTransform& t) {
   }
 }
 
+// G^T M G of one vector of output channels.
+template <bool accumulate, class D>
+HWY_INLINE void transform_block_back(D d, const float* src, int64_t plane, float* dst,
+                                     int64_t tap) {
+  using V = hn::Vec<D>;
+  V half[3][6];
+  LIMBIC_UNROLL for (int j = 0; j < 6; ++j, src += plane) {
+    V column[6], out[3];
+    LIMBIC_UNROLL for (int i = 0; i < 6; ++i) column[i] = hn::LoadU(d, src + i * 6 * plane);
+    Algorithm<4>::weight_gradient(d, column, out);
+    LIMBIC_UNROLL for (int i = 0; i < 3; ++i) half[i][j] = out[i];
+  }
+  LIMBIC_UNROLL for (int i = 0; i < 3; ++i) {
+    V out[3];
+    Algorithm<4>::weight_gradient(d, half[i], out);
+    LIMBIC_UNROLL for (int j = 0; j < 3; ++j, dst += tap)
+        hn::StoreU(accumulate ? hn::Add(hn::LoadU(d, dst), out[j]) : out[j], d, dst);
+  }
+}
+
+template <bool accumulate>
+void transform_weight_gradient_block(const WeightGradientTransform& t) {
+  const int64_t tap = t.in_channels * t.out_channels;
+  for (int64_t k = t.in.begin; k < t.in.end; ++k) {
+    const float* src = t.src.data + (k - t.in.begin) * t.src.stride - t.out.begin;
+    float* dst = t.dst + k * t.out_channels;
+    for_each_vector<max_lanes>(t.out, [&](auto d, int64_t c) HWY_ATTR {
+      transform_block_back<accumulate>(d, src + c, t.src.plane, dst + c, tap);
+    });
+  }
+}
+
 void input_here(int m, const InputTransform& t) {
-  m == 2 ? transform_input_tiles<2>(t) : transform_input_tiles<4>(t);
+  m == 2 ? transform_windows<2, 4>(t) : transform_windows<4, 6>(t);
 }
 void weights_here(int m, const WeightTransform& t) {
   m == 2 ? transform_weight_block<2>(t) : transform_weight_block<4>(t);
@@ -211,6 +270,11 @@ void output_here(int m, const OutputTransform& t) {
     m == 2 ? transform_output_tiles<2, true>(t) : transform_output_tiles<4, true>(t);
   else
     m == 2 ? transform_output_tiles<2, false>(t) : transform_output_tiles<4, false>(t);
+}
+void output_gradient_here(const InputTransform& t) { transform_windows<4, 4>(t); }
+void weight_gradient_here(const WeightGradientTransform& t) {
+  t.accumulate ? transform_weight_gradient_block<true>(t)
+               : transform_weight_gradient_block<false>(t);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -223,12 +287,20 @@ namespace limbic::winograd {
 HWY_EXPORT(input_here);
 HWY_EXPORT(weights_here);
 HWY_EXPORT(output_here);
+HWY_EXPORT(output_gradient_here);
+HWY_EXPORT(weight_gradient_here);
 
 void transform_input(int m, const InputTransform& t) { HWY_DYNAMIC_DISPATCH(input_here)(m, t); }
 void transform_weights(int m, const WeightTransform& t) {
   HWY_DYNAMIC_DISPATCH(weights_here)(m, t);
 }
 void transform_output(int m, const OutputTransform& t) { HWY_DYNAMIC_DISPATCH(output_here)(m, t); }
+void transform_output_gradient(const InputTransform& t) {
+  HWY_DYNAMIC_DISPATCH(output_gradient_here)(t);
+}
+void transform_weight_gradient(const WeightGradientTransform& t) {
+  HWY_DYNAMIC_DISPATCH(weight_gradient_here)(t);
+}
 
 }  // namespace limbic::winograd
 #endif

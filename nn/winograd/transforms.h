@@ -66,4 +66,20 @@ struct OutputTransform {
 };
 void transform_output(int m, const OutputTransform& transform);
 
+/// Y = A y A^T of tiles of diff_dst, m = 4: as transform_input, but of the tiles of the output
+/// (images.top and left are 0) and not of the windows they depend on.
+void transform_output_gradient(const InputTransform& transform);
+
+/// dst = or += G^T M G, m = 4, for a range of input and of output channels; `dst` is
+/// (3, 3, in_channels, out_channels); row 0 of `src` is input channel in.begin, its column 0 output
+/// channel out.begin.
+struct WeightGradientTransform {
+  Planes src;
+  Range in, out;
+  int64_t in_channels = 0, out_channels = 0;
+  bool accumulate = false;
+  float* dst = nullptr;
+};
+void transform_weight_gradient(const WeightGradientTransform& transform);
+
 }  // namespace limbic::winograd

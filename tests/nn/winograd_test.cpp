@@ -6,7 +6,7 @@
 
 #include "nn/core/parallel.h"
 #include "nn/core/random.h"
-#include "nn/winograd/convolution.h"
+#include "nn/winograd/weight_gradient.h"
 #include "tests/reference/check_gradient.h"
 #include "tests/reference/winograd.h"
 
@@ -147,6 +147,29 @@ double error(const std::vector<float>& dst, const naive::Array& expected) {
   return relative_error(got, want);
 }
 
+// diff_weight for random src (stream 1) and diff_dst (stream 4), poisoned as in run.
+std::vector<float> run_weight_gradient(const winograd::Geometry& g) {
+  const winograd::WeightGradient gradient(g);
+  const Operands operands(g);
+  std::vector<float> scratch(static_cast<size_t>(gradient.scratch_floats()), NAN),
+      diff_weight(static_cast<size_t>(9 * g.in_channels * g.out_channels), NAN);
+  gradient.run(channels_last(operands.src, g.in_channels).data(),
+               channels_last(operands.add, g.out_channels).data(), diff_weight.data(),
+               scratch.data());
+  return diff_weight;
+}
+
+double weight_gradient_error(const winograd::Geometry& g) {
+  const Operands operands(g);
+  const std::vector<float> got = run_weight_gradient(g),
+                           want = to_hwio(naive::conv2d_backward_weights(operands.src, operands.add,
+                                                                         padding(g)));
+  for (const float x : got)
+    if (std::isnan(x)) return INFINITY;
+  return relative_error(std::vector<double>(got.begin(), got.end()),
+                        std::vector<double>(want.begin(), want.end()));
+}
+
 double tolerance(int m) { return m == 2 ? 1e-6 : 3e-6; }
 
 }  // namespace
@@ -205,6 +228,38 @@ TEST_CASE("winograd: backward_data is the gradient with respect to src") {
       }
 }
 
+TEST_CASE("winograd: the naive weight gradient equals the definition") {
+  for (const Case& c : cases) {
+    CAPTURE(c.geometry.h);
+    const Operands o(c.geometry);
+    const auto got = naive::winograd_backward_weights(o.src, o.add, padding(c.geometry));
+    const auto expected = naive::conv2d_backward_weights(o.src, o.add, padding(c.geometry));
+    CHECK(got.shape == expected.shape);
+    CHECK(relative_error(got.values, expected.values) < 1e-12);
+  }
+}
+
+TEST_CASE("winograd: weight gradient over awkward shapes, the same bits for any threads") {
+  const int before = threads();
+  std::vector<winograd::Geometry> geometries;
+  for (const Case& c : cases) geometries.push_back(c.geometry);
+  // Several sums of several chunks each; and more blocks of channels than one in both directions.
+  geometries.push_back({.n = 33, .h = 31, .w = 34, .in_channels = 5, .out_channels = 18});
+  geometries.push_back({.n = 5, .h = 31, .w = 30, .in_channels = 83, .out_channels = 81});
+  for (const winograd::Geometry& g : geometries) {
+    CAPTURE(g.h);
+    CAPTURE(g.in_channels);
+    set_threads(1);
+    CHECK(weight_gradient_error(g) < 5e-6);
+    const std::vector<float> one = run_weight_gradient(g);
+    for (const int several : {2, 5}) {
+      set_threads(several);
+      CHECK(run_weight_gradient(g) == one);
+    }
+  }
+  set_threads(before);
+}
+
 TEST_CASE("winograd: any number of threads gives the same bits") {
   const int before = threads();
   for (const Case& c : cases)
@@ -249,6 +304,7 @@ TEST_CASE("winograd: every instruction set that this processor has") {
             reference(c.geometry, operands.src, operands.weight, operands.bias), INFINITY);
         CHECK(error(run(c, m, operands, {.bias = true, .relu = true}), expected) < tolerance(m));
       }
+    for (const Case& c : cases) CHECK(weight_gradient_error(c.geometry) < 5e-6);
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().DeInit();
@@ -269,4 +325,6 @@ TEST_CASE("winograd: what does not fit is an error") {
   CHECK_THROWS_AS(make({.top = 3}, 2), Error);
   CHECK_THROWS_AS(make({.h = 1, .top = 0, .bottom = 1}, 2), Error);
   CHECK_THROWS_AS(make({.in_channels = 0}, 2), Error);
+  CHECK_THROWS_AS(winograd::WeightGradient({.left = 3}), Error);
+  CHECK_THROWS_AS(winograd::WeightGradient({.out_channels = 0}), Error);
 }

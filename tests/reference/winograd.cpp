@@ -34,6 +34,20 @@ Rows transpose(const Rows& a) {
   return t;
 }
 
+Rows square(int64_t size) {
+  return Rows(static_cast<size_t>(size), std::vector<double>(static_cast<size_t>(size)));
+}
+
+// The size x size pixels of an image from (y, x) on; zeros outside it.
+Rows window(const Array& images, int64_t n, int64_t c, int64_t y, int64_t x, int64_t size) {
+  Rows out = square(size);
+  for (int64_t i = 0; i < size; ++i)
+    for (int64_t j = 0; j < size; ++j)
+      if (y + i >= 0 && x + j >= 0 && y + i < images.height() && x + j < images.width())
+        out[size_t(i)][size_t(j)] = images.at(n, c, y + i, x + j);
+  return out;
+}
+
 // a x a^T: the one-dimensional transform of the columns, then of the rows.
 Rows both_ways(const Rows& a, const Rows& x) { return multiply(multiply(a, x), transpose(a)); }
 
@@ -76,9 +90,6 @@ Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padd
   const WinogradMatrices matrices = winograd_matrices(winograd_points(m));
   const int64_t n = m + 2, oh = src.height() + padding.top + padding.bottom - 2,
                 ow = src.width() + padding.left + padding.right - 2;
-  const auto square = [](int64_t size) {
-    return Rows(static_cast<size_t>(size), std::vector<double>(static_cast<size_t>(size)));
-  };
   Array dst({src.shape[0], weight.shape[0], oh, ow});
   for (int64_t image = 0; image < dst.shape[0]; ++image)
     for (int64_t out = 0; out < dst.shape[1]; ++out)
@@ -86,17 +97,12 @@ Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padd
         for (int64_t x = 0; x < ow; x += m) {
           Rows product = square(n);  // summed over input channels before it is transformed back
           for (int64_t in = 0; in < src.shape[1]; ++in) {
-            Rows window = square(n), kernel = square(3);
-            for (int64_t i = 0; i < n; ++i)
-              for (int64_t j = 0; j < n; ++j) {
-                const int64_t sy = y + i - padding.top, sx = x + j - padding.left;
-                if (sy >= 0 && sx >= 0 && sy < src.height() && sx < src.width())
-                  window[size_t(i)][size_t(j)] = src.at(image, in, sy, sx);
-              }
+            const Rows d = window(src, image, in, y - padding.top, x - padding.left, n);
+            Rows kernel = square(3);
             for (int64_t i = 0; i < 3; ++i)
               for (int64_t j = 0; j < 3; ++j)
                 kernel[size_t(i)][size_t(j)] = weight.at(out, in, i, j);
-            const Rows v = both_ways(matrices.bt, window), u = both_ways(matrices.g, kernel);
+            const Rows v = both_ways(matrices.bt, d), u = both_ways(matrices.g, kernel);
             for (size_t i = 0; i < v.size(); ++i)
               for (size_t j = 0; j < v.size(); ++j) product[i][j] += u[i][j] * v[i][j];
           }
@@ -106,6 +112,48 @@ Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padd
               dst.at(image, out, y + i, x + j) = tile[size_t(i)][size_t(j)];
         }
   return dst;
+}
+
+Array winograd_backward_weights(const Array& src, const Array& diff_dst, const Padding& padding) {
+  const int64_t m = 4, n = m + 2;
+  const WinogradMatrices matrices = winograd_matrices(winograd_points(m));
+  const Rows a = transpose(matrices.at), gt = transpose(matrices.g);
+  Array diff_weight({diff_dst.shape[1], src.shape[1], 3, 3});
+  for (int64_t out = 0; out < diff_dst.shape[1]; ++out)
+    for (int64_t in = 0; in < src.shape[1]; ++in) {
+      Rows product = square(n);  // summed over all tiles before it is transformed back
+      for (int64_t image = 0; image < src.shape[0]; ++image)
+        for (int64_t y = 0; y < diff_dst.height(); y += m)
+          for (int64_t x = 0; x < diff_dst.width(); x += m) {
+            const Rows d = window(src, image, in, y - padding.top, x - padding.left, n),
+                       tile = window(diff_dst, image, out, y, x, m);
+            const Rows v = both_ways(matrices.bt, d), u = both_ways(a, tile);
+            for (size_t i = 0; i < v.size(); ++i)
+              for (size_t j = 0; j < v.size(); ++j) product[i][j] += u[i][j] * v[i][j];
+          }
+      const Rows kernel = both_ways(gt, product);
+      for (int64_t i = 0; i < 3; ++i)
+        for (int64_t j = 0; j < 3; ++j)
+          diff_weight.at(out, in, i, j) = kernel[size_t(i)][size_t(j)];
+    }
+  return diff_weight;
+}
+
+Array conv2d_backward_weights(const Array& src, const Array& diff_dst, const Padding& padding) {
+  Array diff_weight({diff_dst.shape[1], src.shape[1], 3, 3});
+  for (int64_t out = 0; out < diff_dst.shape[1]; ++out)
+    for (int64_t in = 0; in < src.shape[1]; ++in)
+      for (int64_t u = 0; u < 3; ++u)
+        for (int64_t v = 0; v < 3; ++v)
+          for (int64_t n = 0; n < src.shape[0]; ++n)
+            for (int64_t y = 0; y < diff_dst.height(); ++y)
+              for (int64_t x = 0; x < diff_dst.width(); ++x) {
+                const int64_t sy = y + u - padding.top, sx = x + v - padding.left;
+                if (sy >= 0 && sx >= 0 && sy < src.height() && sx < src.width())
+                  diff_weight.at(out, in, u, v) +=
+                      diff_dst.at(n, out, y, x) * src.at(n, in, sy, sx);
+              }
+  return diff_weight;
 }
 
 Array conv2d_backward_data(const Array& diff_dst, const Array& weight, const Padding& padding,
