@@ -48,8 +48,8 @@ fetch() {
   for mirror in $(mirrors); do
     echo "deb-src [signed-by=$keyring] $mirror trixie main" >"$work/sources.list"
     rm -rf "$work/unpacking" "$work/$1"_*
-    if own_apt update && (cd "$work" && own_apt --download-only source "$1"); then
-      dpkg-source --no-copy -x "$work/$1"_*.dsc "$work/unpacking" >>"$work/apt.log" 2>&1
+    if own_apt update && (cd "$work" && own_apt --download-only source "$1") &&
+      dpkg-source --no-copy -x "$work/$1"_*.dsc "$work/unpacking" >>"$work/apt.log" 2>&1; then
       mv "$work/unpacking" "$work/$1"
       return
     fi
