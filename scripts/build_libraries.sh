@@ -16,14 +16,13 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Convolutions and reorders, forward and backward. AVX512 means bf16 and int8 (VNNI) too, and all
 # that is older; AMX would add to size and time. ARCH_OPT_FLAGS empty: any x86-64, as the kernels are
-# chosen at run time. spdlog_DIR: Debian's patch asks CMake for spdlog even where oneDNN's logging is
-# off and includes none of it, so an empty answer does.
+# chosen at run time.
 onednn_options=(-DONEDNN_LIBRARY_TYPE=STATIC -DONEDNN_CPU_RUNTIME=OMP -DONEDNN_GPU_RUNTIME=NONE
   "-DONEDNN_ENABLE_PRIMITIVE=CONVOLUTION;REORDER" -DONEDNN_ENABLE_WORKLOAD=TRAINING
   -DONEDNN_ENABLE_PRIMITIVE_CPU_ISA=AVX512 -DONEDNN_ENABLE_GEMM_KERNELS_ISA=AVX512
   -DONEDNN_ARCH_OPT_FLAGS= -DONEDNN_BUILD_GRAPH=OFF -DONEDNN_BUILD_DOC=OFF
   -DONEDNN_BUILD_EXAMPLES=OFF -DONEDNN_BUILD_TESTS=OFF -DONEDNN_ENABLE_JIT_PROFILING=OFF
-  -DONEDNN_ENABLE_ITT_TASKS=OFF "-Dspdlog_DIR=$work/spdlog")
+  -DONEDNN_ENABLE_ITT_TASKS=OFF)
 highway_options=(-DBUILD_SHARED_LIBS=OFF -DHWY_ENABLE_CONTRIB=OFF -DHWY_ENABLE_EXAMPLES=OFF
   -DHWY_ENABLE_TESTS=OFF)
 
@@ -66,6 +65,8 @@ build() {
   local name=$1 source=$2 stamp="$prefix/$1.options" start=$SECONDS
   shift 2
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$*" ]; then return; fi
+  # Debian's patch asks CMake for spdlog even where oneDNN's logging is off and includes none of it:
+  # an empty answer does.
   mkdir -p "$work/spdlog"
   : >"$work/spdlog/spdlogConfig.cmake"
   if [ -z "$source" ]; then
@@ -75,7 +76,8 @@ build() {
   echo "Building $name, once (log: build-libraries/work/$name.log)"
   if ! {
     cmake -S "$source" -B "$work/build-$name" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-      -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib "$@" &&
+      -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib \
+      -Dspdlog_DIR="$work/spdlog" "$@" &&
       cmake --build "$work/build-$name" && cmake --install "$work/build-$name"
   } >"$work/$name.log" 2>&1; then
     tail -40 "$work/$name.log" >&2

@@ -15,7 +15,8 @@ fail() {
   exit 1
 }
 
-ldd "$static" 2>&1 | grep -q "not a dynamic executable" || fail "$static is not static"
+linked=$(ldd "$static" 2>&1 || true) # ldd fails where there is nothing dynamic
+[[ $linked == *"not a dynamic executable"* ]] || fail "$static is not static: $linked"
 
 if [ $# -eq 0 ]; then
   "$static" demo --out "$out/demo" --seed 0 --epochs 3 --train-per-class 12 --test-per-class 4 \
@@ -52,4 +53,4 @@ done
 strip -o "$out/stripped" "$static"
 megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
 echo "$static: $(megabytes "$static"), stripped $(megabytes "$out/stripped")"
-ldd "$static" 2>&1 || true
+echo "ldd: ${linked//[[:cntrl:]]/}"
