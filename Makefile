@@ -4,16 +4,17 @@
 #   make test      install what is missing, build, run all tests
 #   make build     leaves build/limbic
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
+#   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make clang     compile everything with clang, warnings as errors
 #   make format    clang-format over the sources
 #   make install   copies limbic to PREFIX/bin (default /usr/local)
-#   make clean     removes what was built
+#   make clean     removes what was built, but not build-libraries (of `make static`), which takes long
 
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test build bench asan clang format install clean dependencies
+.PHONY: demo test build bench static asan clang format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
@@ -28,6 +29,14 @@ build: dependencies
 
 bench: build
 	@scripts/bench.sh $(ROWS)
+
+static: build
+	@scripts/install_dependencies.sh static
+	@scripts/build_libraries.sh
+	cmake --preset static
+	cmake --build --preset static
+	@scripts/run_tests.sh build-static
+	@scripts/check_static.sh
 
 asan: dependencies
 	cmake --preset asan
@@ -46,7 +55,7 @@ install: build
 	install -D -m 755 build/limbic $(DESTDIR)$(PREFIX)/bin/limbic
 
 clean:
-	rm -rf build build-asan build-clang
+	rm -rf build build-asan build-clang build-static
 
 dependencies:
 	@scripts/install_dependencies.sh

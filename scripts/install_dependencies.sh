@@ -4,6 +4,7 @@
 #
 #   scripts/install_dependencies.sh           what a build needs
 #   scripts/install_dependencies.sh check     clang and its tools too
+#   scripts/install_dependencies.sh static    what unpacks Debian's source packages too
 #   scripts/install_dependencies.sh goldens   what the golden files are made with
 set -eu
 
@@ -13,9 +14,10 @@ packages="g++ cmake ninja-build make pkg-config
 case "${1:-build}" in
   build) ;;
   check) packages="$packages clang clang-format libclang-rt-dev" ;;
+  static) packages="$packages dpkg-dev debian-archive-keyring" ;;
   goldens) packages="$packages python3-torch python3-torchvision python3-sklearn python3-pil
     libsvm-tools" ;;
-  *) echo "usage: $0 [build|check|goldens]" >&2; exit 2 ;;
+  *) echo "usage: $0 [build|check|static|goldens]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

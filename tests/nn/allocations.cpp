@@ -1,6 +1,5 @@
 #include "tests/nn/allocations.h"
 
-#include <dlfcn.h>
 #include <malloc.h>
 
 #include <oneapi/dnnl/dnnl.h>
@@ -26,32 +25,42 @@ std::atomic<int64_t> ours{0}, in_onednn{0}, largest{0}, primitives{0};
 
 #if !defined(__SANITIZE_ADDRESS__) && defined(__GLIBC__)
 #define LIMBIC_COUNTS_ALLOCATIONS true
-// operator new, std::aligned_alloc and all else end here.
+// operator new, std::aligned_alloc and all else end here. In a shared program our malloc stands before
+// libc's; a static one has one malloc only, and the linker's --wrap sends all calls to ours.
+#ifdef LIMBIC_STATIC
+#define OURS(name) __wrap_##name
+#define LIBC(name) __real_##name
+#else
+#define OURS(name) name
+#define LIBC(name) __libc_##name
+#endif
 extern "C" {
-void* __libc_malloc(size_t bytes);
-void* __libc_calloc(size_t n, size_t bytes);
-void* __libc_realloc(void* old, size_t bytes);
-void* __libc_memalign(size_t alignment, size_t bytes);
+void* LIBC(malloc)(size_t bytes);
+void* LIBC(calloc)(size_t n, size_t bytes);
+void* LIBC(realloc)(void* old, size_t bytes);
+void* LIBC(memalign)(size_t alignment, size_t bytes);
 
-void* malloc(size_t bytes) {
+void* OURS(malloc)(size_t bytes) {
   count(bytes);
-  return __libc_malloc(bytes);
+  return LIBC(malloc)(bytes);
 }
-void* calloc(size_t n, size_t bytes) {
+void* OURS(calloc)(size_t n, size_t bytes) {
   count(n * bytes);
-  return __libc_calloc(n, bytes);
+  return LIBC(calloc)(n, bytes);
 }
-void* realloc(void* old, size_t bytes) {
+void* OURS(realloc)(void* old, size_t bytes) {
   count(bytes);
-  return __libc_realloc(old, bytes);
+  return LIBC(realloc)(old, bytes);
 }
-void* memalign(size_t alignment, size_t bytes) {
+void* OURS(memalign)(size_t alignment, size_t bytes) {
   count(bytes);
-  return __libc_memalign(alignment, bytes);
+  return LIBC(memalign)(alignment, bytes);
 }
-void* aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
-int posix_memalign(void** out, size_t alignment, size_t bytes) {
-  *out = memalign(alignment, bytes);
+void* OURS(aligned_alloc)(size_t alignment, size_t bytes) {
+  return OURS(memalign)(alignment, bytes);
+}
+int OURS(posix_memalign)(void** out, size_t alignment, size_t bytes) {
+  *out = OURS(memalign)(alignment, bytes);
   return *out ? 0 : ENOMEM;
 }
 }
@@ -59,19 +68,18 @@ int posix_memalign(void** out, size_t alignment, size_t bytes) {
 #define LIMBIC_COUNTS_ALLOCATIONS false
 #endif
 
-// Stands before the library's own function, which it calls.
-extern "C" dnnl_status_t dnnl_primitive_execute(const_dnnl_primitive_t primitive,
-                                                dnnl_stream_t stream, int n,
-                                                const dnnl_exec_arg_t* arguments) {
-  using Execute =
-      dnnl_status_t (*)(const_dnnl_primitive_t, dnnl_stream_t, int, const dnnl_exec_arg_t*);
-  static const auto original =
-      reinterpret_cast<Execute>(::dlsym(RTLD_NEXT, "dnnl_primitive_execute"));
+// Stands before the library's own function (the linker's --wrap).
+extern "C" {
+dnnl_status_t __real_dnnl_primitive_execute(const_dnnl_primitive_t, dnnl_stream_t, int,
+                                            const dnnl_exec_arg_t*);
+dnnl_status_t __wrap_dnnl_primitive_execute(const_dnnl_primitive_t primitive, dnnl_stream_t stream,
+                                            int n, const dnnl_exec_arg_t* arguments) {
   ++primitives;
   ++executing;
-  const dnnl_status_t status = original(primitive, stream, n, arguments);
+  const dnnl_status_t status = __real_dnnl_primitive_execute(primitive, stream, n, arguments);
   --executing;
   return status;
+}
 }
 
 namespace limbic {
