@@ -6,6 +6,7 @@
 
 #include "nn/tuner.h"
 #include "nn/winograd/convolution.h"
+#include "nn/winograd/weight_gradient.h"
 
 namespace limbic {
 namespace {
@@ -108,9 +109,13 @@ class Conv2dKernel : public Kernel {
     const bool wants_weights = b.gradients && b.diff_parameters[0];
     const bool forward_is_direct = forward == Algorithm::direct;
     const bool data_is_direct = !wants_data || backward_data == Algorithm::direct;
+    // The bias' gradient comes with oneDNN's alone.
+    const bool weights_are_direct =
+        !wants_weights || has_bias_ || (forward_is_direct && data_is_direct);
 
     std::optional<dnnl::convolution_forward::primitive_desc> hint;
-    if (forward_is_direct || wants_weights || (wants_data && data_is_direct))
+    if (forward_is_direct || (wants_weights && weights_are_direct) ||
+        (wants_data && data_is_direct))
       hint = onednn::convolution_forward(shape_, b.gradients,
                                          {.sum = fused_.sum, .relu = fused_.relu});
     // Masters are f32: in forward's layout, or hwio, which Winograd reads; in bf16, and where no
@@ -126,13 +131,18 @@ class Conv2dKernel : public Kernel {
       master_ = onednn::flat(winograd_forward_.convolution().packed_weight_floats());
     }
     if (b.gradients && !(forward_is_direct && data_is_direct)) master_ = onednn::hwio(weight);
-    if (wants_weights) prepare_backward_weights(b, *hint, dtype);
+    if (wants_weights && weights_are_direct) prepare_backward_weights(b, *hint, dtype);
+    if (!weights_are_direct) {
+      weight_gradient_.emplace(geometry(op, b.src_shapes[0]));
+      weights_scratch_ = b.temporary(onednn::flat(weight_gradient_->scratch_floats()), true);
+    }
     if (wants_data && data_is_direct) prepare_backward_data(b, *hint);
     if (wants_data && !data_is_direct) {
       const auto g = geometry(op, b.src_shapes[0]).backward_data();
       winograd_data_.prepare(b, g, backward_data, true);
     }
     if (wants_data) implementation_ += ", data gradient " + name_of(backward_data);
+    if (!weights_are_direct) implementation_ += ", weight gradient winograd";
     std::vector<Desc> packed = {master_};
     if (has_bias_) packed.push_back(shape_.bias);
     b.pack_as(std::move(packed));
@@ -173,6 +183,9 @@ class Conv2dKernel : public Kernel {
       if (dst_reorder_)
         onednn::execute_reorder(src_reorder_, diff_src.memory, b.diff_src[0].memory);
     }
+    if (weight_gradient_)
+      weight_gradient_->run(b.src[0].f32(), b.diff_dst.f32(), b.diff_packed[0].f32(),
+                            extra(b, weights_scratch_).f32());
     if (backward_weights_) {
       const Buffer& diff = gradient_reorder_ ? extra(b, diff_weights_) : b.diff_packed[0];
       onednn::execute(backward_weights_,
@@ -253,6 +266,7 @@ class Conv2dKernel : public Kernel {
   Conv2d::Fused fused_;
   bool is_training_, has_bias_ = false;
   WinogradPart winograd_forward_, winograd_data_;
+  std::optional<winograd::WeightGradient> weight_gradient_;
   onednn::ConvolutionShape shape_;
   Desc weights_, canonical_weight_;
   Desc master_;  // of the packed weight
