@@ -84,7 +84,7 @@ build() {
     exit 1
   fi
   echo "$*" >"$stamp"
-  echo "$name built in $((SECONDS - start)) s"
+  echo "$name built in $((SECONDS - start)) s" | tee "$prefix/$name.time"
 }
 
 build highway "${HIGHWAY_SOURCE:-}" "${highway_options[@]}"

@@ -50,6 +50,7 @@ for mode in infer train; do
     "$program" bench --model resnet18 --mode "$mode" --batch-size 8 --repeat 10 --quiet | sed -n 2p
   done
 done
+cat build-libraries/*.time
 strip -o "$out/stripped" "$static"
 megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
 echo "$static: $(megabytes "$static"), stripped $(megabytes "$out/stripped")"
