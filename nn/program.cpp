@@ -71,7 +71,7 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
       for (int s : graph_.nodes()[n].src)
         consumers_[static_cast<size_t>(s)].push_back(static_cast<int>(n));
   compile_nodes(live, find_gradients(live, parameters), parameters);
-  if (options_.gradients && options_.recompute) choose_rebuilt();
+  if (options_.gradients && activation_bytes() > options_.recompute_above) choose_rebuilt();
   plan_values();
   share_memory();
   if (options_.gradients) plan_gradients();
@@ -240,6 +240,13 @@ int Program::first_reader_in_backward(int node) const {
       first = std::min(first, backward_step(c));
   }
   return first;
+}
+
+int64_t Program::activation_bytes() const {
+  int64_t bytes = 0;
+  for (size_t n = 0; n < nodes_.size(); ++n)
+    if (nodes_[n].kernel) bytes += count(shapes_[n]) * size_of(nodes_[n].dtype);
+  return bytes;
 }
 
 // A value is rebuilt in backward if its kernel can and somebody reads it there. It may be rebuilt

@@ -32,8 +32,9 @@ struct PlanOptions {
   /// Every parameter's gradient can be read after backward. Else each is only there while backward
   /// calls its sink, and takes no memory of its own.
   bool keep_parameter_gradients = true;
-  /// Rebuild in backward what is cheap to rebuild instead of storing it.
-  bool recompute = true;
+  /// Where all activations together take more bytes than this, those that are cheap to rebuild are
+  /// rebuilt in backward instead of stored. Below it, storing them is faster.
+  int64_t recompute_above = int64_t{512} << 20;
   bool fuse = true;      ///< Run the plan passes (nn/passes).
   bool winograd = true;  ///< 3x3 convolutions may use Winograd's algorithm (f32).
   /// Choose each convolution's algorithm by timing it here (nn/tuner.h), else by a fixed rule.
@@ -115,6 +116,7 @@ class Program {
                      const Parameters& parameters);
   void choose_dtypes();
   void plan_values();
+  int64_t activation_bytes() const;
   void choose_rebuilt();
   void plan_gradients();
   void share_memory();

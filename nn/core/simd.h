@@ -21,15 +21,19 @@
 
 namespace limbic {
 
-/// body(c) for c in [0, n), independent of each other, in chunks of a fixed 32: the compiler makes
-/// straight vector code of a chunk, where a loop of unknown length would spend more on its setup
-/// than on a row of few channels. For use within LIMBIC_MULTIVERSION functions.
+/// body(c) for c in [0, n), independent of each other, in chunks of a fixed 32 or 16: the compiler
+/// makes straight vector code of a chunk, where a loop of unknown length would spend more on its
+/// setup than on a row of few channels. For use within LIMBIC_MULTIVERSION functions.
 template <class Body>
 [[gnu::always_inline]] inline void for_columns(int64_t n, const Body& body) {
   int64_t c = 0;
   for (; c + 32 <= n; c += 32) {
     LIMBIC_INDEPENDENT
     for (int64_t i = 0; i < 32; ++i) body(c + i);
+  }
+  for (; c + 16 <= n; c += 16) {
+    LIMBIC_INDEPENDENT
+    for (int64_t i = 0; i < 16; ++i) body(c + i);
   }
   for (; c < n; ++c) body(c);
 }

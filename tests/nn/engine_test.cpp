@@ -192,6 +192,20 @@ TEST_CASE("plan: passes on and off give equal kept outputs") {
         CHECK(difference(fused.output(name), plain.output(name)) < 1e-5);
       }
       CHECK(difference(free.output("logits"), plain.output("logits")) < 1e-5);
+      if (training) {
+        options.recompute_above = 0;
+        Plan rebuilding(model.graph, parameters, options);
+        rebuilding.run(images);
+        CHECK(equal_bits(rebuilding.output("logits"), free.output("logits")));
+        CHECK(rebuilding.arena_bytes() <= free.arena_bytes());
+        if (network.name == "resnet18") CHECK(rebuilding.arena_bytes() < free.arena_bytes());
+        const std::vector<float> diff(10, 0.1f);
+        for (Plan* plan : {&rebuilding, &free}) plan->backward(diff);
+        for (const PackedParameter& p : free.program().packed())
+          if (p.trainable)
+            CHECK(
+                equal_bits(rebuilding.parameter_gradient(p.name), free.parameter_gradient(p.name)));
+      }
       CHECK(static_cast<double>(free.arena_bytes()) <
             1.05 * static_cast<double>(plain.arena_bytes()));
     }
