@@ -46,7 +46,7 @@ class Task {
     Parameters parameters;
     {
       const SafetensorsFile weights = read_safetensors(o.weights);
-      parameters = model_.graph.initialise(0, not_loaded_from(weights.tensors, model_.classifier));
+      parameters = model_.graph.initialise(0, not_loaded_from(weights.tensors));
       load_parameters(weights.tensors, parameters, {.source = o.weights, .file = &weights.file});
     }
     PlanOptions options = training_ ? PlanOptions::training(images_.shape())

@@ -19,8 +19,7 @@ namespace {
 int64_t classify(const std::string& name, const std::string& weights, const std::string& photo) {
   const Model model = build_model(name, 1000);
   const SafetensorsFile file = read_safetensors(weights);
-  Parameters parameters =
-      model.graph.initialise(0, not_loaded_from(file.tensors, model.classifier));
+  Parameters parameters = model.graph.initialise(0, not_loaded_from(file.tensors));
   load_parameters(file.tensors, parameters, {.source = weights, .file = &file.file});
 
   const Preset preset = find_preset(model.preset);

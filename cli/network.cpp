@@ -65,8 +65,8 @@ Network load_network(const Common& common, const NetworkOptions& o, int64_t clas
     classes = classes_of(checkpoint, build_model(o.model, 1).classifier);
   Network network{
       build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256, {}};
-  network.parameters = network.model.graph.initialise(
-      common.seed, not_loaded_from(checkpoint.tensors, network.model.classifier));
+  network.parameters =
+      network.model.graph.initialise(common.seed, not_loaded_from(checkpoint.tensors));
   if (!o.weights.empty()) {
     const LoadReport report = load_parameters(
         checkpoint.tensors, network.parameters,

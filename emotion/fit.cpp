@@ -206,12 +206,11 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
                                                                              : found->second.dim(0);
   }
   const Model model = build_model(spec.model, classes);
-  Branch b{
-      .role = role,
-      .model = spec.model,
-      .classes = classes,
-      .parameters = model.graph.initialise(combine(seed, hash_name(role.c_str())),
-                                           not_loaded_from(checkpoint.tensors, model.classifier))};
+  Branch b{.role = role,
+           .model = spec.model,
+           .classes = classes,
+           .parameters = model.graph.initialise(combine(seed, hash_name(role.c_str())),
+                                                not_loaded_from(checkpoint.tensors))};
   if (!spec.weights.empty()) {
     const auto report = load_parameters(
         checkpoint.tensors, b.parameters,

@@ -225,8 +225,7 @@ EmotionModel load_model(const std::string& dir) {
       const std::string file =
           dir + "/" + std::filesystem::path(branch.role).filename().string() + ".safetensors";
       const SafetensorsFile weights = read_safetensors(file);
-      branch.parameters =
-          network.graph.initialise(0, not_loaded_from(weights.tensors, network.classifier));
+      branch.parameters = network.graph.initialise(0, not_loaded_from(weights.tensors));
       load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
       require(sha256_of_file(file) == branch.hash, file,
               ": is not the file that the model was saved with");

@@ -42,8 +42,7 @@ void classify(const std::string& name, const std::string& weights, const std::st
   const Model model = build_model(name, checkpoint.tensors.at(classifier).dim(0));
 
   // Loading is strict: every name and shape must fit, or all that do not are listed in one error.
-  Parameters parameters =
-      model.graph.initialise(0, not_loaded_from(checkpoint.tensors, model.classifier));
+  Parameters parameters = model.graph.initialise(0, not_loaded_from(checkpoint.tensors));
   load_parameters(checkpoint.tensors, parameters, {.source = weights});
 
   // The preset says how the checkpoint wants its pictures: size, range, mean, order of colours.

@@ -70,18 +70,17 @@ std::vector<Shape> Graph::infer(const Shape& input) const {
 }
 
 Parameters Graph::initialise(uint64_t seed) const {
-  return initialise(seed, [](const std::string&) { return true; });
+  return initialise(seed, [](const std::string&, const Shape&) { return true; });
 }
 
-Parameters Graph::initialise(uint64_t seed,
-                             const std::function<bool(const std::string&)>& wanted) const {
+Parameters Graph::initialise(uint64_t seed, const Wanted& wanted) const {
   Parameters out;
   for (const Node& node : nodes_) {
     if (!node.op) continue;
     const auto specs = node.op->parameters();
     for (size_t i = 0; i < specs.size(); ++i) {
       const auto& [kind, value] = specs[i].init;
-      const bool open = specs[i].dtype == DType::f32 && !wanted(node.parameters[i]);
+      const bool open = specs[i].dtype == DType::f32 && !wanted(node.parameters[i], specs[i].shape);
       Tensor tensor =
           open ? Tensor::uninitialised(specs[i].shape) : Tensor(specs[i].shape, specs[i].dtype);
       if (specs[i].dtype == DType::f32 && !open) {

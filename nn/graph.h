@@ -114,8 +114,8 @@ class Graph {
   Parameters initialise(uint64_t seed) const;
   /// The same for the parameters that `wanted` says; the others' values are left open, for a
   /// checkpoint to fill: drawing a large network's takes seconds.
-  Parameters initialise(uint64_t seed,
-                        const std::function<bool(const std::string& name)>& wanted) const;
+  using Wanted = std::function<bool(const std::string& name, const Shape& shape)>;
+  Parameters initialise(uint64_t seed, const Wanted& wanted) const;
 
  private:
   std::vector<Node> nodes_;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <set>
 
+#include "nn/core/parallel.h"
 #include "weights/header.h"
 
 namespace limbic {
@@ -105,8 +106,8 @@ class Loader {
       accepted.emplace_back(name, given.dtype() == own.dtype() ? given : to_f32(given));
     } else {
       misshapen_.push_back(str_cat(in_quotes(name), " expected ", to_string(own.dtype()),
-                                  to_string(own.shape()), " got ", to_string(given.dtype()),
-                                  to_string(given.shape())));
+                                   to_string(own.shape()), " got ", to_string(given.dtype()),
+                                   to_string(given.shape())));
     }
   }
 
@@ -142,7 +143,10 @@ LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters
                            const LoadOptions& options) {
   Loader loader(from, into, options);
   loader.throw_if_wrong();
-  for (const auto& [name, tensor] : loader.accepted) into.set(name, tensor);
+  parallel_for_dynamic(static_cast<int64_t>(loader.accepted.size()), [&](int64_t i) {
+    const auto& accepted = loader.accepted[static_cast<size_t>(i)];
+    into.set(accepted.first, accepted.second);
+  });
   if (options.file) options.file->require_intact();
   loader.report.loaded = static_cast<int64_t>(loader.accepted.size());
   return std::move(loader.report);

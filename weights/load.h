@@ -27,12 +27,13 @@ struct LoadReport {
   std::vector<Replaced> replaced;
 };
 
-/// For Graph::initialise before load_parameters: whether the network's own tensor will stay,
-/// because the checkpoint lacks it or it belongs to a classifier that may be replaced.
-inline auto not_loaded_from(const std::map<std::string, Tensor>& checkpoint,
-                            const std::string& classifier) {
-  return [&checkpoint, classifier](const std::string& name) {
-    return checkpoint.count(name) == 0 || name.starts_with(classifier + ".");
+/// For Graph::initialise before load_parameters: whether the network's own tensor may stay, because
+/// the checkpoint lacks it or its classifier is of another size (each of a classifier's tensors has
+/// the classes as dimension 0).
+inline auto not_loaded_from(const std::map<std::string, Tensor>& checkpoint) {
+  return [&checkpoint](const std::string& name, const Shape& shape) {
+    const auto found = checkpoint.find(name);
+    return found == checkpoint.end() || found->second.shape() != shape;
   };
 }
 
