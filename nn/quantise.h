@@ -15,7 +15,7 @@ using Calibration = std::map<std::string, float>;
 
 struct CalibrationOptions {
   /// Share of a node's values that lie within its range; the few beyond it are clipped.
-  double percentile = 0.9999;
+  double percentile = 0.99999;
 };
 
 /// Runs the network in f32 over `batches` (each (N,C,H,W), all of one shape, prepared as for
