@@ -34,7 +34,7 @@ struct PlanOptions {
   bool keep_parameter_gradients = true;
   /// Where all activations together take more bytes than this, those that are cheap to rebuild are
   /// rebuilt in backward instead of stored. Below it, storing them is faster.
-  int64_t recompute_above = int64_t{256} << 20;
+  int64_t recompute_above = int64_t{128} << 20;
   bool fuse = true;      ///< Run the plan passes (nn/passes).
   bool winograd = true;  ///< 3x3 convolutions may use Winograd's algorithm (f32).
   /// Choose each convolution's algorithm by timing it here (nn/tuner.h), else by a fixed rule.
