@@ -152,79 +152,109 @@ void Program::choose_dtypes() {
   }
 }
 
+KernelBuilder Program::builder_of(size_t n, const Parameters& parameters) const {
+  const Node& node = graph_.nodes()[n];
+  KernelBuilder builder;
+  builder.name = node.name;
+  builder.dst_shape = shapes_[n];
+  builder.dtype = nodes_[n].dtype;
+  builder.scale = nodes_[n].scale;
+  builder.gradients = nodes_[n].backward;
+  builder.dropout = options_.dropout;
+  builder.batch_statistics = options_.batch_statistics;
+  builder.winograd = options_.winograd;
+  builder.tune = options_.tune;
+  builder.node_key = hash_name(node.name.c_str());
+  for (int s : node.src) {
+    const auto source = static_cast<size_t>(s);
+    builder.src_shapes.push_back(shapes_[source]);
+    builder.src_dtypes.push_back(nodes_[source].dtype);
+    builder.src_scales.push_back(nodes_[source].scale);
+    builder.diff_src.push_back(nodes_[n].backward && nodes_[source].backward);
+  }
+  const auto specs = node.op->parameters();
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const std::string& name = node.parameters[i];
+    const Parameter& parameter = parameters.at(name);
+    require(parameter.value.shape() == specs[i].shape, name, ": expected ",
+            to_string(specs[i].shape), ", got ", to_string(parameter.value.shape()));
+    const bool frozen = is_frozen(name);
+    if (frozen) builder.batch_statistics = false;
+    builder.diff_parameters.push_back(nodes_[n].backward && parameter.trainable && !frozen);
+    builder.packed.push_back(specs[i].dtype == DType::f32 ? onednn::canonical(specs[i].shape)
+                                                          : onednn::Desc());
+  }
+  return builder;
+}
+
+std::unique_ptr<Kernel> Program::compile(const Op& op, KernelBuilder& builder) const {
+  try {
+    return op.compile(builder);
+  } catch (const dnnl::error& e) {
+    fail(builder.name, ": oneDNN cannot compute this ", op.type(), " on ",
+         to_string(options_.input), ": ", e.message);
+  }
+}
+
+// Slices of the arena and packed parameters for what the kernel of node n has asked for.
+void Program::take_in(size_t n, const KernelBuilder& builder) {
+  const Node& node = graph_.nodes()[n];
+  CompiledNode& compiled = nodes_[n];
+  const int index = static_cast<int>(n);
+  const auto specs = node.op->parameters();
+  compiled.batch_statistics = builder.batch_statistics;
+  compiled.versions.assign(specs.size(), 0);
+  for (size_t i = 0; i < builder.packed.size(); ++i) {
+    PackedParameter packed;
+    packed.desc = builder.packed[i];
+    if (i < specs.size()) {
+      packed.name = node.parameters[i];
+      packed.shape = specs[i].shape;
+    }
+    packed.value = Tensor({static_cast<int64_t>((packed.desc.get_size() + 3) / 4)});
+    packed.trainable = i < builder.diff_parameters.size() && builder.diff_parameters[i];
+    packed.changes = packed.trainable || packed.name.find(".running_") != std::string::npos;
+    if (packed.trainable)
+      packed.gradient =
+          add_slice(packed.desc, backward_step(index),
+                    options_.keep_parameter_gradients ? last_step() : backward_step(index));
+    compiled.packed.push_back(static_cast<int>(packed_.size()));
+    packed_.push_back(std::move(packed));
+  }
+  for (const auto& extra : builder.extras) {
+    using Life = KernelBuilder::Life;
+    compiled.extras.push_back(
+        add_slice(extra.desc, extra.life == Life::backward ? backward_step(index) : index,
+                  extra.life == Life::forward ? index : backward_step(index)));
+  }
+}
+
 void Program::compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants,
                             const Parameters& parameters) {
   const auto& nodes = graph_.nodes();
   nodes_.resize(nodes.size());
   choose_dtypes();
+  std::vector<size_t> computed;
   for (size_t n = 0; n < nodes.size(); ++n) {
-    CompiledNode& compiled = nodes_[n];
-    compiled.shape = shapes_[n];
-    compiled.backward = wants[n];
-    const Node& node = nodes[n];
-    if (!node.op || !live[n]) continue;
-
-    KernelBuilder builder;
-    builder.name = node.name;
-    builder.dst_shape = shapes_[n];
-    builder.dtype = compiled.dtype;
-    builder.scale = compiled.scale;
-    builder.gradients = wants[n];
-    builder.dropout = options_.dropout;
-    builder.batch_statistics = options_.batch_statistics;
-    builder.winograd = options_.winograd;
-    builder.tune = options_.tune;
-    builder.node_key = hash_name(node.name.c_str());
-    for (int s : node.src) {
-      builder.src_shapes.push_back(shapes_[static_cast<size_t>(s)]);
-      builder.src_dtypes.push_back(nodes_[static_cast<size_t>(s)].dtype);
-      builder.src_scales.push_back(nodes_[static_cast<size_t>(s)].scale);
-      builder.diff_src.push_back(wants[n] && wants[static_cast<size_t>(s)]);
-    }
-    const int index = static_cast<int>(n);
-    const auto specs = node.op->parameters();
-    for (size_t i = 0; i < specs.size(); ++i) {
-      const std::string& name = node.parameters[i];
-      const Parameter& parameter = parameters.at(name);
-      require(parameter.value.shape() == specs[i].shape, name, ": expected ",
-              to_string(specs[i].shape), ", got ", to_string(parameter.value.shape()));
-      const bool frozen = is_frozen(name);
-      if (frozen) builder.batch_statistics = false;
-      builder.diff_parameters.push_back(wants[n] && parameter.trainable && !frozen);
-      builder.packed.push_back(specs[i].dtype == DType::f32 ? onednn::canonical(specs[i].shape)
-                                                            : onednn::Desc());
-    }
-    compiled.batch_statistics = builder.batch_statistics;
-    compiled.versions.assign(specs.size(), 0);
-    try {
-      compiled.kernel = node.op->compile(builder);
-    } catch (const dnnl::error& e) {
-      fail(node.name, ": oneDNN cannot compute this ", node.op->type(), " on ",
-           to_string(options_.input), ": ", e.message);
-    }
-    for (size_t i = 0; i < builder.packed.size(); ++i) {
-      PackedParameter packed;
-      packed.desc = builder.packed[i];
-      if (i < specs.size()) {
-        packed.name = node.parameters[i];
-        packed.shape = specs[i].shape;
-      }
-      packed.value = Tensor({static_cast<int64_t>((packed.desc.get_size() + 3) / 4)});
-      packed.trainable = i < builder.diff_parameters.size() && builder.diff_parameters[i];
-      packed.changes = packed.trainable || packed.name.find(".running_") != std::string::npos;
-      if (packed.trainable)
-        packed.gradient =
-            add_slice(packed.desc, backward_step(index),
-                      options_.keep_parameter_gradients ? last_step() : backward_step(index));
-      compiled.packed.push_back(static_cast<int>(packed_.size()));
-      packed_.push_back(std::move(packed));
-    }
-    for (const auto& extra : builder.extras) {
-      using Life = KernelBuilder::Life;
-      compiled.extras.push_back(
-          add_slice(extra.desc, extra.life == Life::backward ? backward_step(index) : index,
-                    extra.life == Life::forward ? index : backward_step(index)));
-    }
+    nodes_[n].shape = shapes_[n];
+    nodes_[n].backward = wants[n];
+    if (nodes[n].op && live[n]) computed.push_back(n);
+  }
+  std::vector<KernelBuilder> builders;
+  for (size_t n : computed) builders.push_back(builder_of(n, parameters));
+  // oneDNN generates code for each primitive: worth both cores. What must be timed to choose an
+  // algorithm comes back empty, and follows with the machine to itself.
+  parallel_for_dynamic(static_cast<int64_t>(computed.size()), [&](int64_t i) {
+    const size_t at = static_cast<size_t>(i), n = computed[at];
+    KernelBuilder builder = builders[at];
+    builder.may_time = false;
+    nodes_[n].kernel = compile(*nodes[n].op, builder);
+    if (nodes_[n].kernel) builders[at] = std::move(builder);
+  });
+  for (size_t i = 0; i < computed.size(); ++i) {
+    const size_t n = computed[i];
+    if (!nodes_[n].kernel) nodes_[n].kernel = compile(*nodes[n].op, builders[i]);
+    take_in(n, builders[i]);
   }
 }
 
@@ -400,6 +430,7 @@ void Program::refresh(const Parameters& parameters) {
     }
     node.kernel->pack(canonical, buffers);
   });
+  parameters.require_intact();
 }
 
 }  // namespace limbic

@@ -115,6 +115,9 @@ class Program {
   void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
                      const Parameters& parameters);
   void choose_dtypes();
+  KernelBuilder builder_of(size_t node, const Parameters& parameters) const;
+  std::unique_ptr<Kernel> compile(const Op& op, KernelBuilder& builder) const;
+  void take_in(size_t node, const KernelBuilder& builder);
   void plan_values();
   int64_t activation_bytes() const;
   void choose_rebuilt();

@@ -76,13 +76,30 @@ Tuner& Tuner::shared() {
   return tuner;
 }
 
+namespace {
+
+std::string with_threads(const std::string& key) { return str_cat(threads(), " threads; ", key); }
+
+}  // namespace
+
+std::optional<size_t> Tuner::find(const std::string& key,
+                                  const std::vector<Candidate>& candidates) {
+  const auto known = chosen_.find(with_threads(key));
+  if (known == chosen_.end()) return std::nullopt;
+  for (size_t i = 0; i < candidates.size(); ++i)
+    if (candidates[i].name == known->second) return i;
+  return std::nullopt;
+}
+
+std::optional<size_t> Tuner::remembered(const std::string& key,
+                                        const std::vector<Candidate>& candidates) {
+  const std::lock_guard lock(mutex_);
+  return find(key, candidates);
+}
+
 size_t Tuner::choose(const std::string& key, const std::vector<Candidate>& candidates) {
   const std::lock_guard lock(mutex_);
-  const std::string full = str_cat(threads(), " threads; ", key);
-  const auto known = chosen_.find(full);
-  if (known != chosen_.end())
-    for (size_t i = 0; i < candidates.size(); ++i)
-      if (candidates[i].name == known->second) return i;
+  if (const auto known = find(key, candidates)) return *known;
   size_t best = 0;
   double least = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -91,7 +108,7 @@ size_t Tuner::choose(const std::string& key, const std::vector<Candidate>& candi
     least = seconds;
     best = i;
   }
-  chosen_[full] = candidates[best].name;
+  chosen_[with_threads(key)] = candidates[best].name;
   changed_ = true;
   ++timed_;
   return best;

@@ -2,6 +2,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace limbic {
@@ -22,6 +23,9 @@ class Tuner {
     std::string name;  ///< "direct", "winograd F(4,3)": what is remembered.
     std::function<void()> run;
   };
+  /// Index of the candidate of that name that was fastest before; nothing where none is remembered.
+  std::optional<size_t> remembered(const std::string& key,
+                                   const std::vector<Candidate>& candidates);
   /// Index of the fastest. Between runs the caches are filled with other data, as a network's other
   /// layers do. `key` says everything that the times depend on but processor and threads.
   size_t choose(const std::string& key, const std::vector<Candidate>& candidates);
@@ -32,6 +36,8 @@ class Tuner {
   ~Tuner();
 
  private:
+  std::optional<size_t> find(const std::string& key, const std::vector<Candidate>& candidates);
+
   std::mutex mutex_;
   std::string file_;
   std::map<std::string, std::string> chosen_;  // key -> candidate's name

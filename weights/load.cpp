@@ -4,7 +4,6 @@
 #include <bit>
 #include <set>
 
-#include "nn/core/parallel.h"
 #include "weights/header.h"
 
 namespace limbic {
@@ -143,11 +142,8 @@ LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters
                            const LoadOptions& options) {
   Loader loader(from, into, options);
   loader.throw_if_wrong();
-  parallel_for_dynamic(static_cast<int64_t>(loader.accepted.size()), [&](int64_t i) {
-    const auto& accepted = loader.accepted[static_cast<size_t>(i)];
-    into.set(accepted.first, accepted.second);
-  });
-  if (options.file) options.file->require_intact();
+  for (const auto& [name, tensor] : loader.accepted) into.adopt(name, tensor);
+  if (options.file) into.keep(*options.file);
   loader.report.loaded = static_cast<int64_t>(loader.accepted.size());
   return std::move(loader.report);
 }

@@ -13,7 +13,8 @@ struct LoadOptions {
   /// Name prefixes of the classifier ("fc", "classifier.1"): where its number of classes differs,
   /// the network's own tensors stay as they are.
   std::vector<std::string> replaceable;
-  /// The file that the tensors are views of: that it was not cut meanwhile is checked at the end.
+  /// The file that the tensors are views of, which `into` then keeps: whoever reads the values
+  /// afterwards checks that it was not cut meanwhile (Parameters::require_intact; a Program does).
   const MappedFile* file = nullptr;
 };
 
@@ -23,7 +24,7 @@ struct LoadReport {
     std::string name;
     Shape file, network;  ///< They differ in dimension 0, the classes, if at all.
   };
-  int64_t loaded = 0;  ///< Tensors copied.
+  int64_t loaded = 0;  ///< Tensors taken.
   std::vector<Replaced> replaced;
 };
 
@@ -40,7 +41,7 @@ inline auto not_loaded_from(const std::map<std::string, Tensor>& checkpoint) {
 /// A copy of `tensor` as F32; F64, F32, F16 and BF16 can be converted, others throw Error.
 Tensor to_f32(const Tensor& tensor);
 
-/// Copies tensors into a network by name, F64, F16 and BF16 becoming F32 where the network holds
+/// Gives a network the tensors by name, without copying those that fit; F64, F16 and BF16 becoming F32 where the network holds
 /// F32. Strict: missing, unexpected and misshapen names are all listed in one Error, and then
 /// nothing has changed. `num_batches_tracked` may be missing on either side, as old files lack it.
 LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,

@@ -15,19 +15,44 @@ const Parameter& Parameters::at(const std::string& name) const {
   return found->second;
 }
 
-void Parameters::set(const std::string& name, const Tensor& value) {
+Parameter& Parameters::fitting(const std::string& name, const Tensor& value) {
   at(name);
   Parameter& own = map_.at(name);
   require(own.value.shape() == value.shape() && own.value.dtype() == value.dtype(), name,
           ": expected ", to_string(own.value.dtype()), " ", to_string(own.value.shape()), ", got ",
           to_string(value.dtype()), " ", to_string(value.shape()));
-  std::memcpy(own.value.raw(), value.raw(), static_cast<size_t>(value.bytes()));
+  return own;
+}
+
+void Parameters::set(const std::string& name, const Tensor& value) {
+  Parameter& own = fitting(name, value);
+  if (own.shared)
+    own.value = value.clone();
+  else
+    std::memcpy(own.value.raw(), value.raw(), static_cast<size_t>(value.bytes()));
+  own.shared = false;
   ++own.version;
+}
+
+void Parameters::adopt(const std::string& name, const Tensor& value) {
+  Parameter& own = fitting(name, value);
+  own.value = value;
+  own.shared = true;
+  ++own.version;
+}
+
+void Parameters::require_intact() const {
+  for (const MappedFile& file : files_) file.require_intact();
 }
 
 Parameters Parameters::clone() const {
   Parameters copy = *this;
-  for (auto& [name, parameter] : copy.map_) parameter.value = parameter.value.clone();
+  for (auto& [name, parameter] : copy.map_) {
+    parameter.value = parameter.value.clone();
+    parameter.shared = false;
+  }
+  copy.files_.clear();
+  require_intact();
   return copy;
 }
 

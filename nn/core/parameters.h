@@ -2,7 +2,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "nn/core/file.h"
 #include "nn/core/tensor.h"
 
 namespace limbic {
@@ -12,6 +14,7 @@ struct Parameter {
   Tensor value;
   bool trainable = true;  ///< false for buffers: running statistics, num_batches_tracked.
   uint64_t version = 0;   ///< Grows with each change, so that a plan refreshes only what changed.
+  bool shared = false;    ///< The value is somebody else's memory too, and is never written.
 };
 
 /// The tensors of a network by name, the names being the keys of its published checkpoint. It knows
@@ -27,6 +30,13 @@ class Parameters {
   const Parameter& at(const std::string& name) const;
   /// Copies `value` in; throws Error unless name, shape and dtype fit.
   void set(const std::string& name, const Tensor& value);
+  /// Takes `value` without copying it, under the same conditions. It is only read: a later `set`
+  /// gives the parameter memory of its own.
+  void adopt(const std::string& name, const Tensor& value);
+  /// Remembers a file that adopted tensors are views of.
+  void keep(const MappedFile& file) { files_.push_back(file); }
+  /// Throws Error if such a file was cut; call it after values were read.
+  void require_intact() const;
   /// A copy that shares nothing with this one.
   Parameters clone() const;
 
@@ -37,7 +47,10 @@ class Parameters {
   int64_t trainable_elements() const;
 
  private:
+  Parameter& fitting(const std::string& name, const Tensor& value);
+
   Map map_;
+  std::vector<MappedFile> files_;
 };
 
 }  // namespace limbic

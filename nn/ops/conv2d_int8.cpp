@@ -49,7 +49,8 @@ class Int8Conv2dKernel : public Kernel {
 
   // oneDNN adds the bias to the integer sums before they are multiplied.
   void pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const override {
-    const auto [weight, bias] = folded_weights(op_, canonical);
+    std::vector<float> memory;
+    const auto [weight, bias] = folded_weights(op_, canonical, memory);
     const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
     Tensor quantised(weight.shape(), DType::i8);
     for (int64_t o = 0; o < out; ++o) {

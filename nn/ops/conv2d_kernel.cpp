@@ -204,7 +204,8 @@ class Conv2dKernel : public Kernel {
   std::string implementation() const override { return implementation_; }
 
   void pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const override {
-    const auto [weight, bias] = folded_weights(op_, canonical);
+    thread_local std::vector<float> memory;
+    const auto [weight, bias] = folded_weights(op_, canonical, memory);
     if (winograd_forward_ && !is_training_)
       winograd_forward_.convolution().pack(weight.data(), {}, packed[0].f32());
     else
@@ -295,7 +296,8 @@ struct Bench {
   std::vector<Tensor> memory;
 };
 
-Algorithm by_timing(const Conv2d& op, const KernelBuilder& b, Algorithm rule) {
+// Nothing where it would have to be timed and may not be.
+std::optional<Algorithm> by_timing(const Conv2d& op, const KernelBuilder& b, Algorithm rule) {
   const auto& o = op.options();
   std::string key =
       str_cat("conv2d 3x3 ", to_string(b.src_shapes[0]), " to ", o.out_channels, ", padding ",
@@ -318,31 +320,32 @@ Algorithm by_timing(const Conv2d& op, const KernelBuilder& b, Algorithm rule) {
                             }
                             kernels[i]->forward(benches[i]->buffers);
                           }});
-  return algorithms[Tuner::shared().choose(key, candidates)];
+  const auto known = Tuner::shared().remembered(key, candidates);
+  if (!known && !b.may_time) return std::nullopt;
+  return algorithms[known ? *known : Tuner::shared().choose(key, candidates)];
 }
 
 }  // namespace
 
-FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical) {
-  Tensor weight = canonical[0], bias = op.options().bias ? canonical[1] : Tensor();
-  if (!op.fused().norm) return {weight, bias};
+FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical,
+                             std::vector<float>& memory) {
+  const Tensor own_bias = op.options().bias ? canonical[1] : Tensor();
+  if (!op.fused().norm) return {canonical[0], own_bias};
   const size_t first = op.options().bias ? 2 : 1;
   const float *gamma = canonical[first].data(), *beta = canonical[first + 1].data();
   const float *mean = canonical[first + 2].data(), *var = canonical[first + 3].data();
-  const int64_t out = op.options().out_channels, per_out = weight.size() / out;
-  weight = weight.clone();
-  const Tensor own_bias = bias;
-  bias = Tensor({out});
+  const int64_t size = canonical[0].size(), out = op.options().out_channels, per_out = size / out;
+  if (memory.size() < static_cast<size_t>(size)) memory.resize(static_cast<size_t>(size));
+  const Tensor bias({out});
   for (int64_t o = 0; o < out; ++o) {
     const double scale = gamma[o] / std::sqrt(double{var[o]} + op.fused().epsilon);
-    for (int64_t i = 0; i < per_out; ++i) {
-      float& w = weight.data()[o * per_out + i];
-      w = static_cast<float>(w * scale);
-    }
+    const float* from = canonical[0].data() + o * per_out;
+    float* to = memory.data() + o * per_out;
+    for (int64_t i = 0; i < per_out; ++i) to[i] = static_cast<float>(from[i] * scale);
     const double before = own_bias.empty() ? 0.0 : own_bias.data()[o];
     bias.data()[o] = static_cast<float>((before - mean[o]) * scale + beta[o]);
   }
-  return {weight, bias};
+  return {Tensor::view(memory.data(), canonical[0].shape(), DType::f32, nullptr), bias};
 }
 
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& b) {
@@ -352,7 +355,11 @@ std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& b) {
     const winograd::Geometry g = geometry(op, b.src_shapes[0]);
     forward = by_rule(g);
     backward_data = by_rule(g.backward_data());
-    if (b.tune && !b.gradients) forward = by_timing(op, b, forward);
+    if (b.tune && !b.gradients) {
+      const auto fastest = by_timing(op, b, forward);
+      if (!fastest) return nullptr;
+      forward = *fastest;
+    }
   }
   return std::make_unique<Conv2dKernel>(op, b, forward, backward_data);
 }

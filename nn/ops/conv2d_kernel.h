@@ -5,17 +5,20 @@
 namespace limbic {
 
 /// How a convolution is computed: oneDNN's direct primitives or our Winograd (nn/winograd), chosen
-/// for forward and for the data gradient each, by timing or by a fixed rule.
+/// for forward and for the data gradient each, by timing or by a fixed rule. Null where it would have
+/// to be timed and builder.may_time is false.
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& builder);
 /// Inference with a u8 src (conv2d_int8.cpp).
 std::unique_ptr<Kernel> compile_int8_conv2d(const Conv2d& op, KernelBuilder& builder);
 
 /// Weight and bias (empty without one) from an op's canonical tensors. A fused batch norm is folded
 /// in, in f64: scale = gamma / sqrt(var + epsilon), weight' = weight * scale,
-/// bias' = (bias - mean) * scale + beta.
+/// bias' = (bias - mean) * scale + beta. A weight that is folded lies in `memory`, which grows as
+/// needed.
 struct FoldedWeights {
   Tensor weight, bias;
 };
-FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical);
+FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical,
+                             std::vector<float>& memory);
 
 }  // namespace limbic
