@@ -5,27 +5,20 @@
 #include <cstdlib>
 
 #include "io/decode.h"
-#include "io/preset.h"
-#include "models/models.h"
 #include "nn/core/parallel.h"
+#include "train/network.h"
 #include "train/predictor.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 
 namespace {
 
 int64_t classify(const std::string& name, const std::string& weights, const std::string& photo) {
-  const Model model = build_model(name, 1000);
-  const SafetensorsFile file = read_safetensors(weights);
-  Parameters parameters = model.graph.initialise(0, not_loaded_from(file.tensors));
-  load_parameters(file.tensors, parameters, {.source = weights, .file = &file.file});
-
-  const Preset preset = find_preset(model.preset);
+  const Network network = open_network({.model = name, .weights = weights, .share = true});
+  const Preset& preset = network.preset;
   Tensor image(input_shape(1, preset));
   preprocess(decode_file(photo, preset.decode_options()), preset, image.data());
-  Plan plan(model.graph, parameters, PlanOptions::inference(image.shape()));
+  Plan plan(network.model.graph, network.parameters, PlanOptions::inference(image.shape()));
   plan.run(image);
   return argmax(plan.output("logits").values());
 }

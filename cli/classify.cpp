@@ -42,7 +42,7 @@ void print_picture(const Common& common, const std::string& path, std::span<cons
 }
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network, 0);
+  Network network = load_network(common, o.network);
   std::vector<std::string> labels = network.labels;
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
   const auto total = static_cast<int64_t>(o.images.size());

@@ -2,6 +2,7 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
+#include "nn/core/file.h"
 #include "train/predictor.h"
 #include "weights/safetensors.h"
 
@@ -15,7 +16,7 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network, 0);
+  Network network = load_network(common, o.network);
   network.model.graph.find(o.layer);  // a wrong name is said before the work, not after
   const Dataset data = list_folders(o.data);
   const int64_t batch = std::min(o.batch_size, data.size());
@@ -29,7 +30,7 @@ int run(const Common& common, Options& o) {
       o.out, {{"features", out.values}, {"labels", Tensor::of(out.labels, {out.values.dim(0)})}},
       {{"paths", paths.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
        {"classes", nlohmann::json(data.classes).dump()},
-       {"checkpoint_sha256", network.checkpoint_hash},
+       {"checkpoint_sha256", sha256_of_file(o.network.weights)},
        {"model", o.network.model},
        {"layer", o.layer},
        {"preset", to_json(network.preset)}});

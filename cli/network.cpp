@@ -7,8 +7,6 @@
 #include "io/decode.h"
 #include "nn/core/file.h"
 #include "train/predictor.h"
-#include "weights/checkpoint.h"
-#include "weights/load.h"
 
 namespace limbic::cli {
 
@@ -22,7 +20,7 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
   app.add_option("--model", model, "architecture, e.g. resnet50 or squeezenet1_1")
       ->required()
       ->check(known_model(false));
-  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors)");
+  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors, .pth, .h5)");
   if (weights_required) option->required();
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
       ->check(CLI::IsMember(preset_names()));
@@ -32,57 +30,26 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
 
 namespace {
 
-// Classes of a checkpoint: the first dimension of its classifier's weight; 0 if it has none.
-int64_t classes_of(const Checkpoint& checkpoint, const std::string& classifier) {
-  const auto found = checkpoint.tensors.find(classifier + ".weight");
-  return found == checkpoint.tensors.end() || found->second.rank() == 0 ? 0 : found->second.dim(0);
-}
-
-Preset choose_preset(const Common& common, const NetworkOptions& o, const Model& model,
-                     const std::map<std::string, std::string>& metadata) {
-  Preset preset;
-  const auto stored = metadata.find("limbic.preset");
-  if (!o.preset.empty()) {
-    preset = find_preset(o.preset);
-  } else if (stored != metadata.end()) {
-    preset = preset_from_json(stored->second);
-  } else {
-    preset = find_preset(model.preset);
-    note(common, "preset: " + preset.name + " (the default of " + model.name +
-                     "; --preset chooses another)");
-  }
-  if (o.image_size > 0 && o.image_size != preset.crop)
-    preset = with_image_size(preset, o.image_size);
-  return preset;
+Network open(const Common& common, const NetworkOptions& o, int64_t classes, bool share) {
+  Network network = open_network({.model = o.model,
+                                  .weights = o.weights,
+                                  .classes = classes,
+                                  .preset = o.preset,
+                                  .image_size = o.image_size,
+                                  .share = share,
+                                  .seed = common.seed});
+  for (const std::string& remark : network.remarks) note(common, remark);
+  return network;
 }
 
 }  // namespace
 
-Network load_network(const Common& common, const NetworkOptions& o, int64_t classes) {
-  Checkpoint checkpoint;
-  if (!o.weights.empty()) checkpoint = read_checkpoint(o.weights);
-  if (classes == 0 && !o.weights.empty())
-    classes = classes_of(checkpoint, build_model(o.model, 1).classifier);
-  Network network{
-      build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256, {}};
-  network.parameters =
-      network.model.graph.initialise(common.seed, not_loaded_from(checkpoint.tensors));
-  if (!o.weights.empty()) {
-    const LoadReport report = load_parameters(
-        checkpoint.tensors, network.parameters,
-        {.source = o.weights, .replaceable = {network.model.classifier}, .file = &checkpoint.file});
-    if (!report.replaced.empty())
-      note(common, str_cat(o.weights, ": its classifier of ", report.replaced[0].file.at(0),
-                           " classes is replaced by a fresh one of ", network.model.classes));
-  }
-  if (const auto stored = checkpoint.metadata.find("limbic.classes");
-      stored != checkpoint.metadata.end()) {
-    const auto names = nlohmann::json::parse(stored->second, nullptr, false);
-    if (names.is_array() && static_cast<int64_t>(names.size()) == network.model.classes)
-      for (const auto& name : names) network.labels.push_back(name.is_string() ? name : "");
-  }
-  network.preset = choose_preset(common, o, network.model, checkpoint.metadata);
-  return network;
+Network load_network(const Common& common, const NetworkOptions& options) {
+  return open(common, options, 0, true);
+}
+
+Network load_network(const Common& common, const NetworkOptions& options, int64_t classes) {
+  return open(common, options, classes, false);
 }
 
 void PlanChoice::add_to(CLI::App& app) {

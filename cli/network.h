@@ -2,9 +2,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/console.h"
-#include "io/preset.h"
-#include "models/models.h"
 #include "nn/plan.h"
+#include "train/network.h"
 
 namespace limbic::cli {
 
@@ -16,17 +15,10 @@ struct NetworkOptions {
   void add_to(CLI::App& app, bool weights_required);
 };
 
-/// A network with its weights and how its pictures are prepared.
-struct Network {
-  Model model;
-  Parameters parameters;
-  Preset preset;
-  std::string checkpoint_hash;
-  std::vector<std::string> labels;  ///< Where the checkpoint names its classes.
-};
-
-/// Builds it; classes 0: as many as the weights' classifier has. Says on standard error which
-/// preset was taken and whether a classifier of another size was replaced. Throws Error.
+/// open_network, its remarks on standard error; with as many classes as the weights' classifier
+/// has, and sharing the file's memory.
+Network load_network(const Common& common, const NetworkOptions& options);
+/// For training: of `classes` classes, with weights of its own.
 Network load_network(const Common& common, const NetworkOptions& options, int64_t classes);
 
 /// --dtype, --tune and --calibration: how a network is computed in inference.

@@ -14,7 +14,7 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network, 0);
+  Network network = load_network(common, o.network);
   const Dataset data = list_folders(o.data);
   require(static_cast<int64_t>(data.classes.size()) == network.model.classes, o.data, ": has ",
           data.classes.size(), " class folders, the network in ", o.network.weights, " has ",

@@ -14,6 +14,8 @@ using Action = std::function<int()>;
 void add_bench(CLI::App& app, const Common& common, Action& action);
 void add_check_data(CLI::App& app, const Common& common, Action& action);
 void add_classify(CLI::App& app, const Common& common, Action& action);
+void add_compare(CLI::App& app, const Common& common, Action& action);
+void add_convert(CLI::App& app, const Common& common, Action& action);
 void add_demo(CLI::App& app, const Common& common, Action& action);
 void add_evaluate(CLI::App& app, const Common& common, Action& action);
 void add_extract(CLI::App& app, const Common& common, Action& action);
@@ -25,6 +27,8 @@ void add_svm_scale(CLI::App& app, const Common& common, Action& action);
 void add_svm_train(CLI::App& app, const Common& common, Action& action);
 void add_train(CLI::App& app, const Common& common, Action& action);
 void add_validate(CLI::App& app, const Common& common, Action& action);
+void add_verify(CLI::App& app, const Common& common, Action& action);
+void add_weights(CLI::App& app, const Common& common, Action& action);
 
 /// A subcommand with an example at the foot of its help; `run` is called with the options read.
 template <class Options>

@@ -7,8 +7,7 @@
 
 #include "nn/core/file.h"
 #include "train/checkpoint.h"
-#include "weights/checkpoint.h"
-#include "weights/load.h"
+#include "train/network.h"
 
 namespace limbic {
 namespace {
@@ -197,43 +196,18 @@ class Fitter {
 
 Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
                    std::vector<std::string>& notes) {
-  Checkpoint checkpoint;
-  if (!spec.weights.empty()) checkpoint = read_checkpoint(spec.weights);
-  const Model one = build_model(spec.model, 1);
-  if (classes == 0) {
-    const auto found = checkpoint.tensors.find(one.classifier + ".weight");
-    classes = found == checkpoint.tensors.end() || found->second.rank() == 0 ? 1000
-                                                                             : found->second.dim(0);
-  }
-  const Model model = build_model(spec.model, classes);
-  Branch b{.role = role,
-           .model = spec.model,
-           .classes = classes,
-           .parameters = model.graph.initialise(combine(seed, hash_name(role.c_str())),
-                                                not_loaded_from(checkpoint.tensors))};
-  if (!spec.weights.empty()) {
-    const auto report = load_parameters(
-        checkpoint.tensors, b.parameters,
-        {.source = spec.weights, .replaceable = {model.classifier}, .file = &checkpoint.file});
-    if (!report.replaced.empty())
-      notes.push_back(str_cat(role, ": the classifier of ", report.replaced[0].file.at(0),
-                              " classes in ", spec.weights, " is replaced by a fresh one of ",
-                              classes));
-  }
-  const auto stored = checkpoint.metadata.find("limbic.preset");
-  if (!spec.preset.empty()) {
-    b.preset = find_preset(spec.preset);
-  } else if (stored != checkpoint.metadata.end()) {
-    b.preset = preset_from_json(stored->second);
-  } else {
-    b.preset = find_preset(model.preset);
-    notes.push_back(role + ": preset " + b.preset.name + ", the default of " + spec.model);
-    // Fresh weights follow nobody's habits: they may see photos the right way up.
-    if (spec.weights.empty()) b.preset.apply_exif = true;
-  }
-  if (spec.image_size > 0 && spec.image_size != b.preset.crop)
-    b.preset = with_image_size(b.preset, spec.image_size);
-  return b;
+  Network network = open_network({.model = spec.model,
+                                  .weights = spec.weights,
+                                  .classes = classes,
+                                  .preset = spec.preset,
+                                  .image_size = spec.image_size,
+                                  .seed = combine(seed, hash_name(role.c_str()))});
+  for (const std::string& remark : network.remarks) notes.push_back(role + ": " + remark);
+  return {.role = role,
+          .model = spec.model,
+          .classes = network.model.classes,
+          .parameters = std::move(network.parameters),
+          .preset = std::move(network.preset)};
 }
 
 FitResult fit(const Dataset& data, const FitOptions& options, const ProgressFunction& progress) {

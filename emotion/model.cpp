@@ -8,6 +8,8 @@
 
 #include "nn/core/file.h"
 #include "train/checkpoint.h"
+#include "train/stored_case.h"
+#include "weights/checkpoint.h"
 #include "weights/load.h"
 #include "weights/safetensors.h"
 
@@ -169,7 +171,9 @@ void save_model(const EmotionModel& model, const std::string& dir) {
   std::filesystem::create_directories(dir);
   json branches = json::array(), blocks = json::array();
   for (const Branch& b : model.branches) {
-    save_weights(dir + "/" + b.role + ".safetensors", b.parameters, {{"limbic.model", b.model}});
+    save_weights(dir + "/" + b.role + ".safetensors", b.parameters,
+                 {{"limbic.model", b.model}, {"limbic.preset", to_json(b.preset)}},
+                 make_stored_case(build_model(b.model, b.classes), b.parameters));
     branches.push_back({{"role", b.role},
                         {"model", b.model},
                         {"classes", b.classes},
@@ -224,7 +228,7 @@ EmotionModel load_model(const std::string& dir) {
       const Model network = build_model(branch.model, branch.classes);
       const std::string file =
           dir + "/" + std::filesystem::path(branch.role).filename().string() + ".safetensors";
-      const SafetensorsFile weights = read_safetensors(file);
+      const Checkpoint weights = read_checkpoint(file);
       branch.parameters = network.graph.initialise(0, not_loaded_from(weights.tensors));
       load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
       require(sha256_of_file(file) == branch.hash, file,

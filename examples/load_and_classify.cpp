@@ -11,14 +11,11 @@
 
 #include "io/decode.h"
 #include "io/png.h"
-#include "io/preset.h"
-#include "models/models.h"
 #include "nn/core/file.h"
 #include "nn/ops/softmax.h"
 #include "nn/plan.h"
 #include "train/checkpoint.h"
-#include "weights/checkpoint.h"
-#include "weights/load.h"
+#include "train/network.h"
 
 using namespace limbic;
 
@@ -34,23 +31,16 @@ Picture draw_a_disc() {
 }
 
 void classify(const std::string& name, const std::string& weights, const std::string& path) {
-  const Checkpoint checkpoint = read_checkpoint(weights);
-
-  // The classifier's weight is (classes, features): the file knows how many classes there are.
-  const std::string classifier = build_model(name, 1).classifier + ".weight";
-  require(checkpoint.tensors.count(classifier) > 0, weights, ": not a checkpoint of ", name);
-  const Model model = build_model(name, checkpoint.tensors.at(classifier).dim(0));
-
   // Loading is strict: every name and shape must fit, or all that do not are listed in one error.
-  Parameters parameters = model.graph.initialise(0, not_loaded_from(checkpoint.tensors));
-  load_parameters(checkpoint.tensors, parameters, {.source = weights});
+  // The file says how many classes there are, and its preset how it wants its pictures: size,
+  // range, mean, order of colours.
+  const Network network = open_network({.model = name, .weights = weights});
+  const Preset& preset = network.preset;
 
-  // The preset says how the checkpoint wants its pictures: size, range, mean, order of colours.
-  const Preset preset = find_preset(model.preset);
   Tensor image({1, 3, preset.crop, preset.crop});
   preprocess(decode_file(path, preset.decode_options()), preset, image.data());
 
-  Plan plan(model.graph, parameters, PlanOptions::inference(image.shape()));
+  Plan plan(network.model.graph, network.parameters, PlanOptions::inference(image.shape()));
   plan.run(image);
   Tensor p = plan.output("logits");
   softmax_rows(p.values(), p.dim(1), p.values());

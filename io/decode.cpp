@@ -4,6 +4,7 @@
 #include "io/container.h"
 #include "io/exif.h"
 #include "io/jpeg.h"
+#include "io/libjpeg.h"
 #include "nn/core/error.h"
 #include "nn/core/file.h"
 
@@ -57,7 +58,9 @@ Picture decode(std::span<const uint8_t> bytes, const std::string& name,
 
   std::vector<uint8_t> copy;
   std::string reason;
-  auto picture = stb_decode(prepared(bytes, kind, found, copy), reason);
+  auto picture = kind == PictureKind::jpeg && options.libjpeg && has_libjpeg()
+                     ? libjpeg_decode(bytes, reason)
+                     : stb_decode(prepared(bytes, kind, found, copy), reason);
   require(picture.has_value(), name, ": cannot be decoded: ", reason);
   return options.apply_exif ? apply_orientation(std::move(*picture), exif_orientation(found.exif))
                             : std::move(*picture);

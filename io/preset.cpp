@@ -38,7 +38,17 @@ std::vector<Preset> make_presets() {
   keras_tf.name = "keras-tf";
   keras_tf.scale = 1 / 127.5;
   keras_tf.mean = keras_tf.std = {1, 1, 1};
-  return {limbic, torchvision, cifar, keras_caffe, keras_torch, keras_tf};
+  Preset torchvision_v2 = torchvision;
+  torchvision_v2.name = "torchvision-v2";
+  torchvision_v2.short_side = 232;
+  Preset timm_bicubic = torchvision;  // crop_pct 0.875
+  timm_bicubic.name = "timm-bicubic";
+  timm_bicubic.filter = Filter::bicubic;
+  Preset timm_a1 = timm_bicubic;  // crop_pct 0.95: the short side is 224 / 0.95, rounded down
+  timm_a1.name = "timm-a1";
+  timm_a1.short_side = 235;
+  return {limbic, torchvision, torchvision_v2, timm_bicubic, timm_a1,
+          cifar,  keras_caffe, keras_torch,    keras_tf};
 }
 
 const std::vector<Preset>& presets() {

@@ -26,10 +26,11 @@ struct Preset {
   bool operator==(const Preset&) const = default;
 };
 
-/// "limbic" (ours: torchvision's with EXIF applied), "torchvision", "cifar", "keras-caffe",
-/// "keras-torch", "keras-tf". Throws Error listing the names.
-/// Source: torchvision's ImageClassification presets; keras.applications.imagenet_utils and
-/// load_img(target_size), whose default filter is nearest.
+/// "limbic" (ours: torchvision's with EXIF applied), "torchvision", "torchvision-v2" (short side
+/// 232), "timm-bicubic", "timm-a1", "cifar", "keras-caffe", "keras-torch", "keras-tf". Throws Error
+/// listing the names.
+/// Source: torchvision's ImageClassification presets; timm's default_cfgs;
+/// keras.applications.imagenet_utils and load_img(target_size), whose default filter is nearest.
 Preset find_preset(const std::string& name);
 std::vector<std::string> preset_names();
 /// The preset for another input size, the short side in proportion (224 -> 256, 64 -> 73).

@@ -136,16 +136,16 @@ LIMBIC_CLONES void resize_row(const uint8_t* src, uint8_t* dst, const Coefficien
   }
 }
 
-// One row of the vertical pass: dst (bytes) from `taps` rows of src, `bytes` apart.
-LIMBIC_CLONES void mix_rows(const uint8_t* src, uint8_t* dst, const int32_t* weights, int64_t taps,
-                            int64_t bytes) {
+// One row of the vertical pass: dst (bytes) from `taps` rows of src, `pitch` apart.
+LIMBIC_CLONES void mix_rows(const uint8_t* src, int64_t pitch, uint8_t* dst, const int32_t* weights,
+                            int64_t taps, int64_t bytes) {
   constexpr int64_t block = 64;
   for (int64_t begin = 0; begin < bytes; begin += block) {
     int32_t sums[block];
     const int64_t n = std::min(block, bytes - begin);
     std::fill_n(sums, block, half);
     for (int64_t t = 0; t < taps; ++t) {
-      const uint8_t* in = src + t * bytes + begin;
+      const uint8_t* in = src + t * pitch + begin;
       if (n == block) {
         for (int64_t i = 0; i < block; ++i) sums[i] += in[i] * weights[t];
       } else {
@@ -184,6 +184,53 @@ void check(const Region& inner, int64_t height, int64_t width, const char* what)
           inner.top, ") does not lie in ", width, "x", height);
 }
 
+struct Range {
+  int64_t begin, end;
+};
+
+// The inputs that the wanted outputs of an axis are made of. A pass that would change nothing is
+// left out, as in Pillow: its rounding could otherwise show.
+Range inputs_of(const Axis& axis, Filter filter) {
+  if (axis.src == axis.dst) return {axis.begin, axis.end};
+  const Coefficients table = make_coefficients(axis, filter);
+  return {table.first.front(), table.first.back() + table.taps.back()};
+}
+
+// Rows `rows` of src, across `columns`; src begins at column `left` of the axis.
+Picture horizontal_pass(const Picture& src, const Axis& columns, Range rows, int64_t left,
+                        Filter filter) {
+  Picture dst(rows.end - rows.begin, columns.end - columns.begin);
+  if (columns.src == columns.dst) {
+    for (int64_t y = 0; y < dst.height; ++y)
+      std::copy_n(src.row(rows.begin + y) + (columns.begin - left) * 3, dst.width * 3, dst.row(y));
+    return dst;
+  }
+  Coefficients table = make_coefficients(columns, filter);
+  for (int64_t& first : table.first) first -= left;
+  for (int64_t y = 0; y < dst.height; ++y)
+    resize_row(src.row(rows.begin + y), dst.row(y), table, dst.width);
+  return dst;
+}
+
+// Columns `columns` of src, down `rows`; src begins at row `top` of the axis.
+Picture vertical_pass(const Picture& src, const Axis& rows, Range columns, int64_t top,
+                      Filter filter) {
+  Picture dst(rows.end - rows.begin, columns.end - columns.begin);
+  const int64_t bytes = dst.width * 3;
+  if (rows.src == rows.dst) {
+    for (int64_t y = 0; y < dst.height; ++y)
+      std::copy_n(src.row(rows.begin - top + y) + columns.begin * 3, bytes, dst.row(y));
+    return dst;
+  }
+  const Coefficients table = make_coefficients(rows, filter);
+  for (int64_t y = 0; y < dst.height; ++y) {
+    const auto i = static_cast<size_t>(y);
+    mix_rows(src.row(table.first[i] - top) + columns.begin * 3, src.width * 3, dst.row(y),
+             table.weights.data() + y * table.most_taps, table.taps[i], bytes);
+  }
+  return dst;
+}
+
 }  // namespace
 
 std::string to_string(Filter filter) {
@@ -209,33 +256,22 @@ Picture resize(const Picture& src, const ResizeOptions& options) {
   const Axis columns{source.width, options.width, part.left, part.left + part.width};
   if (options.filter == Filter::nearest) return resize_nearest(src, source, rows, columns);
 
-  // A pass that would change nothing is left out, as in Pillow: its rounding could otherwise show.
-  const bool vertical = rows.src != rows.dst, horizontal = columns.src != columns.dst;
-  Coefficients down;
-  int64_t first_row = part.top, last_row = part.top + part.height;
-  if (vertical) {
-    down = make_coefficients(rows, options.filter);
-    first_row = down.first.front();
-    last_row = down.first.back() + down.taps.back();
+  Picture cut;
+  const bool whole = source == Region{0, 0, src.height, src.width};
+  if (!whole) cut = crop(src, source);
+  const Picture& from = whole ? src : cut;
+  const int64_t less_height = rows.src - rows.dst, less_width = columns.src - columns.dst;
+  const bool vertical_first =
+      options.order == PassOrder::pillow_13 && less_height > 0 && less_height > 2 * less_width;
+  // Of what the second pass reads, the first makes no more.
+  if (vertical_first) {
+    const Range used = inputs_of(columns, options.filter);
+    const Picture narrow = vertical_pass(from, rows, used, 0, options.filter);
+    return horizontal_pass(narrow, columns, {0, narrow.height}, used.begin, options.filter);
   }
-  Picture wide(last_row - first_row, part.width);
-  const Coefficients across =
-      horizontal ? make_coefficients(columns, options.filter) : Coefficients{};
-  for (int64_t y = 0; y < wide.height; ++y) {
-    const uint8_t* in = src.row(source.top + first_row + y) + source.left * 3;
-    if (horizontal)
-      resize_row(in, wide.row(y), across, part.width);
-    else
-      std::copy_n(in + part.left * 3, part.width * 3, wide.row(y));
-  }
-  if (!vertical) return wide;
-  Picture dst(part.height, part.width);
-  for (int64_t y = 0; y < dst.height; ++y) {
-    const size_t i = static_cast<size_t>(y);
-    mix_rows(wide.row(down.first[i] - first_row), dst.row(y),
-             down.weights.data() + y * down.most_taps, down.taps[i], part.width * 3);
-  }
-  return dst;
+  const Range used = inputs_of(rows, options.filter);
+  const Picture wide = horizontal_pass(from, columns, used, 0, options.filter);
+  return vertical_pass(wide, rows, {0, wide.width}, used.begin, options.filter);
 }
 
 }  // namespace limbic

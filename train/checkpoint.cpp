@@ -25,14 +25,18 @@ constexpr const char* momentum_prefix = "momentum/";
 std::map<std::string, Tensor> tensors_of(const Parameters& parameters) {
   std::map<std::string, Tensor> out;
   for (const auto& [name, parameter] : parameters) out[name] = parameter.value;
+  parameters.require_intact();
   return out;
 }
 
 }  // namespace
 
 void save_weights(const std::string& path, const Parameters& parameters,
-                  const std::map<std::string, std::string>& metadata) {
-  write_safetensors(path, tensors_of(parameters), metadata);
+                  const std::map<std::string, std::string>& metadata,
+                  const std::map<std::string, Tensor>& extras) {
+  auto tensors = tensors_of(parameters);
+  tensors.insert(extras.begin(), extras.end());
+  write_safetensors(path, tensors, metadata);
 }
 
 void save_checkpoint(const std::string& path, const TrainingState& state,

@@ -31,9 +31,10 @@ struct LoadedCheckpoint {
 /// Reads it back, the weights into `parameters`; throws Error naming what does not fit.
 LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters);
 
-/// Weights alone, under their names.
+/// Weights alone, under their names, and what `extras` adds (a stored case).
 void save_weights(const std::string& path, const Parameters& parameters,
-                  const std::map<std::string, std::string>& metadata);
+                  const std::map<std::string, std::string>& metadata,
+                  const std::map<std::string, Tensor>& extras = {});
 
 /// What a file of weights says of itself: architecture, preset, classes.
 std::map<std::string, std::string> description(const Model& model, const TrainData& data);

@@ -29,7 +29,12 @@ Checkpoint read_checkpoint(const std::string& path) {
   require(foreign.empty(), path, ": this is ", foreign,
           "; expected .safetensors: convert it to that first");
   SafetensorsFile read = parse_safetensors(file);
-  return {std::move(read.tensors), std::move(read.metadata), file, sha256(file.bytes)};
+  Checkpoint out{std::move(read.tensors), {}, std::move(read.metadata), file};
+  const auto ours = [](const auto& entry) { return entry.first.starts_with("limbic."); };
+  for (const auto& entry : out.tensors)
+    if (ours(entry)) out.extras.insert(entry);
+  std::erase_if(out.tensors, ours);
+  return out;
 }
 
 }  // namespace limbic

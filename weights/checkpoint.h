@@ -9,9 +9,9 @@ namespace limbic {
 
 struct Checkpoint {
   std::map<std::string, Tensor> tensors;
+  std::map<std::string, Tensor> extras;  ///< Tensors of ours that are no weights: "limbic...".
   std::map<std::string, std::string> metadata;
-  MappedFile file;     ///< What the tensors are views of.
-  std::string sha256;  ///< Of the whole file, in lower-case hexadecimal.
+  MappedFile file;  ///< What the tensors are views of.
 };
 
 /// Reads a checkpoint, judging its format by content and not by name: .safetensors. PyTorch and

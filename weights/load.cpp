@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <set>
 
+#include "nn/core/parallel.h"
 #include "weights/header.h"
 
 namespace limbic {
@@ -37,6 +39,22 @@ float from_f16(uint16_t bits) {
   }
   const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
   return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+// Nearest, ties to even.
+uint16_t to_f16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
+  const uint32_t magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000)  // infinity, NaN
+    return static_cast<uint16_t>(sign | 0x7c00 | (magnitude > 0x7f800000 ? 0x200 : 0));
+  if (magnitude >= 0x47800000) return static_cast<uint16_t>(sign | 0x7c00);  // 2^16 and more
+  if (magnitude < 0x38800000) {  // below 2^-14: a multiple of 2^-24
+    const float steps = std::bit_cast<float>(magnitude) * 0x1p24f;
+    return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::nearbyint(steps)));
+  }
+  const uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+  return static_cast<uint16_t>(sign | ((rounded - 0x38000000) >> 13));
 }
 
 float from_bf16(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
@@ -138,12 +156,34 @@ Tensor to_f32(const Tensor& tensor) {
   return out;
 }
 
+Tensor to_half(const Tensor& tensor, DType dtype, const std::string& name) {
+  require(dtype == DType::f16 || dtype == DType::bf16, "to_half: expected F16 or BF16, got ",
+          to_string(dtype));
+  Tensor out = Tensor::uninitialised(tensor.shape(), dtype);
+  auto* dst = static_cast<uint16_t*>(out.raw());
+  const float* src = tensor.data();
+  for (int64_t i = 0; i < tensor.size(); ++i) {
+    dst[i] = dtype == DType::bf16 ? from_f32<BFloat16>(src[i]).bits : to_f16(src[i]);
+    require(dtype == DType::bf16 || !std::isfinite(src[i]) || (dst[i] & 0x7c00) != 0x7c00, name,
+            ": holds ", src[i], ", F16 reaches 65504; use bf16");
+  }
+  return out;
+}
+
 LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,
                            const LoadOptions& options) {
   Loader loader(from, into, options);
   loader.throw_if_wrong();
-  for (const auto& [name, tensor] : loader.accepted) into.adopt(name, tensor);
-  if (options.file) into.keep(*options.file);
+  if (options.share) {
+    for (const auto& [name, tensor] : loader.accepted) into.adopt(name, tensor);
+    if (options.file) into.keep(*options.file);
+  } else {
+    parallel_for_dynamic(static_cast<int64_t>(loader.accepted.size()), [&](int64_t i) {
+      const auto& [name, tensor] = loader.accepted[static_cast<size_t>(i)];
+      into.set(name, tensor);
+    });
+    if (options.file) options.file->require_intact();
+  }
   loader.report.loaded = static_cast<int64_t>(loader.accepted.size());
   return std::move(loader.report);
 }

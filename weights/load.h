@@ -13,9 +13,12 @@ struct LoadOptions {
   /// Name prefixes of the classifier ("fc", "classifier.1"): where its number of classes differs,
   /// the network's own tensors stay as they are.
   std::vector<std::string> replaceable;
-  /// The file that the tensors are views of, which `into` then keeps: whoever reads the values
-  /// afterwards checks that it was not cut meanwhile (Parameters::require_intact; a Program does).
+  /// The file that the tensors are views of: that it was not cut meanwhile is checked.
   const MappedFile* file = nullptr;
+  /// Take the tensors without copying, for parameters that are read soon and seldom changed. `into`
+  /// then keeps `file`, and whoever reads the values checks it (Parameters::require_intact; a
+  /// Program does): a file that is overwritten in place damages them.
+  bool share = false;
 };
 
 struct LoadReport {
@@ -41,9 +44,14 @@ inline auto not_loaded_from(const std::map<std::string, Tensor>& checkpoint) {
 /// A copy of `tensor` as F32; F64, F32, F16 and BF16 can be converted, others throw Error.
 Tensor to_f32(const Tensor& tensor);
 
-/// Gives a network the tensors by name, without copying those that fit; F64, F16 and BF16 becoming F32 where the network holds
-/// F32. Strict: missing, unexpected and misshapen names are all listed in one Error, and then
-/// nothing has changed. `num_batches_tracked` may be missing on either side, as old files lack it.
+/// F32 rounded to the nearest BF16 or F16, ties to even. Throws Error beginning with `name` where a
+/// finite value is too large for F16.
+Tensor to_half(const Tensor& tensor, DType dtype, const std::string& name);
+
+/// Gives a network the tensors by name; F64, F16 and BF16 becoming
+/// F32 where the network holds F32. Strict: missing, unexpected and misshapen names are all listed
+/// in one Error, and then nothing has changed. `num_batches_tracked` may be missing on either side,
+/// as old files lack it.
 LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,
                            const LoadOptions& options = {});
 

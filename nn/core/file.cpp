@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 // libmd needs the integer types above it.
+#include <md5.h>
 #include <sha2.h>
 
 #include <cerrno>
@@ -80,6 +81,12 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
 std::string sha256(std::span<const uint8_t> bytes) {
   char hex[SHA256_DIGEST_STRING_LENGTH];
   ::SHA256Data(bytes.data(), bytes.size(), hex);
+  return hex;
+}
+
+std::string md5(std::span<const uint8_t> bytes) {
+  char hex[MD5_DIGEST_STRING_LENGTH];
+  ::MD5Data(bytes.data(), bytes.size(), hex);
   return hex;
 }
 

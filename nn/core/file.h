@@ -36,5 +36,7 @@ MappedFile map_file(const std::string& path);
 /// SHA-256 in lower-case hexadecimal, of bytes and of a whole file.
 std::string sha256(std::span<const uint8_t> bytes);
 std::string sha256_of_file(const std::string& path);
+/// MD5 likewise: for checksums that others publish.
+std::string md5(std::span<const uint8_t> bytes);
 
 }  // namespace limbic

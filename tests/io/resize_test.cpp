@@ -62,6 +62,25 @@ TEST_CASE("resize: a source region is a crop before, a part is a crop after") {
   }
 }
 
+TEST_CASE("resize: Pillow 13 goes down first where the height shrinks most") {
+  const Picture src = random_picture(90, 40, 3);
+  for (const Filter filter : {Filter::box, Filter::bilinear, Filter::bicubic, Filter::lanczos}) {
+    CAPTURE(to_string(filter));
+    const auto to = [&](const Picture& from, int64_t height, int64_t width, PassOrder order) {
+      return resize(from, {.height = height, .width = width, .filter = filter, .order = order});
+    };
+    const auto old = PassOrder::horizontal_first, now = PassOrder::pillow_13;
+    CHECK(to(src, 30, 60, now) == to(to(src, 30, 40, old), 30, 60, old));
+    CHECK(to(src, 30, 60, old) == to(to(src, 90, 60, old), 30, 60, old));
+    if (filter != Filter::box)  // whose enlarging only repeats
+      CHECK(to(src, 30, 60, now) != to(src, 30, 60, old));
+    CHECK(to(src, 80, 35, now) == to(src, 80, 35, old));  // 10 rows less is not more than 2 x 5
+    const Region part{3, 4, 11, 17};
+    CHECK(resize(src, {.height = 30, .width = 60, .filter = filter, .order = now, .part = part}) ==
+          crop(to(src, 30, 60, now), part));
+  }
+}
+
 TEST_CASE("resize: extreme proportions and refusals") {
   CHECK(resize(random_picture(10, 20000, 1), {.height = 3, .width = 7}).width == 7);
   CHECK(resize(Picture(1, 1), {.height = 300, .width = 2}).height == 300);

@@ -122,3 +122,31 @@ TEST_CASE("load: half precision and doubles become F32 exactly") {
   load_parameters(from, into);
   CHECK(into.at("bn.running_mean").value.data()[3] == 4);
 }
+
+TEST_CASE("load: to_half rounds to the nearest, ties to even, and comes back exactly") {
+  // Every F16 that is a number survives the way through F32.
+  Tensor halves({1 << 16}, DType::f16);
+  auto* bits = static_cast<uint16_t*>(halves.raw());
+  int64_t count = 0;
+  for (int b = 0; b < 1 << 16; ++b)
+    if ((b & 0x7c00) != 0x7c00) bits[count++] = static_cast<uint16_t>(b);
+  const Tensor numbers = halves.rows(0, count);
+  const Tensor again = to_half(to_f32(numbers), DType::f16, "a");
+  CHECK(std::equal(bits, bits + count, static_cast<const uint16_t*>(again.raw())));
+
+  const auto half = [](float x, DType dtype) {
+    return static_cast<const uint16_t*>(
+        to_half(Tensor::of<float>(std::vector<float>{x}, {1}), dtype, "a").raw())[0];
+  };
+  CHECK(half(1 + 0x1p-11f, DType::f16) == 0x3c00);  // a tie goes to the even neighbour
+  CHECK(half(1 + 3 * 0x1p-11f, DType::f16) == 0x3c02);
+  CHECK(half(1 + 0x1.1p-11f, DType::f16) == 0x3c01);
+  CHECK(half(0x1p-25f, DType::f16) == 0);
+  CHECK(half(0x1.8p-24f, DType::f16) == 2);
+  CHECK(half(-65519.0f, DType::f16) == 0xfbff);
+  CHECK(half(INFINITY, DType::f16) == 0x7c00);
+  CHECK(half(1 + 0x1p-8f, DType::bf16) == 0x3f80);
+  CHECK(half(1e38f, DType::bf16) == 0x7e96);
+  CHECK_THROWS_AS(half(65520.0f, DType::f16), Error);
+  CHECK_THROWS_AS(half(1, DType::f32), Error);
+}

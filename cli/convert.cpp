@@ -1,0 +1,77 @@
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/network.h"
+#include "cli/verbs.h"
+#include "nn/core/file.h"
+#include "train/stored_case.h"
+#include "weights/load.h"
+#include "weights/safetensors.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  NetworkOptions network;
+  std::string out, dtype = "f32";
+};
+
+int run(const Common& common, Options& o) {
+  Network network = load_network(common, o.network);
+  const DType dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "f16" ? DType::f16 : DType::f32;
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, parameter] : network.parameters)
+    tensors[name] = dtype != DType::f32 && parameter.value.dtype() == DType::f32
+                        ? to_half(parameter.value, dtype, name)
+                        : parameter.value;
+  // The stored case is computed with the weights as they will be read back.
+  if (dtype != DType::f32) load_parameters(tensors, network.parameters);
+  tensors.merge(make_stored_case(network.model, network.parameters));
+  std::map<std::string, std::string> metadata = {
+      {"limbic.model", o.network.model},
+      {"limbic.preset", to_json(network.preset)},
+      {"limbic.source", std::filesystem::path(o.network.weights).filename().string()},
+      {"limbic.source_sha256", sha256_of_file(o.network.weights)}};
+  if (!network.labels.empty()) metadata["limbic.classes"] = nlohmann::json(network.labels).dump();
+  network.parameters.require_intact();
+  write_safetensors(o.out, tensors, metadata);
+  if (common.json())
+    print_json({{"file", o.out},
+                {"model", o.network.model},
+                {"tensors", network.parameters.size()},
+                {"parameters", network.parameters.trainable_elements()},
+                {"dtype", o.dtype},
+                {"bytes", file_size(o.out)}});
+  else
+    std::printf("%s: %ld tensors of %s, %ld parameters, %s, %.1f MB\n", o.out.c_str(),
+                network.parameters.size(), o.network.model.c_str(),
+                network.parameters.trainable_elements(), o.dtype.c_str(),
+                static_cast<double>(file_size(o.out)) / 1e6);
+  return done;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb =
+      add_verb(app, action, "convert",
+               "Any checkpoint to .safetensors under torchvision's names (Keras networks: under "
+               "Keras' layer "
+               "names), with its preset and a test case for `limbic verify`.",
+               "limbic convert resnet101-63fe2227.pth resnet101.safetensors --model resnet101", o,
+               run, common);
+  verb->add_option("in", o->network.weights, "checkpoint (.pth, .h5, .keras, .safetensors)")
+      ->required();
+  verb->add_option("out", o->out, "file to write")->required();
+  verb->add_option("--model", o->network.model, "architecture")
+      ->required()
+      ->check(known_model(false));
+  verb->add_option("--preset", o->network.preset,
+                   "how pictures are prepared (default: the published file's, else the model's)")
+      ->check(CLI::IsMember(preset_names()));
+  verb->add_option("--dtype", o->dtype, "of the stored weights; bf16 and f16 halve the file")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+}
+
+}  // namespace limbic::cli

@@ -1,0 +1,89 @@
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/verbs.h"
+#include "models/models.h"
+#include "train/stored_case.h"
+#include "weights/checkpoint.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  std::string file, model;
+};
+
+std::string model_of(const Options& o) {
+  if (!o.model.empty()) return o.model;
+  const auto metadata = read_checkpoint(o.file).metadata;
+  const auto found = metadata.find("limbic.model");
+  require(found != metadata.end(), o.file,
+          ": does not say which architecture it belongs to; --model does");
+  return found->second;
+}
+
+void print(const Common& common, const std::string& file, const CaseResult& r) {
+  const char* tune = r.tuned ? "on" : "off";
+  if (common.json()) {
+    nlohmann::ordered_json line = {{"file", file}, {"dtype", r.dtype}, {"tune", tune}};
+    if (r.refused.empty())
+      line.update({{"features_difference", r.features},
+                   {"logits_difference", r.logits},
+                   {"same_classes", r.same_classes},
+                   {"limit", r.limit},
+                   {"passed", r.passed()}});
+    else
+      line["refused"] = r.refused;
+    print_json(line);
+  } else if (!r.refused.empty()) {
+    std::printf("  %-5s tune %-4s not here: %s\n", r.dtype.c_str(), tune, r.refused.c_str());
+  } else {
+    std::printf("  %-5s tune %-4s features %.2e   logits %.2e   %s   %s\n", r.dtype.c_str(), tune,
+                r.features, r.logits, r.same_classes ? "same classes " : "other classes",
+                r.passed() ? "ok" : str_cat("DIFFERS (limit ", r.limit, ")").c_str());
+  }
+}
+
+int run(const Common& common, Options& o) {
+  // A model folder holds one file for each CNN of the pipeline.
+  std::vector<std::string> files = {o.file};
+  if (std::filesystem::is_directory(o.file)) {
+    files.clear();
+    for (const char* role : {"diff1", "diff2", "supplement"})
+      if (const std::string path = str_cat(o.file, "/", role, ".safetensors");
+          std::filesystem::exists(path))
+        files.push_back(path);
+    require(!files.empty(), o.file, ": holds no diff1, diff2 or supplement.safetensors");
+  }
+  bool all = true;
+  for (const std::string& file : files) {
+    Options one{file, o.model};
+    const Network network = open_network({.model = model_of(one), .weights = file, .share = true});
+    if (!common.json())
+      std::printf("%s: %s; difference from the stored outputs, ||a-b|| / ||b||\n", file.c_str(),
+                  network.model.name.c_str());
+    for (const CaseResult& result : run_stored_case(network)) {
+      print(common, file, result);
+      all = all && (result.passed() || !result.refused.empty());
+    }
+  }
+  return all ? done : failed;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb =
+      add_verb(app, action, "verify",
+               "Runs the inputs stored in a converted checkpoint or a model folder on this "
+               "machine, in every "
+               "dtype, tuned and not, and compares with the outputs stored beside them.",
+               "limbic verify resnet101.safetensors", o, run, common);
+  verb->add_option("file", o->file, "file that `limbic convert` wrote, or a model folder")
+      ->required();
+  verb->add_option("--model", o->model, "architecture (default: what the file says)")
+      ->check(CLI::IsMember(model_names()));
+}
+
+}  // namespace limbic::cli

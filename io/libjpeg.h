@@ -1,0 +1,18 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+
+#include "io/picture.h"
+
+namespace limbic {
+
+/// Whether this build has libjpeg-turbo.
+bool has_libjpeg();
+
+/// Decodes a JPEG with libjpeg-turbo as Pillow does: slow integer DCT, fancy upsampling, CMYK read
+/// inverted as Adobe stores it and converted as Pillow's convert("RGB") does. Returns nothing and
+/// sets `reason` where the file is damaged or of an unsupported kind. Only where has_libjpeg().
+std::optional<Picture> libjpeg_decode(std::span<const uint8_t> bytes, std::string& reason);
+
+}  // namespace limbic

@@ -1,0 +1,113 @@
+#include "train/network.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/io/pictures.h"
+#include "train/checkpoint.h"
+#include "train/stored_case.h"
+#include "weights/safetensors.h"
+
+using namespace limbic;
+using limbic::testing::TemporaryFolder;
+
+namespace {
+
+bool mentions(const std::vector<std::string>& remarks, const std::string& part) {
+  for (const std::string& remark : remarks)
+    if (remark.find(part) != std::string::npos) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("network: the preset is the one asked for, else the file's, else the architecture's") {
+  const TemporaryFolder folder;
+  const Model model = build_model("resnet8", 5);
+  const std::string plain = folder / "plain.safetensors", own = folder / "own.safetensors";
+  Preset stored = find_preset("keras-tf");
+  stored.crop = 40;
+  save_weights(plain, model.graph.initialise(1), {});
+  save_weights(
+      own, model.graph.initialise(1),
+      {{"limbic.preset", to_json(stored)}, {"limbic.classes", "[\"a\",\"b\",\"c\",\"d\",\"e\"]"}});
+
+  const Network by_default = open_network({.model = "resnet8", .weights = plain});
+  CHECK(by_default.preset == find_preset("cifar"));
+  CHECK(mentions(by_default.remarks, "the default of resnet8"));
+  CHECK(by_default.model.classes == 5);
+  CHECK(by_default.labels.empty());
+
+  const Network from_file = open_network({.model = "resnet8", .weights = own});
+  CHECK(from_file.preset == stored);
+  CHECK(from_file.remarks.empty());
+  CHECK(from_file.labels.size() == 5);
+
+  const Network asked =
+      open_network({.model = "resnet8", .weights = own, .preset = "torchvision", .image_size = 64});
+  CHECK(asked.preset.name == "torchvision");
+  CHECK(asked.preset.crop == 64);
+  CHECK(asked.preset.short_side == 73);
+
+  const Network other = open_network({.model = "resnet8", .weights = own, .classes = 3});
+  CHECK(mentions(other.remarks, "classifier of 5 classes"));
+  CHECK(other.labels.empty());
+
+  CHECK(open_network({.model = "resnet8"}).preset.apply_exif);
+  CHECK(open_network({.model = "resnet8"}).model.classes == 1000);
+}
+
+TEST_CASE("network: shared values are the file's memory until they are set") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.safetensors";
+  save_weights(path, build_model("resnet8", 5).graph.initialise(1), {});
+  CHECK_FALSE(
+      open_network({.model = "resnet8", .weights = path}).parameters.at("conv1.weight").shared);
+  const NetworkSource source{.model = "resnet8", .weights = path, .share = true};
+  Network a = open_network(source);
+  const Network b = open_network(source);
+  const std::string name = "conv1.weight";
+  const float before = a.parameters.at(name).value.data()[0];
+  CHECK(a.parameters.at(name).shared);
+  Tensor changed = a.parameters.at(name).value.clone();
+  changed.data()[0] = before + 1;
+  a.parameters.set(name, changed);
+  CHECK_FALSE(a.parameters.at(name).shared);
+  CHECK(a.parameters.at(name).value.data()[0] == before + 1);
+  CHECK(b.parameters.at(name).value.data()[0] == before);
+  CHECK(read_safetensors(path).tensors.at(name).data()[0] == before);
+}
+
+TEST_CASE("stored case: it holds on the network that wrote it and fails on another") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.safetensors";
+  const Model model = build_model("resnet8", 5);
+  const Parameters parameters = model.graph.initialise(1);
+  save_weights(path, parameters, {}, make_stored_case(model, parameters));
+  Network network = open_network({.model = "resnet8", .weights = path});
+  CHECK(network.extras.size() == 3);
+  const auto results = run_stored_case(network);
+  REQUIRE(results.size() == 6);
+  for (const CaseResult& r : results) {
+    CAPTURE(r.dtype);
+    CAPTURE(r.refused);
+    CHECK((r.passed() || !r.refused.empty()));
+    if (r.dtype != "f32") continue;
+    CHECK(r.refused.empty());
+    CHECK(r.same_classes);
+  }
+
+  const float nudged = 1.01f;
+  Tensor weight = network.parameters.at("linear.weight").value.clone();
+  for (float& x : weight.values()) x *= nudged;
+  network.parameters.set("linear.weight", weight);
+  const auto wrong = run_stored_case(network);
+  CHECK_FALSE(wrong[0].passed());
+  CHECK(wrong[0].logits > 1e-3);
+
+  network.extras.erase("limbic.case.logits");
+  CHECK_THROWS_AS(run_stored_case(network), Error);
+  network.extras["limbic.case.logits"] = Tensor({2, 6});
+  CHECK_THROWS_AS(run_stored_case(network), Error);
+  network.extras["limbic.case.logits"] = Tensor({2, 5}, DType::i32);
+  CHECK_THROWS_AS(run_stored_case(network), Error);
+}

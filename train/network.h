@@ -1,0 +1,38 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/preset.h"
+#include "models/models.h"
+
+namespace limbic {
+
+/// Which network is wanted and where its weights come from.
+struct NetworkSource {
+  std::string model;       ///< Architecture (models/models.h).
+  std::string weights;     ///< Checkpoint of any format that weights/ reads; empty: fresh weights.
+  int64_t classes = 0;     ///< 0: as many as the checkpoint's classifier has, else 1000.
+  std::string preset;      ///< Name; empty: the checkpoint's own, else the architecture's.
+  int64_t image_size = 0;  ///< 0: the preset's.
+  bool share = false;      ///< Read weights where the file is mapped (weights/load.h).
+  uint64_t seed = 0;       ///< Of what is drawn: fresh weights, a classifier of another size.
+};
+
+/// A network with its weights and how its pictures are prepared.
+struct Network {
+  Model model;
+  Parameters parameters;
+  Preset preset;
+  std::vector<std::string> labels;              ///< Where the checkpoint names its classes.
+  std::map<std::string, std::string> metadata;  ///< The checkpoint's.
+  std::map<std::string, Tensor> extras;         ///< What else it holds (weights/checkpoint.h).
+  std::vector<std::string> remarks;  ///< For the user: which preset was assumed, what was replaced.
+};
+
+/// Builds a network and loads it. The preset is `source.preset`, else the one stored in the file,
+/// else that of the published file whose checksum it has, else the architecture's (then a remark
+/// says so). A classifier of another number of classes stays fresh, with a remark. Throws Error.
+Network open_network(const NetworkSource& source);
+
+}  // namespace limbic

@@ -1,0 +1,124 @@
+#include "train/stored_case.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/core/random.h"
+#include "nn/plan.h"
+#include "train/predictor.h"
+
+namespace limbic {
+namespace {
+
+constexpr int64_t pictures = 2, largest_side = 64, patches = 8;
+const std::string images_name = "limbic.case.images", features_name = "limbic.case.features",
+                  logits_name = "limbic.case.logits";
+
+// Patches of random colours under fine noise, about as large as normalised pixels are.
+Tensor draw_images(int64_t side) {
+  Tensor images({pictures, 3, side, side});
+  float* out = images.data();
+  for (int64_t plane = 0; plane < pictures * 3; ++plane) {
+    Random coarse(1, static_cast<uint64_t>(plane)), fine(2, static_cast<uint64_t>(plane));
+    float level[patches][patches];
+    for (auto& row : level)
+      for (float& x : row) x = static_cast<float>(coarse.uniform(-2, 2));
+    for (int64_t y = 0; y < side; ++y)
+      for (int64_t x = 0; x < side; ++x)
+        *out++ = level[y * patches / side][x * patches / side] +
+                 static_cast<float>(fine.uniform(-0.3, 0.3));
+  }
+  return images;
+}
+
+double relative_difference(const Tensor& a, const Tensor& b) {
+  double difference = 0, norm = 0;
+  for (int64_t i = 0; i < b.size(); ++i) {
+    const double x = a.data()[i], y = b.data()[i];
+    difference += (x - y) * (x - y);
+    norm += y * y;
+  }
+  return std::sqrt(difference) / std::max(std::sqrt(norm), 1e-30);
+}
+
+struct Answers {
+  Tensor features, logits;
+};
+
+Answers run(const Model& model, const Parameters& parameters, const PlanOptions& options,
+            const Tensor& images) {
+  Plan plan(model.graph, parameters, options);
+  plan.run(images);
+  return {plan.output("features"), plan.output("logits")};
+}
+
+const Tensor& stored(const Network& network, const std::string& name) {
+  const auto found = network.extras.find(name);
+  require(found != network.extras.end(), "the checkpoint holds no test case (", name,
+          "); `limbic convert` writes files that do");
+  require(found->second.dtype() == DType::f32 && !found->second.empty(), name,
+          ": expected F32 values, got ", to_string(found->second.dtype()), " ",
+          to_string(found->second.shape()));
+  return found->second;
+}
+
+CaseResult compare(const Network& network, const Tensor& images, const PlanOptions& options) {
+  const Tensor &features = stored(network, features_name), &logits = stored(network, logits_name);
+  CaseResult result;
+  result.tuned = options.tune;
+  result.dtype = options.dtype == DType::bf16 ? "bf16"
+                 : options.dtype == DType::i8 ? "int8"
+                                              : "f32";
+  result.limit = options.dtype == DType::bf16 ? 5e-2 : options.dtype == DType::i8 ? 0.5 : 1e-4;
+  Answers got;
+  try {
+    got = run(network.model, network.parameters, options, images);
+  } catch (const Error& error) {
+    result.refused = error.what();
+    return result;
+  }
+  require(got.logits.shape() == logits.shape() && got.features.shape() == features.shape(),
+          logits_name, ": expected ", to_string(got.logits.shape()), ", got ",
+          to_string(logits.shape()), "; the stored case belongs to another network");
+  result.features = relative_difference(got.features, features);
+  result.logits = relative_difference(got.logits, logits);
+  const auto classes = static_cast<size_t>(logits.dim(1));
+  result.same_classes = true;
+  for (size_t i = 0; i < static_cast<size_t>(logits.dim(0)); ++i)
+    result.same_classes =
+        result.same_classes && argmax(got.logits.values().subspan(i * classes, classes)) ==
+                                   argmax(logits.values().subspan(i * classes, classes));
+  return result;
+}
+
+}  // namespace
+
+std::map<std::string, Tensor> make_stored_case(const Model& model, const Parameters& parameters) {
+  const Tensor images = draw_images(std::min(largest_side, model.image_size));
+  PlanOptions options = PlanOptions::inference(images.shape());
+  options.winograd = false;
+  const Answers answers = run(model, parameters, options, images);
+  return {{images_name, images}, {features_name, answers.features}, {logits_name, answers.logits}};
+}
+
+std::vector<CaseResult> run_stored_case(const Network& network) {
+  const Tensor& images = stored(network, images_name);
+  const Shape& shape = images.shape();
+  require(
+      shape.size() == 4 && shape[0] <= 64 && shape[1] == 3 && shape[2] <= 1024 && shape[3] <= 1024,
+      images_name, ": expected pictures (N,3,H,W), at most 64 of 1024 pixels a side, got ",
+      to_string(shape));
+  std::vector<CaseResult> results;
+  for (const DType dtype : {DType::f32, DType::bf16, DType::i8})
+    for (const bool tune : {false, true}) {
+      PlanOptions options = PlanOptions::inference(shape);
+      options.dtype = dtype;
+      options.tune = tune;
+      if (dtype == DType::i8)
+        options.calibration = calibrate(network.model.graph, network.parameters, {images});
+      results.push_back(compare(network, images, options));
+    }
+  return results;
+}
+
+}  // namespace limbic
