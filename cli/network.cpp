@@ -22,7 +22,7 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
   app.add_option("--model", model, "architecture, e.g. resnet50 or squeezenet1_1")
       ->required()
       ->check(known_model(false));
-  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors)");
+  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors or .pth)");
   if (weights_required) option->required();
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
       ->check(CLI::IsMember(preset_names()));

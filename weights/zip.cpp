@@ -164,12 +164,12 @@ bool is_zip(std::string_view bytes) {
 
 ZipArchive::ZipArchive(const MappedFile& file) : file_(file) {
   const Directory directory = find_directory(file_.bytes, file_.path);
-  directory_ = directory.begin;
   Bytes left = Bytes(file_.bytes).subspan(directory.begin, directory.size);
   members_.reserve(directory.entries);
   for (uint64_t i = 0; i < directory.entries; ++i) members_.push_back(read_entry(left, file_.path));
   require(left.empty(), file_.path, ": its zip directory holds more than its ", directory.entries,
           " members; the file is damaged, fetch it again");
+  find_ends(directory.begin);
   std::sort(members_.begin(), members_.end(),
             [](const ZipMember& a, const ZipMember& b) { return a.name < b.name; });
   const auto twice =
@@ -177,6 +177,20 @@ ZipArchive::ZipArchive(const MappedFile& file) : file_(file) {
                          [](const ZipMember& a, const ZipMember& b) { return a.name == b.name; });
   require(twice == members_.end(), file_.path, ": member ",
           twice == members_.end() ? "" : in_quotes(twice->name), " is there twice");
+}
+
+// Members that overlap would make reading all of them take longer than the archive is long.
+void ZipArchive::find_ends(uint64_t directory) {
+  std::sort(members_.begin(), members_.end(),
+            [](const ZipMember& a, const ZipMember& b) { return a.header < b.header; });
+  for (size_t i = 0; i < members_.size(); ++i) {
+    ZipMember& m = members_[i];
+    m.end = i + 1 < members_.size() ? members_[i + 1].header : directory;
+    require(fits(m.header, local_size, m.end) && m.compressed <= m.end - m.header - local_size,
+            file_.path, ": member ", in_quotes(m.name), " (", m.compressed, " bytes from byte ",
+            m.header, ") does not end before byte ", m.end,
+            "; the file is damaged, fetch it again");
+  }
 }
 
 const ZipMember* ZipArchive::find(std::string_view name) const {
@@ -189,18 +203,14 @@ const ZipMember* ZipArchive::find(std::string_view name) const {
 MappedFile ZipArchive::read(const ZipMember& member, uint64_t limit) const {
   const std::string path = file_.path + ": " + in_quotes(member.name);
   const Bytes bytes = file_.bytes;
-  const std::string damaged = ": its header is damaged; fetch the file again";
-  require(fits(member.header, local_size, directory_) &&
-              get<uint32_t>(bytes, member.header) == local_signature,
-          path, damaged);
   const uint64_t name = get<uint16_t>(bytes, member.header + 26);
   const uint64_t skip = local_size + name + get<uint16_t>(bytes, member.header + 28);
-  require(fits(member.header, skip, directory_) &&
-              text(bytes, member.header + local_size, name) == member.name,
-          path, damaged);
+  require(get<uint32_t>(bytes, member.header) == local_signature &&
+              fits(member.header, skip, member.end) &&
+              text(bytes, member.header + local_size, name) == member.name &&
+              fits(member.header + skip, member.compressed, member.end),
+          path, ": its header is damaged; fetch the file again");
   const uint64_t begin = member.header + skip;
-  require(fits(begin, member.compressed, directory_), path, ": its ", member.compressed,
-          " bytes lie outside of the archive; it is cut or damaged, fetch it again");
   require(!member.encrypted, path, ": is encrypted; unpack the archive and pack it without");
   require(member.method == 0 || member.method == 8, path, ": is compressed by method ",
           member.method, ", expected STORED or DEFLATE; pack it again");

@@ -12,6 +12,7 @@ namespace limbic {
 struct ZipMember {
   std::string_view name;    ///< In the archive's memory.
   uint64_t header = 0;      ///< Where its local header begins.
+  uint64_t end = 0;         ///< Where the next member or the directory begins.
   uint64_t compressed = 0;  ///< Bytes in the archive.
   uint64_t size = 0;        ///< Bytes of the member itself.
   uint32_t crc = 0;         ///< CRC-32 of the member itself.
@@ -23,8 +24,8 @@ struct ZipMember {
 /// touched before `read` asks for it. Source: PKWARE's APPNOTE.TXT 6.3.10.
 class ZipArchive {
  public:
-  /// Throws Error "PATH: ..." where the directory is missing, damaged, split over several discs, or
-  /// names a member twice.
+  /// Throws Error "PATH: ..." where the directory is missing, damaged, split over several files,
+  /// names a member twice, or gives two members the same bytes.
   explicit ZipArchive(const MappedFile& file);
 
   /// Sorted by name.
@@ -40,8 +41,9 @@ class ZipArchive {
   MappedFile read(const ZipMember& member, uint64_t limit) const;
 
  private:
+  void find_ends(uint64_t directory);
+
   MappedFile file_;
-  uint64_t directory_ = 0;  // where it begins: all members end before it
   std::vector<ZipMember> members_;
 };
 
