@@ -104,7 +104,7 @@ void add_branch(CLI::App& verb, BranchSpec& spec, const std::string& name,
                 const std::string& what) {
   verb.add_option("--" + name, spec.model, what + ": an architecture, or none")
       ->check(known_model(true));
-  verb.add_option("--" + name + "-weights", spec.weights, "its checkpoint (.safetensors)");
+  verb.add_option("--" + name + "-weights", spec.weights, "its checkpoint (.safetensors or .pth)");
 }
 
 }  // namespace

@@ -3,19 +3,20 @@
 #include <string_view>
 
 #include "nn/core/file.h"
+#include "weights/pytorch.h"
 #include "weights/safetensors.h"
+#include "weights/zip.h"
 
 namespace limbic {
 namespace {
 
-// What a file that is no safetensors looks like; empty if unknown.
+// What a file that no reader knows looks like; empty if unknown.
 std::string_view foreign_format(std::string_view bytes) {
-  if (bytes.starts_with("PK\x03\x04")) return "a PyTorch (.pth) or Keras 3 (.keras) archive";
+  if (is_zip(bytes))
+    return "a zip archive that is no PyTorch (.pth) file, perhaps Keras 3 (.keras)";
   if (bytes.starts_with("\x89HDF\r\n\x1a\n")) return "an HDF5 (.h5) file";
-  if (bytes.starts_with("\x80\x02") && bytes.substr(8, 1) != "{")
-    return "a PyTorch (.pth) file of the old kind";
-  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar")
-    return "a tar archive, perhaps a very old PyTorch checkpoint";
+  if (bytes.starts_with('\x80') && bytes.substr(8, 1) != "{")
+    return "a Python pickle that torch.save did not write";
   if (bytes.starts_with("version https://git-lfs")) return "a Git LFS pointer, not the file itself";
   return {};
 }
@@ -24,10 +25,11 @@ std::string_view foreign_format(std::string_view bytes) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   const MappedFile file = map_file(path);
+  if (is_pytorch(file)) return {parse_pytorch(file).tensors, {}, file, sha256(file.bytes)};
   const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   const std::string_view foreign = foreign_format(text);
   require(foreign.empty(), path, ": this is ", foreign,
-          "; expected .safetensors: convert it to that first");
+          "; expected .safetensors or .pth: convert it to one of these first");
   SafetensorsFile read = parse_safetensors(file);
   Checkpoint out{std::move(read.tensors), {}, std::move(read.metadata), file};
   const auto ours = [](const auto& entry) { return entry.first.starts_with("limbic."); };
