@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "nn/core/file.h"
+#include "weights/keras.h"
 #include "weights/safetensors.h"
 
 namespace limbic {
@@ -10,8 +11,7 @@ namespace {
 
 // What a file that is no safetensors looks like; empty if unknown.
 std::string_view foreign_format(std::string_view bytes) {
-  if (bytes.starts_with("PK\x03\x04")) return "a PyTorch (.pth) or Keras 3 (.keras) archive";
-  if (bytes.starts_with("\x89HDF\r\n\x1a\n")) return "an HDF5 (.h5) file";
+  if (bytes.starts_with("PK\x03\x04")) return "a PyTorch (.pth) archive";
   if (bytes.starts_with("\x80\x02") && bytes.substr(8, 1) != "{")
     return "a PyTorch (.pth) file of the old kind";
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar")
@@ -24,6 +24,10 @@ std::string_view foreign_format(std::string_view bytes) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   const MappedFile file = map_file(path);
+  if (is_keras(file)) {
+    KerasFile read = read_keras(file);
+    return {std::move(read.tensors), std::move(read.metadata), file, sha256(file.bytes)};
+  }
   const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   const std::string_view foreign = foreign_format(text);
   require(foreign.empty(), path, ": this is ", foreign,

@@ -14,8 +14,8 @@ struct Checkpoint {
   std::string sha256;  ///< Of the whole file, in lower-case hexadecimal.
 };
 
-/// Reads a checkpoint, judging its format by content and not by name: .safetensors. PyTorch and
-/// Keras files are recognised and refused with what to do. Throws Error where it cannot be read.
+/// Reads a checkpoint, judging its format by content and not by name: .safetensors, or Keras'
+/// (weights/keras.h). PyTorch files are recognised and refused with what to do. Throws Error where it cannot be read.
 Checkpoint read_checkpoint(const std::string& path);
 
 }  // namespace limbic
