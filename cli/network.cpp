@@ -6,8 +6,8 @@
 
 #include "io/decode.h"
 #include "nn/core/file.h"
+#include "train/network_weights.h"
 #include "train/predictor.h"
-#include "weights/checkpoint.h"
 #include "weights/load.h"
 
 namespace limbic::cli {
@@ -22,7 +22,8 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
   app.add_option("--model", model, "architecture, e.g. resnet50 or squeezenet1_1")
       ->required()
       ->check(known_model(false));
-  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors)");
+  auto* option =
+      app.add_option("--weights", weights, "checkpoint (.safetensors; of Keras .h5, .keras)");
   if (weights_required) option->required();
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
       ->check(CLI::IsMember(preset_names()));
@@ -60,9 +61,9 @@ Preset choose_preset(const Common& common, const NetworkOptions& o, const Model&
 
 Network load_network(const Common& common, const NetworkOptions& o, int64_t classes) {
   Checkpoint checkpoint;
-  if (!o.weights.empty()) checkpoint = read_checkpoint(o.weights);
-  if (classes == 0 && !o.weights.empty())
-    classes = classes_of(checkpoint, build_model(o.model, 1).classifier);
+  const Model one = build_model(o.model, 1);
+  if (!o.weights.empty()) checkpoint = read_checkpoint_for(one.graph, o.weights);
+  if (classes == 0 && !o.weights.empty()) classes = classes_of(checkpoint, one.classifier);
   Network network{
       build_model(o.model, classes > 0 ? classes : 1000), {}, {}, checkpoint.sha256, {}};
   network.parameters =

@@ -7,7 +7,7 @@
 
 #include "nn/core/file.h"
 #include "train/checkpoint.h"
-#include "weights/checkpoint.h"
+#include "train/network_weights.h"
 #include "weights/load.h"
 
 namespace limbic {
@@ -197,9 +197,9 @@ class Fitter {
 
 Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
                    std::vector<std::string>& notes) {
-  Checkpoint checkpoint;
-  if (!spec.weights.empty()) checkpoint = read_checkpoint(spec.weights);
   const Model one = build_model(spec.model, 1);
+  Checkpoint checkpoint;
+  if (!spec.weights.empty()) checkpoint = read_checkpoint_for(one.graph, spec.weights);
   if (classes == 0) {
     const auto found = checkpoint.tensors.find(one.classifier + ".weight");
     classes = found == checkpoint.tensors.end() || found->second.rank() == 0 ? 1000

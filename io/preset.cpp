@@ -38,7 +38,16 @@ std::vector<Preset> make_presets() {
   keras_tf.name = "keras-tf";
   keras_tf.scale = 1 / 127.5;
   keras_tf.mean = keras_tf.std = {1, 1, 1};
-  return {limbic, torchvision, cifar, keras_caffe, keras_torch, keras_tf};
+  Preset keras_cifar = keras_caffe;
+  keras_cifar.name = "keras-cifar";
+  keras_cifar.crop = 32;
+  keras_cifar.mean = {};
+  keras_cifar.bgr = false;
+  Preset keras_vww = keras_cifar;
+  keras_vww.name = "keras-vww";
+  keras_vww.crop = 96;
+  keras_vww.scale = 1.0 / 255;
+  return {limbic, torchvision, cifar, keras_caffe, keras_torch, keras_tf, keras_cifar, keras_vww};
 }
 
 const std::vector<Preset>& presets() {

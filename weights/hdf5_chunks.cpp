@@ -179,8 +179,8 @@ void read_fixed_array(const Hdf5Bytes& file, uint64_t address, bool filtered, Gr
   }
 }
 
-void read_version_4(const Hdf5Bytes& file, Hdf5Cursor& in, const Hdf5Chunked& data,
-                    const std::string& where, std::span<uint8_t> dst) {
+void read_indexed(const Hdf5Bytes& file, Hdf5Cursor& in, const Hdf5Chunked& data,
+                  const std::string& where, std::span<uint8_t> dst) {
   const int flags = in.u8();
   const uint64_t number = in.u8(), width = in.u8();
   Grid grid(file, data, chunk_sizes(in, number, width), where, dst);
@@ -222,7 +222,7 @@ void read_version_4(const Hdf5Bytes& file, Hdf5Cursor& in, const Hdf5Chunked& da
 
 void read_hdf5_chunks(const Hdf5Bytes& file, Hdf5Cursor layout, int version,
                       const Hdf5Chunked& data, const std::string& where, std::span<uint8_t> dst) {
-  if (version == 4) return read_version_4(file, layout, data, where, dst);
+  if (version > 3) return read_indexed(file, layout, data, where, dst);
   const uint64_t number = layout.u8(), root = layout.u64();
   Grid grid(file, data, chunk_sizes(layout, number, 4), where, dst);
   read_tree(file, root, data.shape.size(), grid);

@@ -61,8 +61,8 @@ Hdf5Array Hdf5File::array(uint64_t object, const std::string& name) {
 
   Hdf5Cursor in = hdf5_cursor(bytes_, *layout, layout_text);
   const int version = in.u8(), kind = in.u8();
-  if (version != 3 && version != 4)
-    in.refuse("has version ", version, ", expected 3 or 4; save the model with libver 'earliest'");
+  if (version < 3 || version > 5)
+    in.refuse("has version ", version, ", expected 3 to 5; save the model with libver 'earliest'");
   enum { compact, contiguous, chunked };
   if (kind == compact) {
     const uint64_t size = in.u16();

@@ -162,7 +162,10 @@ class Reader {
       scale = config.scale, center = config.center;
       if (layer.layer.empty()) layer.layer = config.name;
     }
-    if (layer.layer.empty()) layer.layer = prefix + number;
+    if (layer.layer.empty()) {
+      layer.layer = prefix + number;
+      out_.metadata["keras.names"] = "numbered";
+    }
     // "10" comes behind "9".
     std::map<uint64_t, KerasVariable> variables;
     for (const auto& [name, variable] : file_.links(*vars)) {
@@ -241,6 +244,24 @@ bool is_keras(const MappedFile& file) {
 KerasFile read_keras(const MappedFile& file) {
   if (is_zip(text_of(file))) return read_archive(file);
   return read_hdf5(file, memory_for(file), {});
+}
+
+void name_keras_layers(std::map<std::string, Tensor>& tensors,
+                       const std::vector<KerasLayerName>& layers) {
+  std::map<std::string, int> used;
+  std::map<std::string, std::string> names;
+  for (const KerasLayerName& layer : layers) {
+    const int number = used[layer.kind]++;
+    names[number == 0 ? layer.kind : str_cat(layer.kind, "_", number)] = layer.name;
+  }
+  std::map<std::string, Tensor> out;
+  for (const auto& [name, tensor] : tensors) {
+    const size_t dot = std::min(name.rfind('.'), name.size());
+    const auto found = names.find(name.substr(0, dot));
+    const std::string now = found == names.end() ? name : found->second + name.substr(dot);
+    require(out.emplace(now, tensor).second, "two layers would be called ", in_quotes(now));
+  }
+  tensors = std::move(out);
 }
 
 }  // namespace limbic

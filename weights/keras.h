@@ -1,7 +1,7 @@
 #pragma once
 #include <map>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "nn/core/file.h"
 #include "nn/core/tensor.h"
@@ -15,6 +15,7 @@ namespace limbic {
 struct KerasFile {
   std::map<std::string, Tensor> tensors;
   /// "keras.version", and "keras.config": the model's JSON. Each only where the file has it.
+  /// "keras.names" is "numbered" where layers have no names, see name_keras_layers.
   std::map<std::string, std::string> metadata;
 };
 
@@ -32,5 +33,18 @@ bool is_keras(const MappedFile& file);
 /// (whose kernels are turned), or two layers of one name.
 /// Source: keras/src/legacy/saving/legacy_h5_format.py, keras/src/saving/saving_lib.py.
 KerasFile read_keras(const MappedFile& file);
+
+/// A layer of the network that weights are for.
+struct KerasLayerName {
+  std::string kind;  ///< Keras' class in snake case: "conv2d".
+  std::string name;
+};
+
+/// Renames the layers of a "numbered" file: "conv2d_3" is the network's fourth of its kind.
+/// `layers` must be in Keras' order. That is all that such a file tells: load_parameters compares
+/// the shapes, but two layers of equal shapes in another order go unnoticed. Names that are counted
+/// further than the network stay.
+void name_keras_layers(std::map<std::string, Tensor>& tensors,
+                       const std::vector<KerasLayerName>& layers);
 
 }  // namespace limbic

@@ -26,14 +26,13 @@ std::string torch_name(const KerasWeights& layer, const std::string& variable) {
   return found == names.end() ? variable : found->second;
 }
 
-// Keras 3 calls a depthwise kernel "kernel". Where the class is unknown, what says it apart from a
-// convolution with one output (H,W,I,1) is the length of the bias, else Keras' own layer names.
+// Keras 3 calls a depthwise kernel (H,W,I,M) "kernel". Where the class is unknown, the length of
+// the bias tells it from a convolution's (H,W,I,O), else Keras' own layer names do.
 bool is_depthwise(const KerasWeights& layer, const KerasVariable& variable, const Shape& shape,
                   const std::optional<Shape>& bias) {
   if (variable.name == "depthwise_kernel") return true;
   if (!layer.kind.empty()) return layer.kind == "depthwise_conv2d";
-  if (shape[3] != 1 || shape[2] == 1) return false;
-  if (bias) return *bias == Shape{shape[2]};
+  if (bias) return *bias == Shape{shape[2] * shape[3]};
   return layer.layer.find("depthwise") != std::string::npos || layer.layer.starts_with("conv_dw_");
 }
 
