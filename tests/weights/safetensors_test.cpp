@@ -273,7 +273,7 @@ TEST_CASE("checkpoint: other formats are named in a plain sentence") {
     }
     return std::string();
   };
-  contains(error(std::string("PK\x03\x04") + "xxxxxxxx"), "PyTorch (.pth)");
+  contains(error(std::string("PK\x03\x04") + "xxxxxxxx"), "without its directory");
   contains(error("\x89HDF\r\n\x1a\n0000"), "HDF5 superblock at byte 0");
   contains(error("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"), "PyTorch (.pth) file of the old");
   contains(error("version https://git-lfs.github.com/spec/v1"), "Git LFS");
