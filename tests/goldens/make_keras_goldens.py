@@ -14,6 +14,7 @@ import pathlib
 import sys
 import tempfile
 import zipfile
+import zlib
 
 import h5py
 import keras
@@ -210,6 +211,33 @@ def hdf5_files():
         g.create_dataset("kernel:0", data=values((2, 2), 0).astype(">f4"))
 
 
+def hostile_files():
+    """Files that are whole as HDF5 goes, and meant to harm."""
+    def one(name, size, chunks):
+        file = h5py.File(OUT / name, "w", libver="latest")
+        file.attrs["layer_names"] = np.bytes_(["a"])
+        group = file.create_group("a")
+        group.attrs["weight_names"] = np.bytes_(["bias:0"])
+        return file, group.create_dataset("bias:0", (size,), "f4", chunks=chunks, compression="gzip")
+
+    file, data = one("bomb.h5", 40_000_000, (40_000_000,))
+    data[...] = 0
+    file.close()
+    for name, content in (("long_chunk.h5", bytes(50_000_000)), ("short_chunk.h5", bytes(15))):
+        file, data = one(name, 8, (4,))
+        data[4:] = 1
+        data.id.write_direct_chunk((0,), zlib.compress(content, 9))
+        file.close()
+    file, data = one("missing_chunk.h5", 8, (4,))
+    data[4:] = 1
+    file.close()
+    with h5py.File(OUT / "deep.weights.h5", "w", libver="latest") as f:
+        for _ in range(40):
+            f = f.create_group("layers/functional")
+    with h5py.File(OUT / "loop.weights.h5", "w", libver="latest") as f:
+        f.create_group("layers")["functional"] = f
+
+
 def main():
     keras.utils.set_random_seed(0)
     numbered = sys.argv[1:] == ["numbered"]
@@ -222,6 +250,7 @@ def main():
     else:
         keras_files()
         hdf5_files()
+        hostile_files()
     (OUT / "expected.json").write_text(json.dumps(expected, sort_keys=True))
     with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(OUT.iterdir()):

@@ -1,7 +1,9 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "nn/core/error.h"
 #include "nn/core/file.h"
 #include "weights/zip.h"
 
