@@ -47,8 +47,17 @@ std::vector<Preset> make_presets() {
   Preset timm_a1 = timm_bicubic;  // crop_pct 0.95: the short side is 224 / 0.95, rounded down
   timm_a1.name = "timm-a1";
   timm_a1.short_side = 235;
-  return {limbic, torchvision, torchvision_v2, timm_bicubic, timm_a1,
-          cifar,  keras_caffe, keras_torch,    keras_tf};
+  Preset keras_cifar = keras_caffe;
+  keras_cifar.name = "keras-cifar";
+  keras_cifar.crop = 32;
+  keras_cifar.mean = {};
+  keras_cifar.bgr = false;
+  Preset keras_vww = keras_cifar;
+  keras_vww.name = "keras-vww";
+  keras_vww.crop = 96;
+  keras_vww.scale = 1.0 / 255;
+  return {limbic,      torchvision, torchvision_v2, timm_bicubic, timm_a1,  cifar,
+          keras_caffe, keras_torch, keras_tf,       keras_cifar,  keras_vww};
 }
 
 const std::vector<Preset>& presets() {

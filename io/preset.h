@@ -27,10 +27,11 @@ struct Preset {
 };
 
 /// "limbic" (ours: torchvision's with EXIF applied), "torchvision", "torchvision-v2" (short side
-/// 232), "timm-bicubic", "timm-a1", "cifar", "keras-caffe", "keras-torch", "keras-tf". Throws Error
-/// listing the names.
+/// 232), "timm-bicubic", "timm-a1", "cifar", "keras-caffe", "keras-torch", "keras-tf",
+/// "keras-cifar" (pixels as they are), "keras-vww". Throws Error listing the names.
 /// Source: torchvision's ImageClassification presets; timm's default_cfgs;
-/// keras.applications.imagenet_utils and load_img(target_size), whose default filter is nearest.
+/// keras.applications.imagenet_utils and load_img(target_size), whose default filter is nearest;
+/// mlcommons/tiny's training scripts.
 Preset find_preset(const std::string& name);
 std::vector<std::string> preset_names();
 /// The preset for another input size, the short side in proportion (224 -> 256, 64 -> 73).

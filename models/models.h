@@ -44,4 +44,12 @@ struct DenseNetOptions {
 Model densenet(const std::string& name, const DenseNetOptions& options, int64_t classes);
 Model squeezenet1_1(int64_t classes);
 
+// Keras' networks, under Keras' layer names ("conv2_block1_1_conv.weight").
+bool is_keras_resnet(const std::string& name);
+Model keras_resnet(const std::string& name, int64_t classes);
+bool is_keras_densenet(const std::string& name);
+Model keras_densenet(const std::string& name, int64_t classes);
+Model keras_resnet8(int64_t classes);
+Model keras_mobilenet_025_96(int64_t classes);
+
 }  // namespace limbic

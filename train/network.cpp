@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "weights/checkpoint.h"
+#include "train/network_weights.h"
 #include "weights/load.h"
 #include "weights/official.h"
 
@@ -48,7 +48,8 @@ std::vector<std::string> labels_of(const Checkpoint& checkpoint, int64_t classes
 
 Network open_network(const NetworkSource& source) {
   Checkpoint checkpoint;
-  if (!source.weights.empty()) checkpoint = read_checkpoint(source.weights);
+  if (!source.weights.empty())
+    checkpoint = read_checkpoint_for(build_model(source.model, 1).graph, source.weights);
   int64_t classes = source.classes;
   if (classes == 0) classes = classes_of(checkpoint, build_model(source.model, 1).classifier);
   Network network;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "nn/core/file.h"
+#include "weights/keras.h"
 #include "weights/pytorch.h"
 #include "weights/safetensors.h"
 #include "weights/zip.h"
@@ -12,9 +13,7 @@ namespace {
 
 // What a file that no reader knows looks like; empty if unknown.
 std::string_view foreign_format(std::string_view bytes) {
-  if (is_zip(bytes))
-    return "a zip archive that is no PyTorch (.pth) file, perhaps Keras 3 (.keras)";
-  if (bytes.starts_with("\x89HDF\r\n\x1a\n")) return "an HDF5 (.h5) file";
+  if (is_zip(bytes)) return "a zip archive without weights of PyTorch or Keras";
   if (bytes.starts_with('\x80') && bytes.substr(8, 1) != "{")
     return "a Python pickle that torch.save did not write";
   if (bytes.starts_with("version https://git-lfs")) return "a Git LFS pointer, not the file itself";
@@ -25,11 +24,15 @@ std::string_view foreign_format(std::string_view bytes) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   const MappedFile file = map_file(path);
-  if (is_pytorch(file)) return {parse_pytorch(file).tensors, {}, file, sha256(file.bytes)};
+  if (is_pytorch(file)) return {parse_pytorch(file).tensors, {}, {}, file};
+  if (is_keras(file)) {
+    KerasFile read = read_keras(file);
+    return {std::move(read.tensors), {}, std::move(read.metadata), file};
+  }
   const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   const std::string_view foreign = foreign_format(text);
   require(foreign.empty(), path, ": this is ", foreign,
-          "; expected .safetensors or .pth: convert it to one of these first");
+          "; expected a checkpoint of safetensors, PyTorch or Keras");
   SafetensorsFile read = parse_safetensors(file);
   Checkpoint out{std::move(read.tensors), {}, std::move(read.metadata), file};
   const auto ours = [](const auto& entry) { return entry.first.starts_with("limbic."); };

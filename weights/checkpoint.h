@@ -14,9 +14,8 @@ struct Checkpoint {
   MappedFile file;  ///< What the tensors are views of.
 };
 
-/// Reads a checkpoint, judging its format by content and not by name: safetensors and PyTorch's
-/// (.pth). Keras files are recognised and refused with what to do. Throws Error where it cannot be
-/// read.
+/// Reads a checkpoint, judging its format by content and not by name: safetensors, PyTorch's
+/// (weights/pytorch.h) and Keras' (weights/keras.h). Throws Error where it cannot be read.
 Checkpoint read_checkpoint(const std::string& path);
 
 }  // namespace limbic

@@ -15,10 +15,10 @@ using nlohmann::json;
 
 namespace {
 
-json read_golden(const std::string& name) {
+json read_golden(const std::string& name, const char* script = "make_network_goldens.py") {
   const std::string path = LIMBIC_SOURCE_DIR "/tests/goldens/" + name + ".json";
   std::ifstream in(path);
-  require(in.good(), path, ": missing; make it with tests/goldens/make_network_goldens.py");
+  require(in.good(), path, ": missing; make it with tests/goldens/", script);
   return json::parse(in);
 }
 
@@ -108,17 +108,57 @@ void check_network(const std::string& name) {
   }
 }
 
+// Running statistics of make_keras_network_goldens.py.
+void golden_statistics(Parameters& parameters) {
+  for (const auto& [name, parameter] : parameters) {
+    const bool var = name.ends_with("running_var");
+    if (!var && !name.ends_with("running_mean")) continue;
+    Tensor t = parameter.value.clone();
+    for (int64_t i = 0; i < t.size(); ++i) {
+      const double u = golden_uniform(hash_name(name.c_str()), static_cast<uint64_t>(i));
+      t.data()[i] = static_cast<float>(var ? 1 + 0.3 * u : 0.1 * u);
+    }
+    parameters.set(name, t);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("networks: ResNet50 equals PyTorch stage by stage") { check_network("resnet50"); }
 TEST_CASE("networks: DenseNet121 equals PyTorch stage by stage") { check_network("densenet121"); }
 
-TEST_CASE("networks: every model's parameters have torchvision's count, any input size runs") {
+TEST_CASE("networks: Keras' variants equal Keras stage by stage") {
+  const json goldens = read_golden("keras_networks", "make_keras_network_goldens.py");
+  for (const auto& [name, golden] : goldens.items()) {
+    const auto& network = name;  // clang 14 cannot capture a structured binding
+    CAPTURE(network);
+    const Model model = build_model(name, golden.at("classes"));
+    Parameters parameters = model.graph.initialise(0);
+    CHECK(parameters.trainable_elements() == golden.at("trainable").get<int64_t>());
+    golden_parameters(parameters);
+    golden_statistics(parameters);
+    const Shape shape = golden.at("shape");
+    for (bool fuse : {false, true}) {
+      CAPTURE(fuse);
+      PlanOptions options = PlanOptions::inference(shape);
+      options.keep = model.stages;
+      options.fuse = fuse;
+      Plan plan(model.graph, parameters, options);
+      plan.run(golden_input(shape));
+      check_stages(plan, golden.at("stages"));
+    }
+  }
+}
+
+TEST_CASE("networks: every model's parameters have the published count, any input size runs") {
   const std::map<std::string, int64_t> counts = {
-      {"resnet18", 11689512},    {"resnet34", 21797672},    {"resnet50", 25557032},
-      {"resnet101", 44549160},   {"resnet152", 60192808},   {"densenet121", 7978856},
-      {"densenet161", 28681000}, {"densenet169", 14149480}, {"densenet201", 20013928},
-      {"squeezenet1_1", 1235496}};
+      {"resnet18", 11689512},          {"resnet34", 21797672},
+      {"resnet50", 25557032},          {"resnet101", 44549160},
+      {"resnet152", 60192808},         {"densenet121", 7978856},
+      {"densenet161", 28681000},       {"densenet169", 14149480},
+      {"densenet201", 20013928},       {"squeezenet1_1", 1235496},
+      {"keras_resnet101", 44601832},   {"keras_resnet152", 60268520},
+      {"keras_densenet169", 14149480}, {"keras_densenet201", 20013928}};
   for (const auto& [name, expected] : counts) {
     const auto& network = name;  // clang 14 cannot capture a structured binding
     CAPTURE(network);

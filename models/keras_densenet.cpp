@@ -1,0 +1,82 @@
+// DenseNet as keras.applications has it (Huang et al. 2017, arXiv:1608.06993): torchvision's
+// network with another epsilon, under Keras' layer names.
+#include <map>
+
+#include "models/models.h"
+#include "nn/ops/batch_norm.h"
+#include "nn/ops/concat.h"
+#include "nn/ops/conv2d.h"
+#include "nn/ops/linear.h"
+#include "nn/ops/pool2d.h"
+#include "nn/ops/relu.h"
+
+namespace limbic {
+namespace {
+
+const std::map<std::string, std::vector<int64_t>> variants = {
+    {"keras_densenet121", {6, 12, 24, 16}},
+    {"keras_densenet169", {6, 12, 32, 32}},
+    {"keras_densenet201", {6, 12, 48, 32}},
+};
+constexpr int64_t growth_rate = 32;
+
+Value conv(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride = 1) {
+  return conv2d(s, x,
+                {.out_channels = out_channels,
+                 .kernel_size = kernel,
+                 .stride = stride,
+                 .padding = kernel / 2,
+                 .bias = false,
+                 .init = WeightInit::kaiming_normal_fan_in});
+}
+
+Value norm_relu(const Scope& s, Value x) {
+  return relu(batch_norm(s, x, {.epsilon = 1.001e-5, .momentum = 0.01}));
+}
+
+Value dense_layer(const Scope& root, const std::string& name, const std::vector<Value>& earlier) {
+  Value x = norm_relu(root / (name + "_0_bn"), concat(earlier));
+  x = norm_relu(root / (name + "_1_bn"), conv(root / (name + "_1_conv"), x, 4 * growth_rate, 1));
+  return conv(root / (name + "_2_conv"), x, growth_rate, 3);
+}
+
+}  // namespace
+
+bool is_keras_densenet(const std::string& name) { return variants.count(name) > 0; }
+
+Model keras_densenet(const std::string& name, int64_t classes) {
+  const std::vector<int64_t>& blocks = variants.at(name);
+  Model model{.name = name,
+              .graph = {},
+              .classes = classes,
+              .preset = "keras-torch",
+              .classifier = "predictions"};
+  Graph& g = model.graph;
+  const Scope s = g.root();
+
+  Value x = norm_relu(s / "conv1_bn", conv(s / "conv1_conv", g.input(3), 64, 7, 2));
+  // Keras pads with zeros, which after a ReLU cannot win either.
+  x = max_pool2d(x, {.kernel_size = 3, .stride = 2, .padding = 1});
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const std::string stage = std::to_string(i + 2);
+    std::vector<Value> features = {x};
+    std::string layer;
+    for (int64_t k = 0; k < blocks[i]; ++k) {
+      layer = "conv" + stage + "_block" + std::to_string(k + 1);
+      features.push_back(dense_layer(s, layer, features));
+    }
+    x = concat(features);
+    model.stages.push_back(layer + "_concat");
+    g.label(model.stages.back(), x);
+    if (i + 1 == blocks.size()) break;
+    x = norm_relu(s / ("pool" + stage + "_bn"), x);
+    x = conv(s / ("pool" + stage + "_conv"), x, x.channels() / 2, 1);
+    x = avg_pool2d(x, {.kernel_size = 2, .stride = 2});
+  }
+  x = global_avg_pool(norm_relu(s / "bn", x));
+  g.label("features", x);
+  g.label("logits", linear(s / "predictions", x, {.out_features = classes, .zero_bias = true}));
+  return model;
+}
+
+}  // namespace limbic

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/core/error.h"
+#include "nn/core/file.h"
+#include "weights/zip.h"
+
+namespace limbic {
+
+/// The archive that tests/goldens/make_keras_goldens.py writes.
+inline const ZipArchive& keras_goldens() {
+  static const ZipArchive archive(map_file(LIMBIC_SOURCE_DIR "/tests/goldens/keras.zip"));
+  return archive;
+}
+
+/// One of its files, exactly as many bytes as it has, under the path "x.h5".
+inline MappedFile keras_golden(const std::string& name) {
+  const ZipMember* member = keras_goldens().find(name);
+  require(member != nullptr, "tests/goldens/keras.zip has no ", name,
+          "; make it with make_keras_goldens.py");
+  MappedFile file = keras_goldens().read(*member, uint64_t{1} << 20);
+  file.path = "x.h5";
+  return file;
+}
+
+/// A file of these bytes, on the heap, so that a sanitizer sees any overrun.
+inline MappedFile file_of(const std::vector<uint8_t>& bytes) {
+  const auto copy = std::make_shared<std::vector<uint8_t>>(bytes);
+  copy->shrink_to_fit();
+  return {copy, {copy->data(), copy->size()}, "x.h5"};
+}
+
+}  // namespace limbic
