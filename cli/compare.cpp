@@ -71,9 +71,10 @@ void print(const Common& common, const Comparison& comparison, double tolerance)
   const std::string first =
       comparison.first_apart ? comparison.differences[*comparison.first_apart].name : "";
   if (common.json())
-    print_json({{"first_apart", first.empty() ? nlohmann::ordered_json() : first},
-                {"compared", comparison.differences.size()},
-                {"tolerance", tolerance}});
+    print_json(
+        {{"first_apart", first.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(first)},
+         {"compared", comparison.differences.size()},
+         {"tolerance", tolerance}});
   else if (first.empty())
     std::printf("no layer of %zu parts (relative difference at most %g)\n",
                 comparison.differences.size(), tolerance);
