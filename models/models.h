@@ -8,8 +8,9 @@
 
 namespace limbic {
 
-/// A network ready to be planned. Labels: "features" (N,D), what the classifier sees after global
-/// average pooling; "logits" (N,classes); and one for each stage ("layer1",
+/// A network ready to be planned. Labels: "features" (N,D), what the last layer sees, which is the
+/// global average of the last feature maps or, in AlexNet and VGG, the output of the last hidden
+/// linear layer (D = 4096); "logits" (N,classes); and one for each stage ("layer1",
 /// "features.denseblock1").
 struct Model {
   std::string name;
@@ -42,7 +43,12 @@ struct DenseNetOptions {
 };
 /// A DenseNet of any size, torchvision's names.
 Model densenet(const std::string& name, const DenseNetOptions& options, int64_t classes);
-Model squeezenet1_1(int64_t classes);
+bool is_squeezenet(const std::string& name);
+Model squeezenet(const std::string& name, int64_t classes);
+bool is_vgg(const std::string& name);
+Model vgg(const std::string& name, int64_t classes);
+Model alexnet(int64_t classes);
+Model mobilenet_v2(int64_t classes);
 
 // Keras' networks, under Keras' layer names ("conv2_block1_1_conv.weight").
 bool is_keras_resnet(const std::string& name);

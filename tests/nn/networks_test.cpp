@@ -151,26 +151,41 @@ TEST_CASE("networks: Keras' variants equal Keras stage by stage") {
 }
 
 TEST_CASE("networks: every model's parameters have the published count, any input size runs") {
-  const std::map<std::string, int64_t> counts = {
-      {"resnet18", 11689512},          {"resnet34", 21797672},
-      {"resnet50", 25557032},          {"resnet101", 44549160},
-      {"resnet152", 60192808},         {"densenet121", 7978856},
-      {"densenet161", 28681000},       {"densenet169", 14149480},
-      {"densenet201", 20013928},       {"squeezenet1_1", 1235496},
-      {"keras_resnet101", 44601832},   {"keras_resnet152", 60268520},
-      {"keras_densenet169", 14149480}, {"keras_densenet201", 20013928}};
+  const std::map<std::string, int64_t> counts = {{"resnet18", 11689512},
+                                                 {"resnet34", 21797672},
+                                                 {"resnet50", 25557032},
+                                                 {"resnet101", 44549160},
+                                                 {"resnet152", 60192808},
+                                                 {"densenet121", 7978856},
+                                                 {"densenet161", 28681000},
+                                                 {"densenet169", 14149480},
+                                                 {"densenet201", 20013928},
+                                                 {"squeezenet1_1", 1235496},
+                                                 {"keras_resnet101", 44601832},
+                                                 {"keras_resnet152", 60268520},
+                                                 {"keras_densenet169", 14149480},
+                                                 {"keras_densenet201", 20013928},
+                                                 {"squeezenet1_0", 1248424},
+                                                 {"alexnet", 61100840},
+                                                 {"vgg16", 138357544},
+                                                 {"vgg19", 143667240},
+                                                 {"vgg16_bn", 138365992},
+                                                 {"vgg19_bn", 143678248},
+                                                 {"mobilenet_v2", 3504872}};
+  const auto none = [](const std::string&, const Shape&) { return false; };  // drawing takes long
   for (const auto& [name, expected] : counts) {
     const auto& network = name;  // clang 14 cannot capture a structured binding
     CAPTURE(network);
-    CHECK(build_model(name, 1000).graph.initialise(0).trainable_elements() == expected);
+    CHECK(build_model(name, 1000).graph.initialise(0, none).trainable_elements() == expected);
   }
   CHECK(build_model("resnet20", 10).graph.initialise(0).trainable_elements() == 269722);
   CHECK(build_model("resnet56", 10).graph.initialise(0).trainable_elements() == 853018);
-  for (const std::string name : {"resnet18", "densenet_small", "squeezenet1_1", "resnet20"}) {
+  for (const std::string name : {"resnet18", "densenet_small", "squeezenet1_1", "resnet20",
+                                 "squeezenet1_0", "alexnet", "mobilenet_v2", "vgg16_bn"}) {
     const Model model = build_model(name, 7);
     const Parameters parameters = model.graph.initialise(1);
-    Plan plan(model.graph, parameters, PlanOptions::inference({1, 3, 75, 53}));
-    plan.run(Tensor({1, 3, 75, 53}));
+    Plan plan(model.graph, parameters, PlanOptions::inference({1, 3, 75, 67}));
+    plan.run(Tensor({1, 3, 75, 67}));
     CHECK(plan.output("logits").shape() == Shape{1, 7});
   }
   CHECK_THROWS_AS(build_model("resnet19", 10), Error);

@@ -92,7 +92,7 @@ TEST_CASE("keras: read_checkpoint knows HDF5 and .keras by content") {
     const Checkpoint checkpoint = read_checkpoint(path);
     CHECK(checkpoint.tensors.at("conv.weight").shape() == Shape{4, 3, 3, 3});
     CHECK(json::parse(checkpoint.metadata.at("keras.config")).contains("config"));
-    CHECK(checkpoint.sha256 == sha256(golden.bytes));
+    CHECK(sha256(checkpoint.file.bytes) == sha256(golden.bytes));
     std::filesystem::remove(path);
   }
   CHECK_FALSE(
