@@ -15,7 +15,8 @@ struct Checkpoint {
 };
 
 /// Reads a checkpoint, judging its format by content and not by name: .safetensors, or Keras'
-/// (weights/keras.h). PyTorch files are recognised and refused with what to do. Throws Error where it cannot be read.
+/// (weights/keras.h). PyTorch files are recognised and refused with what to do. Throws Error where
+/// it cannot be read.
 Checkpoint read_checkpoint(const std::string& path);
 
 }  // namespace limbic
