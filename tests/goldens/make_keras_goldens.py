@@ -173,6 +173,9 @@ def hdf5_files():
             f.attrs[f"attribute_{i}"] = i
         f.attrs["large"] = np.bytes_(b"x" * 5000)
         old_format(f, "dense.h5", {f"layer_{i}": {"bias": values((2,), i)} for i in range(60)})
+        names = f.attrs["layer_names"]  # as Keras splits long lists
+        del f.attrs["layer_names"]
+        f.attrs["layer_names0"], f.attrs["layer_names1"] = names[:30], names[30:]
 
     # Other indexes of chunks, and compact data.
     def indexed(group, name, value):
