@@ -61,6 +61,7 @@ std::vector<std::string> Hdf5File::read_texts(const Hdf5Message& type_message,
                   " bytes do not fit its ", data.size(), " bytes; the file is damaged");
   std::vector<std::string> out;
   bytes_.keep(elements * string_cost);
+  out.reserve(elements);
   Hdf5Cursor in(bytes_, data, space.address, attribute);
   for (uint64_t i = 0; i < elements; ++i) {
     if (type.kind == Hdf5Type::Kind::text) {

@@ -55,7 +55,7 @@ Hdf5Bytes::Hdf5Bytes(std::span<const uint8_t> bytes, std::string path, uint64_t 
     : bytes_(bytes),
       path_(std::move(path)),
       memory_(memory),
-      work_left_(saturated(bytes.size(), 8, uint64_t{64} << 20)),
+      work_left_(saturated(bytes.size(), 4, uint64_t{64} << 20)),
       memory_left_(memory) {}
 
 std::span<const uint8_t> Hdf5Bytes::rest(uint64_t address, const char* what) const {
@@ -125,7 +125,7 @@ void Hdf5Cursor::signature(std::string_view expected) {
   const auto got = take(expected.size());
   const std::string_view text(reinterpret_cast<const char*>(got.data()), got.size());
   if (text != expected)
-    refuse("expected the signature ", expected, ", got ", in_quotes(text),
+    refuse("expected the signature ", in_quotes(expected), ", got ", in_quotes(text),
            "; the file is damaged, fetch it again");
 }
 

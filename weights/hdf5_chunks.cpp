@@ -56,6 +56,7 @@ class Grid {
     require(!seen_[index], where_, "chunk ", index, " is there twice; the file is damaged");
     seen_[index] = true;
     ++placed_;
+    file_.work(32);
     const auto src = file_.at(stored.address, stored.size, chunk_text);
     if (buffer_.empty()) buffer_.resize(bytes_);
     data_.filters.undo(file_, src, stored.address, stored.skipped, data_.element, buffer_);

@@ -37,6 +37,7 @@ std::optional<uint64_t> Hdf5File::find(uint64_t group, std::string_view path) {
     const std::string name(path.substr(0, slash));
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
     if (name.empty()) continue;
+    bytes_.work(64);  // a long path may run in circles
     if (!is_group(at)) return std::nullopt;
     const Links& all = links(at);
     const auto found = all.find(name);

@@ -29,7 +29,6 @@ class Reader {
     else
       read_version_1();
     for (size_t i = 0; i < blocks_.size(); ++i) {
-      if (blocks_.size() > max_blocks) refuse("has over ", max_blocks, " continuation blocks");
       const Block block = blocks_[i];
       if (second)
         read_continuation(block);
@@ -96,6 +95,7 @@ class Reader {
       if (message.kind == Hdf5Kind::continuation) {
         Hdf5Cursor where(file_, message.body, address, header);
         const uint64_t next = where.u64();
+        if (blocks_.size() == max_blocks) refuse("has over ", max_blocks, " continuations");
         blocks_.push_back({next, where.u64()});
         continue;
       }

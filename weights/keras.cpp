@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <set>
 
 #include "weights/header.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr std::string_view hdf5_signature = "\x89HDF\r\n\x1a\n";
 constexpr const char* archived_weights = "model.weights.h5";
 constexpr int max_nesting = 16;
-constexpr size_t max_config = size_t{8} << 20;
+constexpr size_t max_config = size_t{4} << 20;
+constexpr size_t max_variables = 1024;  // of a layer
 
 std::string_view text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
@@ -23,21 +25,21 @@ std::string_view text_of(const MappedFile& file) {
 
 // A list of names, which Keras splits into NAME0, NAME1 ... where it is long.
 std::vector<std::string> names(Hdf5File& file, uint64_t group, const std::string& name) {
-  if (auto whole = file.text(group, name)) return *whole;
+  if (auto whole = file.text(group, name)) return std::move(*whole);
   std::vector<std::string> out;
   for (int i = 0;; ++i) {
-    const auto part = file.text(group, str_cat(name, i));
+    auto part = file.text(group, str_cat(name, i));
     if (!part) return out;
-    out.insert(out.end(), part->begin(), part->end());
+    std::move(part->begin(), part->end(), std::back_inserter(out));
   }
 }
 
 std::string first_text(Hdf5File& file, uint64_t group, const std::string& name) {
-  const auto text = file.text(group, name);
-  return text && !text->empty() ? text->front() : std::string();
+  auto text = file.text(group, name);
+  return text && !text->empty() ? std::move(text->front()) : std::string();
 }
 
-// Layers of the first DenseNet and ResNet files under today's names.
+// The layers of the first DenseNet files under today's names.
 std::string todays_name(std::string name) {
   std::replace(name.begin(), name.end(), '/', '_');
   return name == "fc1000" ? "predictions" : name;
@@ -111,6 +113,7 @@ class Reader {
       require(object.has_value(), path(), ": the weight ", in_quotes(weight), " of layer ",
               in_quotes(name), " is listed, but is not there; the file is damaged");
       WeightName parts = take_apart(weight);
+      file_.bytes().keep(2 * weight.size() + 256);
       if (parts.variable == "seed_generator_state") continue;
       const auto [at, fresh] = index.emplace(parts.layer, layers.size());
       if (fresh) layers.push_back({.layer = parts.layer, .kind = {}, .variables = {}});
@@ -166,6 +169,8 @@ class Reader {
       layer.layer = prefix + number;
       out_.metadata["keras.names"] = "numbered";
     }
+    require(file_.links(*vars).size() <= max_variables, path(), ": layer ", in_quotes(layer.layer),
+            " has over ", max_variables, " variables");
     // "10" comes behind "9".
     std::map<uint64_t, KerasVariable> variables;
     for (const auto& [name, variable] : file_.links(*vars)) {

@@ -7,7 +7,7 @@
 namespace limbic {
 namespace {
 
-constexpr size_t max_depth = 200, max_layers = 65536;
+constexpr size_t max_depth = 200, max_layers = 16384;
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }

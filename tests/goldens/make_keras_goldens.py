@@ -153,23 +153,29 @@ def hdf5_files():
             "fc1000": {"kernel": values((4, 3), 2), "bias": values((3,), 3)},
         }, long_text)
 
-    # Chunks in a B-tree, deflated and shuffled, some over the edge.
+    # Chunks in a B-tree (of two levels for "many"), deflated and shuffled, some over the edge.
     def chunked(group, name, value):
-        if value.ndim == 1:
+        if "many" in name:
+            group.create_dataset(name, data=value, chunks=(1,))
+        elif value.ndim == 1:
             group.create_dataset(name, data=value, chunks=(3,), compression="gzip")
         else:
             group.create_dataset(name, data=value, chunks=(2, 2, 3, 5), shuffle=True,
                                  compression="gzip")
     with h5py.File(OUT / "chunked.h5", "w") as f:
         old_format(f, "chunked.h5", {"conv": {"kernel": values((3, 3, 4, 7), 4),
-                                              "bias": values((7,), 5)}}, create=chunked)
+                                              "bias": values((7,), 5)},
+                                      "many": {"bias": values((80,), 6)}}, create=chunked)
 
     # New groups with links and attributes in fractal heaps, a large attribute beside them.
     with h5py.File(OUT / "dense.h5", "w", libver="latest") as f:
         for i in range(10):
             f.attrs[f"attribute_{i}"] = i
         f.attrs["large"] = np.bytes_(b"x" * 5000)
-        old_format(f, "dense.h5", {f"layer_{i}": {"bias": values((2,), i)} for i in range(40)})
+        old_format(f, "dense.h5", {f"layer_{i}": {"bias": values((2,), i)} for i in range(60)})
+        names = f.attrs["layer_names"]  # as Keras splits long lists
+        del f.attrs["layer_names"]
+        f.attrs["layer_names0"], f.attrs["layer_names1"] = names[:30], names[30:]
 
     # Other indexes of chunks, and compact data.
     def indexed(group, name, value):
