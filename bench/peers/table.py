@@ -22,18 +22,21 @@ def write(path, text):
 
 
 def update(folder, name, result, order):
-    """Replaces one row, keeps the others, and writes the tables anew. `order`: all rows' names."""
+    """Replaces one row, keeps the others and those of other processors, and writes the tables anew.
+    `order`: all rows' names."""
     path = os.path.join(folder, "results.json")
     results = read(path)
-    results[name] = result
-    results = {n: results[n] for n in order if n in results}
+    rows = results.setdefault(result["processor"], {})
+    rows[name] = result
+    results[result["processor"]] = {n: rows[n] for n in order if n in rows}
     write(path, json.dumps(results, indent=1) + "\n")
     write(os.path.join(folder, "results.md"), everything(results))
     readme = os.path.join(folder, "..", "README.md")
     with open(readme) as file:
         text = file.read()
     fresh = re.sub(r"(<!-- bench:begin -->\n).*?(<!-- bench:end -->)",
-                   lambda m: m.group(1) + short(results) + m.group(2), text, flags=re.DOTALL)
+                   lambda m: m.group(1) + "\n".join(map(short, results.values()))
+                   + m.group(2), text, flags=re.DOTALL)
     if fresh != text:
         write(readme, fresh)
 
@@ -82,9 +85,7 @@ def memory_beside(entry, ours):
 
 
 def short(results):
-    """README's tables: medians, an engine's fastest variant a column."""
-    if not results:
-        return ""
+    """README's tables of one processor: medians, an engine's fastest variant a column."""
     rows = results.values()
     newest = max(rows, key=lambda r: r["date"])
     versions = {}
@@ -121,17 +122,22 @@ def everything(results):
             "what the process needed before there was a network; \"of it\" is Limbic's share of "
             "the\nother's. The error is ||a-b|| / ||b|| of the logits against f64, in training of "
             "the first step's loss.\n")
-    for name, row in results.items():
-        ours = ours_of(row)
-        text += "\n## %s\n\n`make bench ROWS=%s`, %s, commit %s, %d threads, %s; %s\n\n" % (
-            title(row), name, row["date"], row["commit"], row["threads"], row["processor"],
-            ", ".join("%s %s" % pair for pair in sorted(row["versions"].items())))
-        text += line(["", "time", "faster", "memory", "of it", "error"])
-        text += line(["---"] + ["--:"] * 5)
-        for entry in row["entries"]:
-            text += line(cells(entry, ours, row["mode"]))
-        text += "".join("\n- " + note for note in row["notes"]) + ("\n" if row["notes"] else "")
+    for processor, rows in results.items():
+        text += "\n## %s\n" % processor
+        text += "".join(section(name, row) for name, row in rows.items())
     return text
+
+
+def section(name, row):
+    ours = ours_of(row)
+    text = "\n### %s\n\n`make bench ROWS=%s`, %s, commit %s, %d threads, %s; %s\n\n" % (
+        title(row), name, row["date"], row["commit"], row["threads"], row["processor"],
+        ", ".join("%s %s" % pair for pair in sorted(row["versions"].items())))
+    text += line(["", "time", "faster", "memory", "of it", "error"])
+    text += line(["---"] + ["--:"] * 5)
+    for entry in row["entries"]:
+        text += line(cells(entry, ours, row["mode"]))
+    return text + "".join("\n- " + note for note in row["notes"]) + ("\n" if row["notes"] else "")
 
 
 def cells(entry, ours, mode):

@@ -72,7 +72,9 @@ int64_t count(const Shape& shape) {
 
 namespace {
 
-constexpr int64_t huge_page = int64_t{2} << 20;
+constexpr int64_t page = 4096, huge_page = int64_t{2} << 20;
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Zeroed pages straight from the system, in huge pages where it has them: a page that nobody
 // touches takes no memory, and there are few faults while the rest is touched. Null if it fails.
@@ -81,9 +83,14 @@ std::shared_ptr<void> map_pages(int64_t bytes) {
   void* start = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED) return nullptr;
   const auto address = reinterpret_cast<uintptr_t>(start), step = uintptr_t{huge_page};
-  void* aligned = reinterpret_cast<void*>((address + step - 1) / step * step);
-  ::madvise(aligned, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // a wish, not a need
-  return {aligned, [start, size](void*) { ::munmap(start, size); }};
+  const uintptr_t begin = (address + step - 1) / step * step;
+  const auto kept = static_cast<size_t>(divide_up(bytes, page) * page);
+  if (begin > address) ::munmap(start, begin - address);
+  if (address + size > begin + kept)
+    ::munmap(reinterpret_cast<void*>(begin + kept), address + size - begin - kept);
+  void* aligned = reinterpret_cast<void*>(begin);
+  ::madvise(aligned, kept, MADV_HUGEPAGE);  // a wish, not a need
+  return {aligned, [kept](void* p) { ::munmap(p, kept); }};
 }
 
 }  // namespace
