@@ -102,9 +102,10 @@ void check_bounds(const Layout& layout, uint64_t elements, const std::string& wh
                                        static_cast<uint64_t>(layout.strides[i]), &reach);
     overflow |= __builtin_add_overflow(end, reach, &end);
   }
-  require(!overflow && end <= elements, where, to_string(layout.shape), " with strides ",
-          to_string(layout.strides), " from element ", layout.offset, " lies outside of its ",
-          elements, " elements; the file is damaged, fetch it again");
+  if (overflow || end > elements)
+    fail(where, to_string(layout.shape), " with strides ", to_string(layout.strides),
+         " from element ", layout.offset, " lies outside of its ", elements,
+         " elements; the file is damaged, fetch it again");
 }
 
 // Elements in the order of the shape, wherever they lie. The rank is not 0: that would be dense.
@@ -128,20 +129,20 @@ void gather(const uint8_t* storage, const Layout& layout, Tensor& out) {
   }
 }
 
-Tensor gather(const MappedFile& storage, const Layout& layout, DType dtype) {
+Tensor gather(const uint8_t* storage, const Layout& layout, DType dtype) {
   Tensor out = Tensor::uninitialised(layout.shape, dtype);
   switch (size_of(dtype)) {
     case 1:
-      gather<uint8_t>(storage.bytes.data(), layout, out);
+      gather<uint8_t>(storage, layout, out);
       break;
     case 2:
-      gather<uint16_t>(storage.bytes.data(), layout, out);
+      gather<uint16_t>(storage, layout, out);
       break;
     case 4:
-      gather<uint32_t>(storage.bytes.data(), layout, out);
+      gather<uint32_t>(storage, layout, out);
       break;
     default:
-      gather<uint64_t>(storage.bytes.data(), layout, out);
+      gather<uint64_t>(storage, layout, out);
   }
   return out;
 }
@@ -185,9 +186,9 @@ Call innermost(const Pickle& pickle, PickleValue value, const std::string& where
       break;
     }
   }
-  require(is_rebuild_tensor(pickle, call.callable), where, "is built by ",
-          pickle.name_of(call.callable), ", which cannot be read; in PyTorch, make it a plain ",
-          "dense tensor and save the state dict again");
+  if (!is_rebuild_tensor(pickle, call.callable))
+    fail(where, "is built by ", pickle.name_of(call.callable), ", which cannot be read; in ",
+         "PyTorch, make it a plain dense tensor and save the state dict again");
   return call;
 }
 
@@ -248,8 +249,9 @@ Tensor TensorRebuilder::build(PickleValue value, const std::string& where) {
   const Values arguments = pickle_.items(call.arguments);
   const bool v3 = is_rebuild(pickle_, call.callable, "_rebuild_tensor_v3");
   const size_t plain = v3 ? 7 : is_rebuild(pickle_, call.callable, "_rebuild_tensor_v2") ? 6 : 4;
-  require(arguments.size() >= plain, where, "expected ", plain, " arguments of ",
-          pickle_.name_of(call.callable), ", got ", arguments.size());
+  if (arguments.size() < plain)
+    fail(where, "expected ", plain, " arguments of ", pickle_.name_of(call.callable), ", got ",
+         arguments.size());
   // Bits that say that elements are negated or conjugated before they are used.
   require(arguments.size() == plain || pickle_.items(arguments[plain]).empty(), where,
           "is a negated or conjugated view; in PyTorch, save its clone()");
@@ -259,22 +261,22 @@ Tensor TensorRebuilder::build(PickleValue value, const std::string& where) {
   const Layout layout = read_layout(pickle_, arguments, where);
   budget_.take(16 * layout.shape.size(), "its tensors");
   if (const auto copy = copies_.find(value.at); copy != copies_.end()) return copy->second;
-  MappedFile memory = storage(id, where);
-  const auto element = static_cast<uint64_t>(size_of(dtype));
-  if (id.part)
-    memory.bytes = memory.bytes.subspan(id.part->begin * static_cast<uint64_t>(size_of(id.dtype)),
-                                        id.part->size * static_cast<uint64_t>(size_of(id.dtype)));
-  check_bounds(layout, memory.bytes.size() / element, where);
-  const bool aligned = reinterpret_cast<uintptr_t>(memory.bytes.data()) % element == 0;
-  require(aligned, where, "lies at an address that suits no ", to_string(dtype));
+  const MappedFile& memory = storage(id, where);
+  const auto element = static_cast<uint64_t>(size_of(dtype)),
+             own = static_cast<uint64_t>(size_of(id.dtype));
+  const std::span<uint8_t> elements =
+      id.part ? memory.bytes.subspan(id.part->begin * own, id.part->size * own) : memory.bytes;
+  check_bounds(layout, elements.size() / element, where);
+  require(reinterpret_cast<uintptr_t>(elements.data()) % element == 0, where,
+          "lies at an address that suits no ", to_string(dtype));
   if (layout.dense())
-    return Tensor::view(memory.bytes.data() + layout.offset * element, layout.shape, dtype,
+    return Tensor::view(elements.data() + layout.offset * element, layout.shape, dtype,
                         memory.owner);
   uint64_t bytes = 0;
   require(!__builtin_mul_overflow(static_cast<uint64_t>(count(layout.shape)), element, &bytes),
           where, to_string(layout.shape), " overflows");
   budget_.take(bytes < UINT64_MAX - 1024 ? bytes + 1024 : bytes, "its tensors that are not dense");
-  return copies_.emplace(value.at, gather(memory, layout, dtype)).first->second;
+  return copies_.emplace(value.at, gather(elements.data(), layout, dtype)).first->second;
 }
 
 }  // namespace limbic

@@ -174,13 +174,14 @@ std::map<std::string, Tensor> read_state_dict(const Pickle& pickle, TensorRebuil
     const PickleValue value = items[i + 1];
     const bool tensor = rebuilder.is_tensor(value);
     budget.take(entry_bytes, "its names");
-    require(tensor || value.kind != Kind::object || !pickle.holds_persistent(value), path,
-            ": tensor ", in_quotes(name), ": is built by ", pickle.name_of(value),
-            ", which cannot be read; in PyTorch, make it a plain dense tensor and save the state "
-            "dict again");
+    if (!tensor && value.kind == Kind::object && pickle.holds_persistent(value))
+      fail(path, ": tensor ", in_quotes(name), ": is built by ", pickle.name_of(value),
+           ", which cannot be read; in PyTorch, make it a plain dense tensor and save the state ",
+           "dict again");
     if (!tensor) continue;
-    require(items[i].kind == Kind::text && name.size() <= max_name, path,
-            ": expected tensors with names of at most ", max_name, " bytes, got ", in_quotes(name));
+    if (items[i].kind != Kind::text || name.size() > max_name)
+      fail(path, ": expected tensors with names of at most ", max_name, " bytes, got ",
+           in_quotes(name));
     budget.take(3 * name.size(), "its names");
     entries.insert_or_assign(std::string(name), value);
   }
@@ -188,7 +189,7 @@ std::map<std::string, Tensor> read_state_dict(const Pickle& pickle, TensorRebuil
   strip_prefix(entries, "_orig_mod.");
   std::map<std::string, Tensor> out;
   for (const auto& [name, value] : entries) {
-    const std::string where = str_cat(path, ": tensor ", in_quotes(name), ": ");
+    const std::string where = path + ": tensor " + in_quotes(name) + ": ";
     require(out.emplace(todays_name(name), rebuilder.build(value, where)).second, where,
             "is there twice, under its old and its new name");
   }

@@ -175,8 +175,8 @@ ZipArchive::ZipArchive(const MappedFile& file) : file_(file) {
   const auto twice =
       std::adjacent_find(members_.begin(), members_.end(),
                          [](const ZipMember& a, const ZipMember& b) { return a.name == b.name; });
-  require(twice == members_.end(), file_.path, ": member ",
-          twice == members_.end() ? "" : in_quotes(twice->name), " is there twice");
+  if (twice != members_.end())
+    fail(file_.path, ": member ", in_quotes(twice->name), " is there twice");
 }
 
 // Members that overlap would make reading all of them take longer than the archive is long.
@@ -186,10 +186,9 @@ void ZipArchive::find_ends(uint64_t directory) {
   for (size_t i = 0; i < members_.size(); ++i) {
     ZipMember& m = members_[i];
     m.end = i + 1 < members_.size() ? members_[i + 1].header : directory;
-    require(fits(m.header, local_size, m.end) && m.compressed <= m.end - m.header - local_size,
-            file_.path, ": member ", in_quotes(m.name), " (", m.compressed, " bytes from byte ",
-            m.header, ") does not end before byte ", m.end,
-            "; the file is damaged, fetch it again");
+    if (!fits(m.header, local_size, m.end) || m.compressed > m.end - m.header - local_size)
+      fail(file_.path, ": member ", in_quotes(m.name), " (", m.compressed, " bytes from byte ",
+           m.header, ") does not end before byte ", m.end, "; the file is damaged, fetch it again");
   }
 }
 
