@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nn/core/file.h"
 #include "nn/core/parallel.h"
 #include "nn/core/processor.h"
 #include "nn/passes/passes.h"
@@ -429,6 +430,9 @@ void Program::refresh(const Parameters& parameters) {
             {dnnl::memory(packed.desc, onednn::engine(), packed.value.raw()), packed.value.raw()});
     }
     node.kernel->pack(canonical, buffers);
+    for (const std::string& name : graph_.nodes()[n].parameters)
+      if (const Parameter& p = parameters.at(name); p.shared)
+        release_mapped(p.value.raw(), p.value.bytes());
   });
   parameters.require_intact();
 }

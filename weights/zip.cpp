@@ -231,6 +231,8 @@ MappedFile ZipArchive::read(const ZipMember& member, uint64_t limit) const {
   const bool unknown = member.method == 0 && member.crc == 0;
   require(unknown || crc_of(out.bytes) == member.crc, path,
           ": its CRC does not fit; the file is damaged, fetch it again");
+  if (member.method == 0)  // read once for that: it need not stay in memory
+    release_mapped(out.bytes.data(), static_cast<int64_t>(out.bytes.size()));
   return out;
 }
 

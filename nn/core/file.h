@@ -33,6 +33,10 @@ struct MappedFile {
 /// Throws Error where the file is missing, empty, or no regular file.
 MappedFile map_file(const std::string& path);
 
+/// Lets the system take back memory of a mapped file that has been read: it is read from the file
+/// again when it is needed. Only for memory that nobody writes; does nothing for any other.
+void release_mapped(const void* data, int64_t bytes);
+
 /// SHA-256 in lower-case hexadecimal, of bytes and of a whole file.
 std::string sha256(std::span<const uint8_t> bytes);
 std::string sha256_of_file(const std::string& path);

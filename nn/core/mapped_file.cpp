@@ -84,6 +84,18 @@ MappedFile map_file(const std::string& path) {
   return {std::move(owner), {static_cast<uint8_t*>(data), size}, path};
 }
 
+void release_mapped(const void* data, int64_t bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  // Whole pages only: the others belong to neighbours too.
+  const uintptr_t begin = (address + page - 1) / page * page,
+                  end = (address + static_cast<uintptr_t>(bytes)) / page * page;
+  if (begin >= end) return;
+  for (const Mapping& m : mappings)
+    if (m.begin <= begin && end <= m.end && !m.damaged)
+      ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 void MappedFile::require_intact() const {
   const auto begin = reinterpret_cast<uintptr_t>(bytes.data());
   for (const Mapping& m : mappings)

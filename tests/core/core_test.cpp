@@ -118,6 +118,19 @@ TEST_CASE("file: an interrupted write leaves the old file and no other") {
   fs::remove_all(dir);
 }
 
+TEST_CASE("file: mapped memory that was released is read again, other memory is left alone") {
+  const std::string path = (fs::temp_directory_path() / "limbic_release_test.bin").string();
+  write_atomically(path, [](std::ostream& out) { out << std::string(1 << 16, 'x'); });
+  const MappedFile file = map_file(path);
+  release_mapped(file.bytes.data() + 100, 60000);
+  for (uint8_t byte : file.bytes) REQUIRE(byte == 'x');
+  file.require_intact();
+  const std::string own(1 << 16, 'y');
+  release_mapped(own.data(), std::ssize(own));
+  CHECK(own == std::string(1 << 16, 'y'));
+  fs::remove(path);
+}
+
 TEST_CASE("file: one that is cut while it is mapped reads as zeros and says so") {
   const std::string path = (fs::temp_directory_path() / "limbic_cut_test.bin").string();
   write_atomically(path, [](std::ostream& out) { out << std::string(1 << 16, 'x'); });
