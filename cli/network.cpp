@@ -7,6 +7,7 @@
 #include "io/decode.h"
 #include "nn/core/file.h"
 #include "train/predictor.h"
+#include "train/stored_case.h"
 
 namespace limbic::cli {
 
@@ -26,6 +27,8 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
       ->check(CLI::IsMember(preset_names()));
   app.add_option("--image-size", image_size, "height and width of the network's input")
       ->check(CLI::Range(1, 4096));
+  app.add_flag("--check", check,
+               "first run the test case that `limbic convert` stored in the weights");
 }
 
 namespace {
@@ -39,6 +42,7 @@ Network open(const Common& common, const NetworkOptions& o, int64_t classes, boo
                                   .share = share,
                                   .seed = common.seed});
   for (const std::string& remark : network.remarks) note(common, remark);
+  if (o.check) check_stored_case(network);
   return network;
 }
 

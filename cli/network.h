@@ -7,10 +7,11 @@
 
 namespace limbic::cli {
 
-/// --model, --weights, --preset, --image-size: the options of every verb that runs one CNN.
+/// --model, --weights, --preset, --image-size, --check: the options of every verb that runs one CNN.
 struct NetworkOptions {
   std::string model, weights, preset;
   int64_t image_size = 0;
+  bool check = false;  ///< Run the weights' stored test case first.
 
   void add_to(CLI::App& app, bool weights_required);
 };

@@ -212,7 +212,6 @@ void Program::take_in(size_t n, const KernelBuilder& builder) {
       packed.name = node.parameters[i];
       packed.shape = specs[i].shape;
     }
-    packed.value = Tensor({static_cast<int64_t>((packed.desc.get_size() + 3) / 4)});
     packed.trainable = i < builder.diff_parameters.size() && builder.diff_parameters[i];
     packed.changes = packed.trainable || packed.name.find(".running_") != std::string::npos;
     if (packed.trainable)
@@ -256,6 +255,24 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
     const size_t n = computed[i];
     if (!nodes_[n].kernel) nodes_[n].kernel = compile(*nodes[n].op, builders[i]);
     take_in(n, builders[i]);
+  }
+  allocate_packed();
+}
+
+// One block for all packed parameters: in huge pages where there are some, which are much faster to
+// write for the first time than small ones.
+void Program::allocate_packed() {
+  constexpr int64_t line = 16;  // floats
+  const auto floats = [](const PackedParameter& p) {
+    return static_cast<int64_t>((p.desc.get_size() + 3) / 4);
+  };
+  int64_t total = 0;
+  for (const PackedParameter& p : packed_) total += (floats(p) + line - 1) / line * line;
+  const std::shared_ptr<void> block = allocate_aligned(total * 4, true);
+  auto* at = static_cast<float*>(block.get());
+  for (PackedParameter& p : packed_) {
+    p.value = Tensor::view(at, {floats(p)}, DType::f32, block);
+    at += (floats(p) + line - 1) / line * line;
   }
 }
 

@@ -118,6 +118,7 @@ class Program {
   KernelBuilder builder_of(size_t node, const Parameters& parameters) const;
   std::unique_ptr<Kernel> compile(const Op& op, KernelBuilder& builder) const;
   void take_in(size_t node, const KernelBuilder& builder);
+  void allocate_packed();
   void plan_values();
   int64_t activation_bytes() const;
   void choose_rebuilt();

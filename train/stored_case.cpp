@@ -62,6 +62,16 @@ const Tensor& stored(const Network& network, const std::string& name) {
   return found->second;
 }
 
+const Tensor& stored_images(const Network& network) {
+  const Tensor& images = stored(network, images_name);
+  const Shape& shape = images.shape();
+  require(
+      shape.size() == 4 && shape[0] <= 64 && shape[1] == 3 && shape[2] <= 1024 && shape[3] <= 1024,
+      images_name, ": expected pictures (N,3,H,W), at most 64 of 1024 pixels a side, got ",
+      to_string(shape));
+  return images;
+}
+
 CaseResult compare(const Network& network, const Tensor& images, const PlanOptions& options) {
   const Tensor &features = stored(network, features_name), &logits = stored(network, logits_name);
   CaseResult result;
@@ -101,13 +111,17 @@ std::map<std::string, Tensor> make_stored_case(const Model& model, const Paramet
   return {{images_name, images}, {features_name, answers.features}, {logits_name, answers.logits}};
 }
 
+void check_stored_case(const Network& network) {
+  const Tensor& images = stored_images(network);
+  const CaseResult result = compare(network, images, PlanOptions::inference(images.shape()));
+  require(result.passed(),
+          "the stored test case gives other logits here: ||a-b|| / ||b|| = ", result.logits,
+          ", at most ", result.limit, " was expected; `limbic verify` says more");
+}
+
 std::vector<CaseResult> run_stored_case(const Network& network) {
-  const Tensor& images = stored(network, images_name);
+  const Tensor& images = stored_images(network);
   const Shape& shape = images.shape();
-  require(
-      shape.size() == 4 && shape[0] <= 64 && shape[1] == 3 && shape[2] <= 1024 && shape[3] <= 1024,
-      images_name, ": expected pictures (N,3,H,W), at most 64 of 1024 pixels a side, got ",
-      to_string(shape));
   std::vector<CaseResult> results;
   for (const DType dtype : {DType::f32, DType::bf16, DType::i8})
     for (const bool tune : {false, true}) {

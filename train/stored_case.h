@@ -31,4 +31,7 @@ struct CaseResult {
 /// Throws Error where the checkpoint holds no case or one that does not fit the network.
 std::vector<CaseResult> run_stored_case(const Network& network);
 
+/// The same in f32 alone; throws Error, with the difference, where it is above the limit.
+void check_stored_case(const Network& network);
+
 }  // namespace limbic

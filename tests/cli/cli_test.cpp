@@ -341,6 +341,9 @@ TEST_CASE("cli: convert and verify") {
   CHECK(fs::file_size(world().folder / "half.safetensors") <
         fs::file_size(world().folder / "small.safetensors"));
 
+  CHECK(world().run(classify + "small.safetensors --check").status == done);
+  check_failure(world().run(classify + "run/weights/final.safetensors --check"), failed,
+                "no test case");
   check_failure(world().run("verify run/weights/final.safetensors"), failed, "no test case");
   check_failure(world().run("convert nowhere.pth out.safetensors --model resnet8"), failed,
                 "nowhere.pth");
@@ -348,6 +351,35 @@ TEST_CASE("cli: convert and verify") {
       world().run("convert run/weights/final.safetensors out.safetensors --model resnet14"), failed,
       "missing");
   CHECK_FALSE(fs::exists(world().folder / "out.safetensors"));
+}
+
+TEST_CASE("cli: compare") {
+  const std::string base = "compare " + network + "val/awe/6.png --format json --quiet ";
+  const Result dumped = world().run(base + "--dump own.safetensors");
+  CAPTURE(dumped.err);
+  REQUIRE(dumped.status == done);
+
+  const Result same = world().run(base + "--against own.safetensors");
+  CHECK(same.status == done);
+  const auto lines = same.objects();
+  CHECK(lines.size() > 10);
+  CHECK(lines[0]["layer"] == "input");
+  CHECK(lines.back()["first_apart"].is_null());
+  CHECK(lines.back()["compared"] == lines.size() - 1);
+
+  // Other weights in one layer: nothing before it parts, the layer does.
+  SafetensorsFile file = read_safetensors(world().weights);
+  Tensor weight = file.tensors.at("layer2.0.conv1.weight").clone();
+  for (float& x : weight.values()) x *= 1.01f;
+  file.tensors["layer2.0.conv1.weight"] = weight;
+  write_safetensors(world().folder / "changed.safetensors", file.tensors, file.metadata);
+  const Result apart = world().run(base + "--against changed.safetensors");
+  CHECK(apart.status == failed);
+  CHECK(apart.objects().back()["first_apart"] == "layer2.0.conv1");
+
+  check_failure(world().run("compare " + network + "val/awe/6.png --quiet"), failed, "--against");
+  check_failure(world().run("compare " + network + "--against changed.safetensors --quiet"), failed,
+                "which picture");
 }
 
 TEST_CASE("cli: weights") {
