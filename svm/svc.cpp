@@ -6,6 +6,7 @@
 
 #include "nn/core/parallel.h"
 #include "nn/core/random.h"
+#include "svm/cross_validation.h"
 #include "svm/platt.h"
 #include "svm/training_kernel.h"
 
@@ -34,67 +35,34 @@ void check_data(const Tensor& x, std::span<const int> labels, const SvcOptions& 
             "SVM: a weight is given for class ", entry.first, ", which no sample has");
 }
 
-// Fold of each row: every class is dealt out over the folds, shuffled.
-std::vector<int> stratified_folds(const ClassRows& classes, int64_t rows,
-                                  const SvcOptions& options) {
-  std::vector<int> fold(static_cast<size_t>(rows));
-  Random random(options.seed, hash_name("svm/calibration"));
-  int next = 0;
-  for (std::vector<int64_t> members : classes.members) {
-    random.shuffle(members);
-    for (int64_t row : members) fold[static_cast<size_t>(row)] = next++ % options.calibration_folds;
-  }
-  return fold;
-}
-
-// Decision values of every row from a model that did not see it, in `full`'s pair order; rows of
-// folds whose training part lacks a class are left out of `used`.
-Tensor held_out_decisions(const TrainingKernel& kernel, const ClassRows& classes,
-                          const SvcOptions& options, std::vector<int>& used_labels) {
-  const std::vector<int> fold = stratified_folds(classes, kernel.samples(), options);
+// The temperature that fits decisions about samples that their models did not see.
+double calibrate(const TrainingKernel& kernel, const ClassRows& classes,
+                 const SvcOptions& options) {
   std::vector<double> values;
-  for (int f = 0; f < options.calibration_folds; ++f) {
-    ClassRows training{classes.labels, {}};
-    std::vector<int64_t> held_out;
-    std::vector<int> held_out_labels;
-    for (int64_t c = 0; c < classes.size(); ++c) {
-      training.members.emplace_back();
-      for (int64_t row : classes.members[static_cast<size_t>(c)]) {
-        const bool out = fold[static_cast<size_t>(row)] == f;
-        (out ? held_out : training.members.back()).push_back(row);
-        if (out) held_out_labels.push_back(classes.labels[static_cast<size_t>(c)]);
-      }
-    }
-    if (std::any_of(training.members.begin(), training.members.end(),
-                    [](const auto& members) { return members.empty(); }))
-      continue;
-    const SvcModel model = solve_one_vs_one(kernel, training, options);
-    const Tensor decisions =
-        decisions_from_kernel(model, kernel.values(held_out, model.support_indices));
-    values.insert(values.end(), decisions.values<double>().begin(),
-                  decisions.values<double>().end());
-    used_labels.insert(used_labels.end(), held_out_labels.begin(), held_out_labels.end());
-  }
-  return Tensor::of(values, {std::ssize(used_labels), classes.size() * (classes.size() - 1) / 2});
-}
-
-Tensor take_rows(const Tensor& x, const std::vector<int64_t>& rows) {
-  const int64_t d = x.dim(1);
-  Tensor out({std::ssize(rows), d});
-  parallel_for(std::ssize(rows), [&](int64_t i) {
-    std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, d, out.data() + i * d);
-  });
-  return out;
-}
-
-Tensor sample_numbers(const Tensor& x, const std::vector<int64_t>& rows) {
-  Tensor out({std::ssize(rows), 1});
-  for (int64_t i = 0; i < std::ssize(rows); ++i)
-    out.data()[i] = x.data()[rows[static_cast<size_t>(i)] * x.dim(1)];
-  return out;
+  std::vector<int> truth;
+  for_each_fold(kernel, classes, options,
+                stratified_folds(classes, kernel.samples(), options.calibration_folds,
+                                 Random(options.seed, hash_name("svm/calibration"))),
+                [&](const HeldOut& held_out) {
+                  if (held_out.model.classes != classes.labels) return;
+                  const auto decisions = held_out.decisions.values<double>();
+                  values.insert(values.end(), decisions.begin(), decisions.end());
+                  truth.insert(truth.end(), held_out.truth.begin(), held_out.truth.end());
+                });
+  if (truth.empty()) return 1;
+  SvcModel model;
+  model.classes = classes.labels;
+  return fit_temperature(
+      model, Tensor::of(values, {std::ssize(truth), std::ssize(values) / std::ssize(truth)}),
+      truth);
 }
 
 }  // namespace
+
+void check_training(const Tensor& x, std::span<const int> labels, const SvcOptions& options) {
+  check_options(options);
+  check_data(x, labels, options);
+}
 
 bool SvcModel::converged() const {
   return std::all_of(pairs.begin(), pairs.end(), [](const PairReport& p) { return p.converged; });
@@ -127,9 +95,17 @@ KernelOptions SvcModel::kernel_options() const {
   return {.type = kernel, .gamma = gamma, .coef0 = coef0, .degree = degree};
 }
 
+Tensor support_rows(const Tensor& x, std::span<const int64_t> rows, KernelType kernel) {
+  const int64_t d = x.dim(1), kept = kernel == KernelType::precomputed ? 1 : d;
+  Tensor out = Tensor::uninitialised({std::ssize(rows), kept});
+  parallel_for(std::ssize(rows), [&](int64_t i) {
+    std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, kept, out.data() + i * kept);
+  });
+  return out;
+}
+
 SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOptions& options) {
-  check_options(options);
-  check_data(x, labels, options);
+  check_training(x, labels, options);
   std::vector<int64_t> order(labels.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   const ClassRows given = group_by_class(labels, order);
@@ -151,16 +127,9 @@ SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOption
   model.coef0 = kernel_options.coef0;
   model.degree = kernel_options.degree;
   if (options.pairwise_probability) fit_pairwise_sigmoids(kernel, classes, options, model);
-  if (options.calibration_folds > 0) {
-    std::vector<int> used_labels;
-    const Tensor decisions = held_out_decisions(kernel, classes, options, used_labels);
-    if (!used_labels.empty()) model.temperature = fit_temperature(model, decisions, used_labels);
-  }
+  if (options.calibration_folds > 0) model.temperature = calibrate(kernel, classes, options);
   for (int64_t& sample : model.support_indices) sample = order[static_cast<size_t>(sample)];
-  // Of a precomputed kernel, the samples' numbers say all.
-  model.support_vectors = options.kernel == KernelType::precomputed
-                              ? sample_numbers(x, model.support_indices)
-                              : take_rows(x, model.support_indices);
+  model.support_vectors = support_rows(x, model.support_indices, options.kernel);
   return model;
 }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "svm/one_vs_one.h"
 
 namespace limbic {
@@ -11,7 +13,10 @@ class TrainingKernel {
   TrainingKernel(const Tensor& x, const KernelOptions& options,
                  std::span<const int64_t> order = {});
 
-  int64_t samples() const { return kernel_.samples(); }
+  /// A kernel matrix F32 (n,n) that is there already.
+  explicit TrainingKernel(const Tensor& whole) : whole_(whole) {}
+
+  int64_t samples() const { return in_memory() ? whole_.dim(0) : kernel_->samples(); }
   bool in_memory() const { return whole_.rank() == 2; }
 
   /// Rows for one solver: those of `samples`, of which sample t is the t-th, and which variable
@@ -27,8 +32,8 @@ class TrainingKernel {
   Tensor values(std::span<const int64_t> rows, std::span<const int64_t> columns) const;
 
  private:
-  SampleKernel kernel_;
-  int64_t budget_bytes_;
+  std::optional<SampleKernel> kernel_;
+  int64_t budget_bytes_ = 0;
   Tensor whole_;
 };
 
@@ -51,6 +56,12 @@ SmoResult solve_pair(const TrainingKernel& kernel, const PairProblem& pair,
 
 /// C of a class: that of the options times the class' weight.
 double class_C(const SvcOptions& options, int label);
+
+/// Rows of x to keep in a model; of a precomputed kernel only column 0, the samples' numbers.
+Tensor support_rows(const Tensor& x, std::span<const int64_t> rows, KernelType kernel);
+
+/// Throws Error for features, labels or options that train_svc refuses.
+void check_training(const Tensor& x, std::span<const int> labels, const SvcOptions& options);
 
 /// What a solver is told of the options.
 SmoOptions smo_options(const SvcOptions& options);
