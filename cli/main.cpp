@@ -30,16 +30,16 @@ int main(int argc, char** argv) {
   Action action;
   for (const auto add :
        {add_demo, add_fit, add_predict, add_evaluate, add_train, add_validate, add_classify,
-        add_extract, add_summary, add_svm_train, add_svm_predict, add_svm_scale, add_check_data,
-        add_bench, add_convert, add_compare, add_weights, add_verify})
+        add_extract, add_summary, add_svm_train, add_svm_predict, add_svm_scale, add_svm_grid,
+        add_check_data, add_bench, add_convert, add_compare, add_weights, add_verify})
     add(app, common, action);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments[0][0] != '-' && !is_verb(app, arguments[0])) {
     std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", arguments[0].c_str());
     return wrong_usage;
   }
-  if (!arguments.empty() && arguments[0] == "svm-train")
-    arguments = rewrite_class_weights(arguments);
+  if (!arguments.empty() && (arguments[0] == "svm-train" || arguments[0] == "svm-grid"))
+    arguments = rewrite_libsvm_flags(arguments);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);

@@ -1,15 +1,20 @@
 #pragma once
+#include <map>
 #include <string>
+#include <vector>
 
 #include "svm/libsvm_format.h"
 
 namespace limbic::cli {
 
 /// LIBSVM text, or a .safetensors file with "features" (N,D) and "labels" (N), as extract writes.
-SvmData read_svm_input(const std::string& path, int64_t min_features = 0);
+SvmData read_svm_input(const std::string& path, const SvmDataOptions& options = {});
 
-/// "svm-train -w1 2 -w-1 0.5 ..." as LIBSVM writes it, in a form that the argument parser knows:
-/// "--class-weight 1=2 --class-weight -1=0.5".
-std::vector<std::string> rewrite_class_weights(const std::vector<std::string>& arguments);
+/// "LABEL=WEIGHT" texts by label; throws Error for any other text.
+std::map<int, double> class_weights(const std::vector<std::string>& texts);
+
+/// LIBSVM's flags in a form that the argument parser knows: "-w1 2" and "-w-1 0.5" become
+/// "--class-weight=1=2" and "--class-weight=-1=0.5"; "-log2c -5,15,2" becomes "--log2c=-5,15,2".
+std::vector<std::string> rewrite_libsvm_flags(const std::vector<std::string>& arguments);
 
 }  // namespace limbic::cli

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "nn/core/file.h"
+#include "svm/text.h"
 
 namespace limbic::cli {
 namespace {
@@ -13,13 +15,36 @@ struct Options {
   bool quiet = false;
 };
 
-int run(const Common& common, Options& o) {
-  SvcModel model = read_svm_model(o.model);
-  const SvmData data = read_svm_input(o.data, model.features());
+int classify(const Common& common, const Options& o, SvcModel model) {
+  const SvmData data = read_svm_input(
+      o.data,
+      {.min_features = model.features(), .precomputed = model.kernel == KernelType::precomputed});
   widen(model, data.x.dim(1));
-  const std::vector<int> predicted = predict(model, data.x);
+  Tensor probability;
+  std::vector<int> predicted;
+  if (o.probability == 1) {
+    probability = pairwise_probabilities(model, data.x);
+    const auto k = std::ssize(model.classes);
+    for (int64_t i = 0; i < probability.dim(0); ++i) {
+      const double* row = probability.data<double>() + i * k;
+      predicted.push_back(model.classes[static_cast<size_t>(std::max_element(row, row + k) - row)]);
+    }
+  } else {
+    predicted = predict(model, data.x);
+  }
   write_atomically(o.output, [&](std::ostream& out) {
-    for (int label : predicted) out << label << '\n';
+    if (o.probability == 1) out << "labels";
+    for (size_t c = 0; o.probability == 1 && c < model.classes.size(); ++c)
+      out << ' ' << model.classes[c];
+    if (o.probability == 1) out << '\n';
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      out << predicted[i];
+      for (int64_t c = 0; o.probability == 1 && c < probability.dim(1); ++c)
+        out << ' '
+            << format_number(
+                   probability.data<double>()[static_cast<int64_t>(i) * probability.dim(1) + c], 6);
+      out << '\n';
+    }
   });
   int64_t right = 0;
   for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == data.labels[i];
@@ -32,6 +57,37 @@ int run(const Common& common, Options& o) {
   return done;
 }
 
+int regress(const Common& common, const Options& o, SvrModel model) {
+  require(o.probability == 0, "-b 1 is not supported for regression");
+  const SvmData data =
+      read_svm_input(o.data, {.min_features = model.features(),
+                              .real_labels = true,
+                              .precomputed = model.kernel.type == KernelType::precomputed});
+  widen(model, data.x.dim(1));
+  const std::vector<double> predicted = predict(model, data.x);
+  write_atomically(o.output, [&](std::ostream& out) {
+    for (double value : predicted) out << format_number(value, 9) << '\n';
+  });
+  const RegressionScore score = score_regression(data.targets, predicted);
+  if (common.json())
+    print_json({{"mean_squared_error", score.mean_squared_error},
+                {"squared_correlation", score.squared_correlation},
+                {"samples", predicted.size()}});
+  else if (!o.quiet && !common.quiet)
+    std::printf(
+        "Mean squared error = %g (regression)\n"
+        "Squared correlation coefficient = %g (regression)\n",
+        score.mean_squared_error, score.squared_correlation);
+  return done;
+}
+
+int run(const Common& common, Options& o) {
+  auto model = read_any_svm_model(o.model);
+  if (std::holds_alternative<SvrModel>(model))
+    return regress(common, o, std::get<SvrModel>(std::move(model)));
+  return classify(common, o, std::get<SvcModel>(std::move(model)));
+}
+
 }  // namespace
 
 void add_svm_predict(CLI::App& app, const Common& common, Action& action) {
@@ -39,7 +95,8 @@ void add_svm_predict(CLI::App& app, const Common& common, Action& action) {
   CLI::App* verb =
       add_verb(app, action, "svm-predict", "Predicts with an SVM; LIBSVM's flags and files.",
                "limbic svm-predict test.txt train.model labels.txt", o, run, common);
-  verb->add_option("-b", o->probability, "probability estimates: 0")->check(CLI::IsMember({0}));
+  verb->add_option("-b", o->probability, "1: probability estimates of a model of svm-train -b 1")
+      ->check(CLI::IsMember({0, 1}));
   verb->add_flag("-q", o->quiet, "print nothing");
   verb->add_option("test_file", o->data, "LIBSVM text or .safetensors")->required();
   verb->add_option("model_file", o->model, "made by svm-train, ours or LIBSVM's")->required();

@@ -3,8 +3,7 @@
 
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
-#include "io/dataset.h"
-#include "svm/svc.h"
+#include "svm/cross_validation.h"
 
 namespace limbic::cli {
 namespace {
@@ -12,84 +11,62 @@ namespace {
 struct Options {
   std::string data, model;
   int svm_type = 0, kernel = 2, shrinking = 1, probability = 0, folds = 0;
-  double C = 1, gamma = 0, eps = 1e-3, cache_mb = 4096;
+  int degree = 3;
+  double C = 1, gamma = 0, coef0 = 0, epsilon = 0.1, eps = 1e-3, cache_mb = 4096;
   std::vector<std::string> weights;
   bool quiet = false;
 };
 
-std::map<int, double> class_weights(const std::vector<std::string>& texts) {
-  std::map<int, double> out;
-  for (const auto& text : texts) {
-    int label = 0;
-    double weight = 0;
-    char rest = 0;
-    require(std::sscanf(text.c_str(), "%d=%lf%c", &label, &weight, &rest) == 2,
-            "class weight: expected LABEL=WEIGHT, got '", text, "'");
-    out[label] = weight;
-  }
-  return out;
+KernelType kernel_type(int libsvm) {
+  require(libsvm != 3,
+          "-t 3: the sigmoid kernel is not supported, as it is no kernel for most parameters; use "
+          "-t 0 (linear), 1 (polynomial), 2 (RBF) or 4 (precomputed)");
+  constexpr KernelType types[] = {KernelType::linear, KernelType::polynomial, KernelType::rbf,
+                                  KernelType::rbf, KernelType::precomputed};
+  return types[libsvm];
 }
 
-Tensor take_rows(const Tensor& x, const std::vector<int64_t>& rows) {
-  const int64_t d = x.dim(1);
-  Tensor out({static_cast<int64_t>(rows.size()), d});
-  for (size_t i = 0; i < rows.size(); ++i)
-    std::copy_n(x.data() + rows[i] * d, d, out.data() + static_cast<int64_t>(i) * d);
-  return out;
+SvcOptions svc_options(const Common& common, const Options& o) {
+  return {.C = o.C,
+          .kernel = kernel_type(o.kernel),
+          .gamma_rule = o.gamma > 0 ? GammaRule::value : GammaRule::automatic,  // 1/features
+          .gamma = o.gamma,
+          .coef0 = o.coef0,
+          .degree = o.degree,
+          .eps = o.eps,
+          .shrinking = o.shrinking != 0,
+          .class_weight = class_weights(o.weights),
+          .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024),
+          .pairwise_probability = o.probability != 0,
+          .seed = common.seed};
 }
 
-// Share of right answers, each row predicted by a model that was trained without its fold.
-double cross_validate(const SvmData& data, const SvcOptions& options, int64_t folds) {
-  const int64_t n = data.x.dim(0);
-  require(folds <= n, "-v ", folds, ": more folds than the ", n, " rows");
-  const auto order = shuffle_order(n, options.seed, 0);
-  int64_t right = 0;
-  for (int64_t f = 0; f < folds; ++f) {
-    std::vector<int64_t> inside, outside;
-    std::vector<int> labels;
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t row = order[static_cast<size_t>(i)];
-      if (i * folds / n == f) {
-        outside.push_back(row);
-      } else {
-        inside.push_back(row);
-        labels.push_back(data.labels[static_cast<size_t>(row)]);
-      }
-    }
-    const SvcModel model = train_svc(take_rows(data.x, inside), labels, options);
-    const auto predicted = predict(model, take_rows(data.x, outside));
-    for (size_t i = 0; i < outside.size(); ++i)
-      right += predicted[i] == data.labels[static_cast<size_t>(outside[i])];
-  }
-  return static_cast<double>(right) / static_cast<double>(n);
+SvrOptions svr_options(const Common& common, const Options& o) {
+  require(o.weights.empty(), "class weights (-w) do not apply to regression (-s 3)");
+  require(o.probability == 0, "-b 1 is not supported for regression (-s 3)");
+  const SvcOptions c = svc_options(common, o);
+  return {.C = c.C,
+          .epsilon = o.epsilon,
+          .kernel = c.kernel,
+          .gamma_rule = c.gamma_rule,
+          .gamma = c.gamma,
+          .coef0 = c.coef0,
+          .degree = c.degree,
+          .eps = c.eps,
+          .shrinking = c.shrinking,
+          .budget_bytes = c.budget_bytes};
 }
 
-int run(const Common& common, Options& o) {
-  const SvmData data = read_svm_input(o.data);
-  SvcOptions svc;
-  svc.C = o.C;
-  svc.kernel = o.kernel == 0 ? KernelType::linear : KernelType::rbf;
-  svc.gamma_rule = o.gamma > 0 ? GammaRule::value : GammaRule::automatic;  // LIBSVM: 1/features
-  svc.gamma = o.gamma;
-  svc.eps = o.eps;
-  svc.shrinking = o.shrinking != 0;
-  svc.class_weight = class_weights(o.weights);
-  svc.budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024);
-  svc.seed = common.seed;
-  if (o.folds > 0) {
-    const double accuracy = cross_validate(data, svc, o.folds);
-    if (common.json())
-      print_json({{"cross_validation_accuracy", accuracy}});
-    else
-      std::printf("Cross Validation Accuracy = %g%%\n", 100 * accuracy);
-    return done;
-  }
-  const SvcModel model = train_svc(data.x, data.labels, svc);
-  if (!model.converged())
+void warn_unless_converged(const Common& common, bool converged) {
+  if (!converged)
     note(common,
          "warning: the iteration limit was reached before the SVM converged; scale the "
          "features (limbic svm-scale) or lower -c");
-  if (o.model.empty()) o.model = std::filesystem::path(o.data).filename().string() + ".model";
+}
+
+void train_classifier(const Common& common, const Options& o, const SvmData& data) {
+  const SvcModel model = train_svc(data.x, data.labels, svc_options(common, o));
+  warn_unless_converged(common, model.converged());
   write_svm_model(o.model, model);
   if (common.json()) {
     nlohmann::ordered_json pairs = nlohmann::ordered_json::array();
@@ -108,6 +85,56 @@ int run(const Common& common, Options& o) {
                   model.rho[p], model.pairs[p].n_sv, model.pairs[p].n_bounded);
     std::printf("Total nSV = %ld\n", model.support_vectors.dim(0));
   }
+}
+
+void train_regression(const Common& common, const Options& o, const SvmData& data) {
+  const SvrModel model = train_svr(data.x, data.targets, svr_options(common, o));
+  warn_unless_converged(common, model.converged);
+  write_svm_model(o.model, model);
+  if (common.json())
+    print_json({{"model", o.model},
+                {"total_sv", model.support_vectors.dim(0)},
+                {"gamma", model.kernel.gamma},
+                {"objective", model.objective},
+                {"rho", model.rho},
+                {"iterations", model.iterations}});
+  else if (!o.quiet && !common.quiet)
+    std::printf("obj = %f, rho = %f\nnSV = %ld, nBSV = %ld\n", model.objective, model.rho,
+                model.support_vectors.dim(0), model.n_bounded);
+}
+
+void cross_validate_classifier(const Common& common, const Options& o, const SvmData& data) {
+  const double accuracy = cross_validate(data.x, data.labels, svc_options(common, o), o.folds);
+  if (common.json())
+    print_json({{"cross_validation_accuracy", accuracy}});
+  else
+    std::printf("Cross Validation Accuracy = %g%%\n", 100 * accuracy);
+}
+
+void cross_validate_regression(const Common& common, const Options& o, const SvmData& data) {
+  const RegressionScore score = score_regression(
+      data.targets,
+      cross_validate(data.x, data.targets, svr_options(common, o), o.folds, common.seed));
+  if (common.json())
+    print_json({{"cross_validation_mean_squared_error", score.mean_squared_error},
+                {"squared_correlation", score.squared_correlation}});
+  else
+    std::printf(
+        "Cross Validation Mean squared error = %g\n"
+        "Cross Validation Squared correlation coefficient = %g\n",
+        score.mean_squared_error, score.squared_correlation);
+}
+
+int run(const Common& common, Options& o) {
+  const bool regression = o.svm_type == 3;
+  const KernelType kernel = kernel_type(o.kernel);
+  const SvmData data = read_svm_input(
+      o.data, {.real_labels = regression, .precomputed = kernel == KernelType::precomputed});
+  if (o.model.empty()) o.model = std::filesystem::path(o.data).filename().string() + ".model";
+  if (o.folds > 0)
+    (regression ? cross_validate_regression : cross_validate_classifier)(common, o, data);
+  else
+    (regression ? train_regression : train_classifier)(common, o, data);
   return done;
 }
 
@@ -119,16 +146,25 @@ void add_svm_train(CLI::App& app, const Common& common, Action& action) {
       add_verb(app, action, "svm-train", "Trains an SVM; LIBSVM's flags and files.",
                "limbic svm-train -c 1.5 -g 0.01 train.txt train.model", o, run, common);
   verb->set_help_flag("--help", "print this help");
-  verb->add_option("-s", o->svm_type, "0: C-SVC")->check(CLI::IsMember({0}));
-  verb->add_option("-t", o->kernel, "kernel: 0 linear, 2 RBF")->check(CLI::IsMember({0, 2}));
+  verb->add_option("-s", o->svm_type, "0: C-SVC, 3: epsilon-SVR")->check(CLI::IsMember({0, 3}));
+  verb->add_option("-t", o->kernel, "kernel: 0 linear, 1 polynomial, 2 RBF, 4 precomputed")
+      ->check(CLI::Range(0, 4));
+  verb->add_option("-d", o->degree, "degree of the polynomial kernel (3)")
+      ->check(CLI::Range(0, 100));
   verb->add_option("-g", o->gamma, "gamma (default: 1 / number of features)")
       ->check(CLI::PositiveNumber);
+  verb->add_option("-r", o->coef0, "coef0 of the polynomial kernel (0)");
+  verb->add_option("-p", o->epsilon, "epsilon of regression: errors up to it cost nothing (0.1)")
+      ->check(CLI::NonNegativeNumber);
   verb->add_option("-c", o->C, "C")->check(CLI::PositiveNumber);
-  verb->add_option("-m", o->cache_mb, "megabytes for the kernel matrix")
+  verb->add_option(
+          "-m", o->cache_mb,
+          "megabytes for kernel values: the matrix where it fits, else a cache of rows (4096)")
       ->check(CLI::PositiveNumber);
   verb->add_option("-e", o->eps, "tolerance of termination")->check(CLI::PositiveNumber);
   verb->add_option("-h", o->shrinking, "shrinking: 0 or 1")->check(CLI::IsMember({0, 1}));
-  verb->add_option("-b", o->probability, "probability estimates: 0")->check(CLI::IsMember({0}));
+  verb->add_option("-b", o->probability, "1: fit probability estimates")
+      ->check(CLI::IsMember({0, 1}));
   verb->add_option("-v", o->folds, "folds of a cross-validation instead of a model")
       ->check(CLI::Range(2, 1000000));
   verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too");

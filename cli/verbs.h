@@ -22,6 +22,7 @@ void add_extract(CLI::App& app, const Common& common, Action& action);
 void add_fit(CLI::App& app, const Common& common, Action& action);
 void add_predict(CLI::App& app, const Common& common, Action& action);
 void add_summary(CLI::App& app, const Common& common, Action& action);
+void add_svm_grid(CLI::App& app, const Common& common, Action& action);
 void add_svm_predict(CLI::App& app, const Common& common, Action& action);
 void add_svm_scale(CLI::App& app, const Common& common, Action& action);
 void add_svm_train(CLI::App& app, const Common& common, Action& action);

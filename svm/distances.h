@@ -1,6 +1,6 @@
 #pragma once
-// svm: a C-support vector classifier over one matrix of squared distances, its scaler, and LIBSVM's
-// file formats.
+// svm: support vector machines over kernel values that come from matrix products, their scaler, and
+// LIBSVM's file formats.
 #include <cstdint>
 
 #include "nn/core/tensor.h"
@@ -16,20 +16,18 @@ struct DistanceOptions {
 /// Throws Error unless x is F32 (rows,features) and all finite; names row and column, from 0.
 void check_features(const Tensor& x);
 
-/// Whether products in f32 would cost a kernel accuracy: gamma max||x||^2 2^-24 > 1e-5, with x
-/// centred. Unscaled features of wildly different ranges need f64.
-bool needs_f64(double gamma, double max_squared_norm);
+/// Whether products in f32 would cost a kernel more than 1e-5: slope max||x||^2 2^-24 > 1e-5, where
+/// slope is the kernel's largest derivative by a product or distance (gamma for RBF). Unscaled
+/// features of wildly different ranges need f64.
+bool needs_f64(double slope, double max_squared_norm);
 
 /// All squared Euclidean distances between rows, x (n,d) -> (n,n), f32, symmetric, 0 on the
-/// diagonal. ||x - y||^2 = ||x||^2 + ||y||^2 - 2 x.y by GEMM over centred features, in f32 or f64
-/// after needs_f64, norms in f64, clamped at 0. Throws Error over budget or if x is not F32 (n,d).
+/// diagonal. ||x - y||^2 = ||x||^2 + ||y||^2 - 2 x.y by matrix products, each pair of rows once, in
+/// f32 or f64 after needs_f64, norms in f64, clamped at 0. Throws Error over budget or if x is not
+/// F32 (n,d).
 Tensor squared_distances(const Tensor& x, const DistanceOptions& options = {});
 
 /// The same between two sets, x (m,d) and y (n,d) -> (m,n).
 Tensor squared_distances(const Tensor& x, const Tensor& y, const DistanceOptions& options = {});
-
-/// All inner products, x (m,d) and y (n,d) -> (m,n), f32, summed in f64. Throws Error as above, and
-/// where a product overflows f32.
-Tensor inner_products(const Tensor& x, const Tensor& y, const DistanceOptions& options = {});
 
 }  // namespace limbic

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "svm/svc.h"
+#include "svm/svr.h"
 
 namespace limbic {
 
@@ -11,11 +13,14 @@ namespace limbic {
 struct SvmData {
   Tensor x;  ///< F32 (n,d)
   std::vector<int> labels;
+  std::vector<double> targets = {};  ///< The labels as real numbers, for regression.
 };
 
 struct SvmDataOptions {
   int64_t min_features = 0;  ///< The width at least; the file's largest index if that is more.
   int64_t budget_bytes = int64_t{4} << 30;  ///< Of the dense matrix; a larger one throws Error.
+  bool real_labels = false;                 ///< Targets instead of labels, any finite numbers.
+  bool precomputed = false;  ///< Indices from 0, which is the sample's number (see KernelType).
 };
 
 /// Reads LIBSVM's text format: a line "label index:value ..." a sample, indices from 1, ascending,
@@ -28,17 +33,22 @@ SvmData read_svm_data(const std::string& path, const SvmDataOptions& options = {
 /// Writes the same format atomically, leaving zeros out; values %.9g, which restores them exactly.
 void write_svm_data(const std::string& path, const SvmData& data);
 
-/// Reads a model that LIBSVM's svm-train wrote: svm_type c_svc, kernel_type rbf or linear; pairwise
-/// probabilities (probA, probB) are skipped. Throws Error "PATH:LINE: ..." for other types and for
-/// anything malformed.
+/// Reads a model that LIBSVM's svm-train wrote: svm_type c_svc or epsilon_svr, kernel_type linear,
+/// polynomial, rbf or precomputed. Throws Error "PATH:LINE: ..." for other types and for anything
+/// malformed.
+std::variant<SvcModel, SvrModel> read_any_svm_model(const std::string& path);
+
+/// The same where it must be a classifier.
 SvcModel read_svm_model(const std::string& path);
 
 /// Writes LIBSVM's model format atomically: features %.9g, coefficients, rho and gamma %.17g. The
 /// temperature of probabilities has no place in it.
 void write_svm_model(const std::string& path, const SvcModel& model);
+void write_svm_model(const std::string& path, const SvrModel& model);
 
 /// Appends zero columns to the support vectors, up to `features`: text files do not tell how many
 /// features there were, only the largest that is not 0.
 void widen(SvcModel& model, int64_t features);
+void widen(SvrModel& model, int64_t features);
 
 }  // namespace limbic

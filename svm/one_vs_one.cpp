@@ -4,6 +4,7 @@
 #include <map>
 
 #include "nn/core/parallel.h"
+#include "svm/training_kernel.h"
 
 namespace limbic {
 namespace {
@@ -12,30 +13,6 @@ struct Pair {
   int64_t first, second;  // classes
   SmoResult result;
 };
-
-double class_C(const SvcOptions& options, int label) {
-  const auto found = options.class_weight.find(label);
-  return options.C * (found == options.class_weight.end() ? 1.0 : found->second);
-}
-
-void solve_pair(Matrix<const float> kernel, const ClassRows& classes, const SvcOptions& options,
-                Pair& pair) {
-  const auto &a = classes.members[static_cast<size_t>(pair.first)],
-             &b = classes.members[static_cast<size_t>(pair.second)];
-  std::vector<int64_t> rows(a);
-  rows.insert(rows.end(), b.begin(), b.end());
-  std::vector<int8_t> y(rows.size(), -1);
-  std::fill_n(y.begin(), a.size(), int8_t{1});
-  pair.result =
-      solve_smo({.kernel = kernel,
-                 .rows = rows,
-                 .y = y,
-                 .C_positive = class_C(options, classes.labels[static_cast<size_t>(pair.first)]),
-                 .C_negative = class_C(options, classes.labels[static_cast<size_t>(pair.second)])},
-                {.eps = options.eps,
-                 .shrinking = options.shrinking,
-                 .max_iterations = options.max_iterations});
-}
 
 PairReport report(const Pair& pair, const ClassRows& classes, const SvcOptions& options) {
   PairReport out;
@@ -97,6 +74,19 @@ void place_coefficients(const std::vector<Pair>& pairs, const Places& places, Sv
   }
 }
 
+SvcModel model_of(const std::vector<Pair>& pairs, const ClassRows& classes,
+                  const SvcOptions& options) {
+  SvcModel model;
+  model.classes = classes.labels;
+  for (const Pair& pair : pairs) {
+    model.rho.push_back(pair.result.rho);
+    model.pairs.push_back(report(pair, classes, options));
+  }
+  const Places places = place_support_vectors(pairs, classes, model);
+  place_coefficients(pairs, places, model);
+  return model;
+}
+
 }  // namespace
 
 ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> rows) {
@@ -118,24 +108,56 @@ ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> r
   return out;
 }
 
-SvcModel solve_one_vs_one(Matrix<const float> kernel, const ClassRows& classes,
-                          const SvcOptions& options) {
+SmoResult solve_pair(const TrainingKernel& kernel, const PairProblem& pair,
+                     const SmoOptions& options) {
+  std::vector<int64_t> samples(pair.first.begin(), pair.first.end());
+  samples.insert(samples.end(), pair.second.begin(), pair.second.end());
+  std::vector<int8_t> y(samples.size(), -1);
+  std::fill_n(y.begin(), pair.first.size(), int8_t{1});
+  const TrainingKernel::Rows rows = kernel.rows_of(std::move(samples), pair.share);
+  return solve_smo({.kernel = *rows.kernel,
+                    .rows = rows.rows,
+                    .y = y,
+                    .C_positive = pair.C_first,
+                    .C_negative = pair.C_second,
+                    .start = pair.start},
+                   options);
+}
+
+double class_C(const SvcOptions& options, int label) {
+  const auto found = options.class_weight.find(label);
+  return options.C * (found == options.class_weight.end() ? 1.0 : found->second);
+}
+
+SvcModel solve_one_vs_one(const TrainingKernel& kernel, const ClassRows& classes,
+                          const SvcOptions& options, std::vector<std::vector<double>>* alphas) {
   std::vector<Pair> pairs;
   for_each_pair(classes.size(), [&](int64_t, int64_t i, int64_t j) {
     pairs.push_back({i, j, {}});
   });
+  const auto at_once = static_cast<double>(std::min<int64_t>(threads(), std::ssize(pairs)));
   parallel_for_dynamic(std::ssize(pairs), [&](int64_t p) {
-    solve_pair(kernel, classes, options, pairs[static_cast<size_t>(p)]);
+    Pair& pair = pairs[static_cast<size_t>(p)];
+    const auto first = static_cast<size_t>(pair.first), second = static_cast<size_t>(pair.second);
+    PairProblem problem{.first = classes.members[first],
+                        .second = classes.members[second],
+                        .C_first = class_C(options, classes.labels[first]),
+                        .C_second = class_C(options, classes.labels[second]),
+                        .share = 1 / at_once};
+    if (alphas && p < std::ssize(*alphas)) problem.start = (*alphas)[static_cast<size_t>(p)];
+    pair.result = solve_pair(kernel, problem, smo_options(options));
   });
-  SvcModel model;
-  model.classes = classes.labels;
-  for (const Pair& pair : pairs) {
-    model.rho.push_back(pair.result.rho);
-    model.pairs.push_back(report(pair, classes, options));
+  SvcModel model = model_of(pairs, classes, options);
+  if (alphas) {
+    alphas->clear();
+    for (Pair& pair : pairs) alphas->push_back(std::move(pair.result.alpha));
   }
-  const Places places = place_support_vectors(pairs, classes, model);
-  place_coefficients(pairs, places, model);
   return model;
+}
+
+SmoOptions smo_options(const SvcOptions& options) {
+  return {
+      .eps = options.eps, .shrinking = options.shrinking, .max_iterations = options.max_iterations};
 }
 
 Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel) {

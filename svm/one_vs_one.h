@@ -26,11 +26,6 @@ void for_each_pair(int64_t k, Use&& use) {
     for (int64_t j = i + 1; j < k; ++j) use(pair++, i, j);
 }
 
-/// Solves every pair of classes over one kernel matrix, in parallel. The model lacks its support
-/// vectors, whose rows stand in support_indices; kernel and gamma are the caller's to fill in.
-SvcModel solve_one_vs_one(Matrix<const float> kernel, const ClassRows& classes,
-                          const SvcOptions& options);
-
 /// Decision values over kernel values F32 (m, total support vectors) -> F64 (m, pairs).
 Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel);
 

@@ -6,17 +6,17 @@
 #include <numeric>
 
 #include "nn/core/error.h"
+#include "svm/working_set.h"
 
 namespace limbic {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double tau = 1e-12;  // stands for a curvature that is not positive
 
-// Samples stand in an order of the solver's own: the first `active_` are looked at, the others are
-// shrunk away (they sit at a bound and seem to stay there). In that order, u_i = -y_i grad_i f is
-// kept for the active ones. Optimal within eps: max u over I_up - min u over I_low < eps, where
-// I_up are the samples whose y_i alpha_i may grow and I_low those whose y_i alpha_i may fall.
+// Variables stand in an order of the solver's own: the first `active_` are looked at, the others
+// are shrunk away (they sit at a bound and seem to stay there). In that order, u_i = -y_i grad_i f
+// is kept for the active ones. Optimal within eps: max u over I_up - min u over I_low < eps, where
+// I_up are the variables whose y_i alpha_i may grow and I_low those whose y_i alpha_i may fall.
 class Solver {
  public:
   Solver(const SmoProblem& problem, const SmoOptions& options)
@@ -24,16 +24,26 @@ class Solver {
         options_(options),
         n_(problem.rows.size()),
         active_(n_),
-        sample_(n_),
+        variable_(n_),
         row_(problem.rows.begin(), problem.rows.end()),
         y_(problem.y.begin(), problem.y.end()),
         alpha_(n_, 0.0),
-        u_(y_),
+        p_(problem.p.begin(), problem.p.end()),
+        u_(n_),
+        not_up_(n_),
+        not_low_(n_),
         diagonal_(n_),
         row_i_(n_),
         row_j_(n_) {
-    std::iota(sample_.begin(), sample_.end(), size_t{0});
-    for (size_t t = 0; t < n_; ++t) diagonal_[t] = kernel(row_[t])[row_[t]];
+    if (p_.empty()) p_.assign(n_, -1.0);
+    std::iota(variable_.begin(), variable_.end(), size_t{0});
+    if (!problem.start.empty()) alpha_.assign(problem.start.begin(), problem.start.end());
+    for (size_t t = 0; t < n_; ++t) {
+      alpha_[t] = on_bound(t, alpha_[t]);
+      diagonal_[t] = problem_.kernel.diagonal(row_[t]);
+      mark(t);
+    }
+    compute_u(0);
   }
 
   SmoResult solve() {
@@ -64,62 +74,92 @@ class Solver {
   }
 
  private:
-  const float* kernel(int64_t row) const {
-    return problem_.kernel.data + row * problem_.kernel.stride;
-  }
   double bound(size_t t) const { return y_[t] > 0 ? problem_.C_positive : problem_.C_negative; }
-  bool in_up(size_t t) const { return y_[t] > 0 ? alpha_[t] < bound(t) : alpha_[t] > 0; }
-  bool in_low(size_t t) const { return y_[t] > 0 ? alpha_[t] > 0 : alpha_[t] < bound(t); }
+  bool in_up(size_t t) const { return not_up_[t] == 0; }
+  bool in_low(size_t t) const { return not_low_[t] == 0; }
 
-  void gather(size_t t, std::vector<float>& out) const {
-    const float* values = kernel(row_[t]);
-    for (size_t s = 0; s < active_; ++s) out[s] = values[row_[s]];
+  // Notes whether y_t alpha_t may grow and fall.
+  void mark(size_t t) {
+    const bool below = alpha_[t]<bound(t), above = alpha_[t]> 0;
+    not_up_[t] = (y_[t] > 0 ? below : above) ? 0 : -infinity;
+    not_low_[t] = (y_[t] > 0 ? above : below) ? 0 : infinity;
+  }
+
+  // alpha, landing exactly on a bound that is only rounding away.
+  double on_bound(size_t t, double alpha) const {
+    const double C = bound(t), rounding = 1e-14 * C;
+    return alpha < rounding ? 0 : alpha > C - rounding ? C : alpha;
+  }
+
+  // K(t, active), from a cache perhaps.
+  void fetch(size_t t, std::vector<float>& out) {
+    if (!problem_.kernel.ready(row_[t])) load_with_likely(t);
+    gather(problem_.kernel.row(row_[t]), row_.data(), out.data(), static_cast<int64_t>(active_));
+  }
+
+  // Computes the row of t and, as a product of matrices costs little more for many rows than for
+  // one, those of the variables that violate the KKT conditions most.
+  void load_with_likely(size_t t) {
+    std::vector<int64_t> batch{row_[t]};
+    const auto room = static_cast<size_t>(problem_.kernel.batch() - 1);
+    const auto add = [&](bool up, size_t wanted) {
+      std::vector<std::pair<double, int64_t>> found;
+      for (size_t s = 0; s < active_; ++s)
+        if (s != t && (up ? in_up(s) : in_low(s)) && !problem_.kernel.ready(row_[s]))
+          found.emplace_back(up ? -u_[s] : u_[s], row_[s]);
+      wanted = std::min(wanted, found.size());
+      std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(wanted),
+                        found.end());
+      for (size_t s = 0; s < wanted; ++s)
+        if (std::find(batch.begin(), batch.end(), found[s].second) == batch.end())
+          batch.push_back(found[s].second);
+    };
+    add(true, room / 2);
+    add(false, room - room / 2);
+    problem_.kernel.load(batch);
   }
 
   // i: the largest u of I_up; j: of I_low, the one that promises the largest fall of f. False if
-  // the active samples are optimal. Leaves the kernel row of i in row_i_.
+  // the active variables are optimal. Leaves the kernel row of i in row_i_.
   bool select(size_t& i, size_t& j) {
-    double up = -infinity, low = infinity, best = infinity;
-    for (size_t t = 0; t < active_; ++t)
-      if (in_up(t) && u_[t] >= up) up = u_[t], i = t;
-    if (up == -infinity) return false;
-    gather(i, row_i_);
-    for (size_t t = 0; t < active_; ++t) {
-      if (!in_low(t)) continue;
-      low = std::min(low, u_[t]);
-      const double violation = up - u_[t];
-      if (violation <= 0) continue;
-      const double curvature = diagonal_[i] + diagonal_[t] - 2.0 * double{row_i_[t]};
-      const double change = -violation * violation / (curvature > 0 ? curvature : tau);
-      if (change <= best) best = change, j = t;
-    }
-    return best < infinity && up - low >= options_.eps;
+    const auto n = static_cast<int64_t>(active_);
+    const Largest first = find_largest(u_.data(), not_up_.data(), n);
+    if (first.index < 0) return false;
+    i = static_cast<size_t>(first.index);
+    fetch(i, row_i_);
+    const Second second = find_second({.u = u_.data(),
+                                       .not_low = not_low_.data(),
+                                       .diagonal = diagonal_.data(),
+                                       .row_i = row_i_.data(),
+                                       .u_i = first.value,
+                                       .diagonal_i = diagonal_[i]},
+                                      n);
+    j = static_cast<size_t>(second.index);
+    return second.index >= 0 && second.violation >= options_.eps;
   }
 
   // Minimises f over the pair: y_i alpha_i grows and y_j alpha_j falls by the same amount.
   void step(size_t i, size_t j) {
-    gather(j, row_j_);
+    fetch(j, row_j_);
     const double curvature = diagonal_[i] + diagonal_[j] - 2.0 * double{row_i_[j]};
     const double room_i = y_[i] > 0 ? bound(i) - alpha_[i] : alpha_[i];
     const double room_j = y_[j] > 0 ? alpha_[j] : bound(j) - alpha_[j];
-    const double wanted = (u_[i] - u_[j]) / (curvature > 0 ? curvature : tau);
+    const double wanted = (u_[i] - u_[j]) / (curvature > 0 ? curvature : smallest_curvature);
     const double moved = std::min({wanted, room_i, room_j});
     const double moved_i = move(i, moved), moved_j = move(j, -moved);
-    for (size_t t = 0; t < active_; ++t)
-      u_[t] -= moved_i * double{row_i_[t]} + moved_j * double{row_j_[t]};
+    subtract_rows({moved_i, row_i_.data()}, {moved_j, row_j_.data()}, u_.data(),
+                  static_cast<int64_t>(active_));
   }
 
-  // Adds to y_t alpha_t, landing exactly on a bound that is only rounding away; what it added.
+  // Adds to y_t alpha_t; what it added.
   double move(size_t t, double amount) {
-    const double before = alpha_[t], C = bound(t), rounding = 1e-14 * C;
-    double after = before + y_[t] * amount;
-    if (after < rounding) after = 0;
-    if (after > C - rounding) after = C;
-    alpha_[t] = after;
-    return y_[t] * (after - before);
+    const double before = alpha_[t];
+    alpha_[t] = on_bound(t, before + y_[t] * amount);
+    mark(t);
+    return y_[t] * (alpha_[t] - before);
   }
 
-  // Puts aside active samples at a bound whose u says that they stay there.
+  // Puts aside active variables at a bound whose u says that they stay there.
   void shrink() {
     double up = -infinity, low = infinity;
     for (size_t t = 0; t < active_; ++t) {
@@ -140,26 +180,42 @@ class Solver {
   }
 
   void swap(size_t a, size_t b) {
-    std::swap(sample_[a], sample_[b]);
+    std::swap(variable_[a], variable_[b]);
     std::swap(row_[a], row_[b]);
-    std::swap(y_[a], y_[b]);
-    std::swap(alpha_[a], alpha_[b]);
-    std::swap(u_[a], u_[b]);
-    std::swap(diagonal_[a], diagonal_[b]);
+    for (std::vector<double>* values : {&y_, &alpha_, &p_, &u_, &not_up_, &not_low_, &diagonal_})
+      std::swap((*values)[a], (*values)[b]);
   }
 
-  // Makes all samples active again, recomputing u of those that were not.
+  // Makes all variables active again, recomputing u of those that were not.
   void restore() {
-    if (active_ == n_) return;
-    std::copy(y_.begin() + static_cast<std::ptrdiff_t>(active_), y_.end(),
-              u_.begin() + static_cast<std::ptrdiff_t>(active_));
-    for (size_t s = 0; s < n_; ++s) {
-      if (alpha_[s] == 0) continue;
-      const float* values = kernel(row_[s]);
-      const double coefficient = y_[s] * alpha_[s];
-      for (size_t t = active_; t < n_; ++t) u_[t] -= coefficient * double{values[row_[t]]};
-    }
+    const size_t begin = active_;
     active_ = n_;
+    compute_u(begin);
+  }
+
+  // u of the variables from `begin` on, by its definition: u_t = -y_t p_t - sum_s y_s alpha_s K_st.
+  void compute_u(size_t begin) {
+    if (begin == n_) return;
+    for (size_t t = begin; t < n_; ++t) u_[t] = -y_[t] * p_[t];
+    std::vector<size_t> support;
+    for (size_t s = 0; s < n_; ++s)
+      if (alpha_[s] != 0) support.push_back(s);
+    const auto left = static_cast<int64_t>(n_ - begin);
+    for (size_t at = 0; at < support.size(); ++at) {
+      const size_t s = support[at];
+      if (!problem_.kernel.ready(row_[s])) load_support(support, at);
+      gather(problem_.kernel.row(row_[s]), row_.data() + begin, row_j_.data(), left);
+      subtract_rows({y_[s] * alpha_[s], row_j_.data()}, {0, row_j_.data()}, u_.data() + begin,
+                    left);
+    }
+  }
+
+  // Rows of the next support vectors that are not there.
+  void load_support(const std::vector<size_t>& support, size_t at) {
+    std::vector<int64_t> batch;
+    for (; at < support.size() && std::ssize(batch) < problem_.kernel.batch(); ++at)
+      if (const int64_t row = row_[support[at]]; !problem_.kernel.ready(row)) batch.push_back(row);
+    problem_.kernel.load(batch);
   }
 
   void finish(SmoResult& result) const {
@@ -167,8 +223,8 @@ class Solver {
     int64_t free = 0;
     result.alpha.resize(n_);
     for (size_t t = 0; t < n_; ++t) {
-      result.alpha[sample_[t]] = alpha_[t];
-      result.objective -= alpha_[t] * (y_[t] * u_[t] + 1) / 2;  // grad_t = -y_t u_t
+      result.alpha[variable_[t]] = alpha_[t];
+      result.objective += alpha_[t] * (p_[t] - y_[t] * u_[t]) / 2;  // grad_t = -y_t u_t
       if (in_up(t)) up = std::max(up, u_[t]);
       if (in_low(t)) low = std::min(low, u_[t]);
       if (in_up(t) && in_low(t)) ++free, free_sum += u_[t];
@@ -179,9 +235,11 @@ class Solver {
   const SmoProblem& problem_;
   const SmoOptions& options_;
   size_t n_, active_;
-  std::vector<size_t> sample_;  // the problem's index of each
-  std::vector<int64_t> row_;
-  std::vector<double> y_, alpha_, u_, diagonal_;
+  std::vector<size_t> variable_;  // the problem's index of each
+  std::vector<int32_t> row_;
+  std::vector<double> y_, alpha_, p_, u_;
+  std::vector<double> not_up_, not_low_;  // see working_set.h
+  std::vector<double> diagonal_;
   std::vector<float> row_i_, row_j_;
   bool restored_near_end_ = false;
 };
@@ -190,8 +248,13 @@ void check(const SmoProblem& problem) {
   const auto positive = [](double C) { return C > 0 && std::isfinite(C); };
   require(positive(problem.C_positive) && positive(problem.C_negative),
           "SVM: expected C > 0 and finite, got ", problem.C_positive, " and ", problem.C_negative);
-  require(problem.rows.size() == problem.y.size(), "SVM: ", problem.rows.size(), " rows but ",
-          problem.y.size(), " labels");
+  const size_t n = problem.rows.size();
+  require(n == problem.y.size() && (problem.p.empty() || problem.p.size() == n) &&
+              (problem.start.empty() || problem.start.size() == n),
+          "SVM: ", n, " rows but ", problem.y.size(), " labels, ", problem.p.size(),
+          " linear terms and ", problem.start.size(), " initial values");
+  require(problem.kernel.samples() <= std::numeric_limits<int32_t>::max(),
+          "SVM: more than 2^31 samples");
   const auto positives = std::count(problem.y.begin(), problem.y.end(), int8_t{1});
   const auto negatives = std::count(problem.y.begin(), problem.y.end(), int8_t{-1});
   require(positives > 0 && negatives > 0 && positives + negatives == std::ssize(problem.y),

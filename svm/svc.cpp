@@ -4,8 +4,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "nn/core/parallel.h"
 #include "nn/core/random.h"
-#include "svm/one_vs_one.h"
+#include "svm/cross_validation.h"
+#include "svm/platt.h"
+#include "svm/training_kernel.h"
 
 namespace limbic {
 namespace {
@@ -32,70 +35,50 @@ void check_data(const Tensor& x, std::span<const int> labels, const SvcOptions& 
             "SVM: a weight is given for class ", entry.first, ", which no sample has");
 }
 
-// Fold of each row: every class is dealt out over the folds, shuffled.
-std::vector<int> stratified_folds(const ClassRows& classes, int64_t rows,
-                                  const SvcOptions& options) {
-  std::vector<int> fold(static_cast<size_t>(rows));
-  Random random(options.seed, hash_name("svm/calibration"));
-  int next = 0;
-  for (std::vector<int64_t> members : classes.members) {
-    random.shuffle(members);
-    for (int64_t row : members) fold[static_cast<size_t>(row)] = next++ % options.calibration_folds;
-  }
-  return fold;
-}
-
-// Kernel values K[rows, columns] as a matrix of its own.
-Tensor sub_matrix(const Tensor& kernel, std::span<const int64_t> rows,
-                  std::span<const int64_t> columns) {
-  Tensor out({std::ssize(rows), std::ssize(columns)});
-  float* dst = out.data();
-  for (int64_t row : rows)
-    for (int64_t column : columns) *dst++ = kernel.data()[row * kernel.dim(1) + column];
-  return out;
-}
-
-// Decision values of every row from a model that did not see it, in `full`'s pair order; rows of
-// folds whose training part lacks a class are left out of `used`.
-Tensor held_out_decisions(const Tensor& kernel, std::span<const int> labels, const SvcModel& full,
-                          const ClassRows& classes, const SvcOptions& options,
-                          std::vector<int>& used_labels) {
-  const std::vector<int> fold = stratified_folds(classes, kernel.dim(0), options);
-  const int64_t n = kernel.dim(0), pairs = std::ssize(full.rho);
+// The temperature that fits decisions about samples that their models did not see.
+double calibrate(const TrainingKernel& kernel, const ClassRows& classes,
+                 const SvcOptions& options) {
   std::vector<double> values;
-  for (int f = 0; f < options.calibration_folds; ++f) {
-    ClassRows training{classes.labels, {}};
-    std::vector<int64_t> held_out;
-    for (const auto& members : classes.members) {
-      training.members.emplace_back();
-      for (int64_t row : members)
-        (fold[static_cast<size_t>(row)] == f ? held_out : training.members.back()).push_back(row);
-    }
-    if (std::any_of(training.members.begin(), training.members.end(),
-                    [](const auto& members) { return members.empty(); }))
-      continue;
-    const SvcModel model = solve_one_vs_one({kernel.data(), n, n, n}, training, options);
-    const Tensor decisions =
-        decisions_from_kernel(model, sub_matrix(kernel, held_out, model.support_indices));
-    values.insert(values.end(), decisions.values<double>().begin(),
-                  decisions.values<double>().end());
-    for (int64_t row : held_out) used_labels.push_back(labels[static_cast<size_t>(row)]);
-  }
-  return Tensor::of(values, {std::ssize(used_labels), pairs});
-}
-
-Tensor take_rows(const Tensor& x, const std::vector<int64_t>& rows) {
-  const int64_t d = x.dim(1);
-  Tensor out({std::ssize(rows), d});
-  for (int64_t i = 0; i < std::ssize(rows); ++i)
-    std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, d, out.data() + i * d);
-  return out;
+  std::vector<int> truth;
+  for_each_fold(kernel, classes, options,
+                stratified_folds(classes, kernel.samples(), options.calibration_folds,
+                                 Random(options.seed, hash_name("svm/calibration"))),
+                [&](const HeldOut& held_out) {
+                  if (held_out.model.classes != classes.labels) return;
+                  const auto decisions = held_out.decisions.values<double>();
+                  values.insert(values.end(), decisions.begin(), decisions.end());
+                  truth.insert(truth.end(), held_out.truth.begin(), held_out.truth.end());
+                });
+  if (truth.empty()) return 1;
+  SvcModel model;
+  model.classes = classes.labels;
+  return fit_temperature(
+      model, Tensor::of(values, {std::ssize(truth), std::ssize(values) / std::ssize(truth)}),
+      truth);
 }
 
 }  // namespace
 
+void check_training(const Tensor& x, std::span<const int> labels, const SvcOptions& options) {
+  check_options(options);
+  check_data(x, labels, options);
+}
+
 bool SvcModel::converged() const {
   return std::all_of(pairs.begin(), pairs.end(), [](const PairReport& p) { return p.converged; });
+}
+
+KernelOptions choose_kernel(const Tensor& x, const SvcOptions& options) {
+  const bool has_gamma =
+      options.kernel == KernelType::rbf || options.kernel == KernelType::polynomial;
+  require(std::isfinite(options.coef0), "SVM: expected a finite coef0, got ", options.coef0);
+  require(options.degree >= 0 && options.degree <= 100,
+          "SVM: expected a degree from 0 to 100, got ", options.degree);
+  return {.type = options.kernel,
+          .gamma = has_gamma ? choose_gamma(x, options.gamma_rule, options.gamma) : 1.0,
+          .coef0 = options.coef0,
+          .degree = options.degree,
+          .budget_bytes = options.budget_bytes};
 }
 
 double choose_gamma(const Tensor& x, GammaRule rule, double gamma) {
@@ -103,56 +86,64 @@ double choose_gamma(const Tensor& x, GammaRule rule, double gamma) {
     require(positive_and_finite(gamma), "SVM: expected gamma > 0 and finite, got ", gamma);
     return gamma;
   }
-  const int64_t n = x.dim(0), d = x.dim(1);
-  if (rule == GammaRule::automatic) return 1.0 / static_cast<double>(d);
-  std::vector<double> mean(static_cast<size_t>(d), 0.0);
-  for (int64_t i = 0; i < x.size(); ++i) mean[static_cast<size_t>(i % d)] += x.data()[i];
-  for (double& m : mean) m /= static_cast<double>(n);
-  double variance = 0;  // summed over the features
-  for (int64_t i = 0; i < x.size(); ++i) {
-    const double difference = x.data()[i] - mean[static_cast<size_t>(i % d)];
-    variance += difference * difference;
-  }
-  variance /= static_cast<double>(n);
+  if (rule == GammaRule::automatic) return 1.0 / static_cast<double>(x.dim(1));
+  const double variance = summed_variance(x);
   return variance > 0 ? 1 / variance : 1;
 }
 
+KernelOptions SvcModel::kernel_options() const {
+  return {.type = kernel, .gamma = gamma, .coef0 = coef0, .degree = degree};
+}
+
+Tensor support_rows(const Tensor& x, std::span<const int64_t> rows, KernelType kernel) {
+  const int64_t d = x.dim(1), kept = kernel == KernelType::precomputed ? 1 : d;
+  Tensor out = Tensor::uninitialised({std::ssize(rows), kept});
+  parallel_for(std::ssize(rows), [&](int64_t i) {
+    std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, kept, out.data() + i * kept);
+  });
+  return out;
+}
+
 SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOptions& options) {
-  check_options(options);
-  check_data(x, labels, options);
-  std::vector<int64_t> rows(labels.size());
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  const ClassRows classes = group_by_class(labels, rows);
-  require(classes.size() >= 2, "SVM: all ", labels.size(), " samples have the label ",
-          labels.front(), ", expected two classes or more");
-  const double gamma =
-      options.kernel == KernelType::rbf ? choose_gamma(x, options.gamma_rule, options.gamma) : 1.0;
-  const Tensor kernel = kernel_matrix(x, {options.kernel, gamma, options.budget_bytes});
-  const int64_t n = x.dim(0);
-  SvcModel model = solve_one_vs_one({kernel.data(), n, n, n}, classes, options);
-  model.kernel = options.kernel;
-  model.gamma = gamma;
-  model.support_vectors = take_rows(x, model.support_indices);
-  if (options.calibration_folds > 0) {
-    std::vector<int> used_labels;
-    const Tensor decisions =
-        held_out_decisions(kernel, labels, model, classes, options, used_labels);
-    if (!used_labels.empty()) model.temperature = fit_temperature(model, decisions, used_labels);
+  check_training(x, labels, options);
+  std::vector<int64_t> order(labels.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const ClassRows given = group_by_class(labels, order);
+  require(given.size() >= 2, "SVM: all ", labels.size(), " samples have the label ", labels.front(),
+          ", expected two classes or more");
+  // Samples are sorted by class, so that a pair's kernel values lie together.
+  ClassRows classes{given.labels, {}};
+  order.clear();
+  for (const auto& members : given.members) {
+    classes.members.emplace_back(members.size());
+    std::iota(classes.members.back().begin(), classes.members.back().end(), std::ssize(order));
+    order.insert(order.end(), members.begin(), members.end());
   }
+  const KernelOptions kernel_options = choose_kernel(x, options);
+  const TrainingKernel kernel(x, kernel_options, order);
+  SvcModel model = solve_one_vs_one(kernel, classes, options);
+  model.kernel = options.kernel;
+  model.gamma = kernel_options.gamma;
+  model.coef0 = kernel_options.coef0;
+  model.degree = kernel_options.degree;
+  if (options.pairwise_probability) fit_pairwise_sigmoids(kernel, classes, options, model);
+  if (options.calibration_folds > 0) model.temperature = calibrate(kernel, classes, options);
+  for (int64_t& sample : model.support_indices) sample = order[static_cast<size_t>(sample)];
+  model.support_vectors = support_rows(x, model.support_indices, options.kernel);
   return model;
 }
 
 Tensor decision_values(const SvcModel& model, const Tensor& x) {
   check_features(x);
-  require(x.dim(1) == model.features(), "SVM features: expected ", model.features(),
-          " columns, got ", x.dim(1));
+  require(model.kernel == KernelType::precomputed || x.dim(1) == model.features(),
+          "SVM features: expected ", model.features(), " columns, got ", x.dim(1));
   constexpr int64_t block = 1024;  // bounds the kernel values in memory
   const int64_t m = x.dim(0), pairs = std::ssize(model.rho);
   Tensor out({m, pairs}, DType::f64);
   for (int64_t begin = 0; begin < m; begin += block) {
     const int64_t end = std::min(m, begin + block);
     const Tensor kernel =
-        kernel_matrix(x.rows(begin, end), model.support_vectors, {model.kernel, model.gamma});
+        kernel_matrix(x.rows(begin, end), model.support_vectors, model.kernel_options());
     const Tensor part = decisions_from_kernel(model, kernel);
     std::copy_n(part.data<double>(), part.size(), out.data<double>() + begin * pairs);
   }

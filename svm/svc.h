@@ -18,13 +18,17 @@ struct SvcOptions {
   KernelType kernel = KernelType::rbf;
   GammaRule gamma_rule = GammaRule::scale;
   double gamma = 0;  ///< Of GammaRule::value.
+  double coef0 = 0;  ///< Of the polynomial kernel, as is the degree.
+  int degree = 3;
   double eps = 1e-3;
   bool shrinking = true;
-  int64_t max_iterations = 0;               ///< A pair; 0: the larger of 10^7 and 100 samples.
-  std::map<int, double> class_weight;       ///< Label -> factor of C; labels not named have 1.
-  int64_t budget_bytes = int64_t{4} << 30;  ///< Of the kernel matrix.
+  int64_t max_iterations = 0;          ///< A pair; 0: the larger of 10^7 and 100 samples.
+  std::map<int, double> class_weight;  ///< Label -> factor of C; labels not named have 1.
+  /// Of kernel values: the whole matrix where it fits, else a cache of its rows.
+  int64_t budget_bytes = int64_t{4} << 30;
   int calibration_folds = 0;  ///< Folds that fit the temperature of probabilities; 0: leave it 1.
-  uint64_t seed = 0;          ///< Of the folds.
+  bool pairwise_probability = false;  ///< Fits LIBSVM's probabilities, `svm-train -b 1`.
+  uint64_t seed = 0;                  ///< Of the folds.
 };
 
 /// How the training of one pair of classes went.
@@ -40,7 +44,8 @@ struct PairReport {
 /// ..., (0,k-1), (1,2), ...; a positive decision votes for the first class of the pair.
 struct SvcModel {
   KernelType kernel = KernelType::rbf;
-  double gamma = 1;
+  double gamma = 1, coef0 = 0;  ///< Where the kernel has them.
+  int degree = 3;
   /// Labels in the order in which they first came, but -1 after +1 where these two are all.
   std::vector<int> classes;
   std::vector<int64_t> n_sv;  ///< Support vectors of each class.
@@ -49,21 +54,26 @@ struct SvcModel {
   /// class j > i, and row j against class j < i.
   Tensor dual_coef;
   std::vector<double> rho;               ///< k(k-1)/2.
+  std::vector<double> prob_a, prob_b;    ///< k(k-1)/2 sigmoids of pairwise_probabilities, or none.
   double temperature = 1;                ///< Of probabilities; larger is less certain.
   std::vector<int64_t> support_indices;  ///< Training row of each; empty after reading a file.
   std::vector<PairReport> pairs;         ///< Empty after reading a file.
 
   int64_t features() const { return support_vectors.dim(1); }
+  KernelOptions kernel_options() const;
   bool converged() const;
 };
 
 /// Gamma after the rule; x F32 (n,d). Throws Error where a given gamma is not positive and finite.
 double choose_gamma(const Tensor& x, GammaRule rule, double gamma);
 
+/// The kernel that the options ask for, gamma chosen. Throws Error for what is out of range.
+KernelOptions choose_kernel(const Tensor& x, const SvcOptions& options);
+
 /// Trains on x F32 (n,d) and a label for each row. Pairs of classes share one kernel matrix and are
 /// solved in parallel. Throws Error for NaN or infinite features (naming row and column, from 0),
-/// fewer than two classes, unknown labels in class_weight, C, gamma or eps that are not positive
-/// and finite, or a kernel matrix over budget.
+/// fewer than two classes, unknown labels in class_weight, and C, gamma or eps that are not
+/// positive and finite.
 SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOptions& options = {});
 
 /// x F32 (m,d) -> F64 (m, k(k-1)/2): sum of y alpha K(sv, x) - rho, a column a pair. Throws Error
@@ -80,6 +90,11 @@ std::vector<int> predict(const SvcModel& model, const Tensor& x);
 /// class scores as much as the winner of the hard votes its score is lowered below, so that the
 /// largest probability always belongs to the label that `predict` gives.
 Tensor probabilities(const SvcModel& model, const Tensor& x);
+
+/// F64 (m,k), columns as `classes`: LIBSVM's probabilities, a sigmoid for each pair of classes,
+/// coupled. Their largest may belong to another label than `predict` gives. Throws Error where the
+/// model was trained without pairwise_probability.
+Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x);
 
 /// The temperature under which the soft votes of `decisions` F64 (m,pairs) give `labels` the
 /// greatest likelihood, between 0.02 and 50.

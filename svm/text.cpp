@@ -68,12 +68,12 @@ int64_t LineReader::whole(std::string_view text, const char* what, int64_t low,
 }
 
 void SparseRows::add_row(LineReader& reader) {
-  int64_t before = 0;
+  int64_t before = first_index_ - 1;
   while (!reader.at_end_of_line()) {
     const std::string_view pair = reader.word();
     const size_t colon = pair.find(':');
     if (colon == std::string_view::npos) reader.refuse("expected index:value, got ", shown(pair));
-    const int64_t index = reader.whole(pair.substr(0, colon), "an index", 1, INT32_MAX);
+    const int64_t index = reader.whole(pair.substr(0, colon), "an index", first_index_, INT32_MAX);
     if (index <= before) reader.refuse("indices must ascend, got ", index, " after ", before);
     before = index;
     const double value = reader.number(pair.substr(colon + 1), "a value");
@@ -81,13 +81,13 @@ void SparseRows::add_row(LineReader& reader) {
       reader.refuse("expected a value of single precision, got ", value);
     entries_.push_back({static_cast<int32_t>(index), static_cast<float>(value)});
   }
-  largest_index_ = std::max(largest_index_, static_cast<int32_t>(before));
+  width_ = std::max(width_, before - first_index_ + 1);
   row_end_.push_back(entries_.size());
 }
 
 Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes,
                          const std::string& path) const {
-  const int64_t width = std::max<int64_t>(min_features, largest_index_);
+  const int64_t width = std::max(min_features, width_);
   const double bytes = 4.0 * static_cast<double>(rows()) * static_cast<double>(width);
   require(bytes <= static_cast<double>(budget_bytes), path, ": ", rows(), " rows of ", width,
           " features need ", bytes / 1e9, " GB, the budget is ",
@@ -96,7 +96,8 @@ Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes,
   size_t at = 0;
   for (size_t row = 0; row < row_end_.size(); ++row)
     for (; at < row_end_[row]; ++at)
-      out.data()[static_cast<int64_t>(row) * width + entries_[at].index - 1] = entries_[at].value;
+      out.data()[static_cast<int64_t>(row) * width + entries_[at].index - first_index_] =
+          entries_[at].value;
   return out;
 }
 
@@ -107,10 +108,11 @@ std::string format_number(double value, int digits) {
   return {text, result.ptr};
 }
 
-std::string format_row(const float* values, int64_t width) {
+std::string format_row(const float* values, int64_t width, int64_t first_index) {
   std::string out;
   for (int64_t j = 0; j < width; ++j)
-    if (values[j] != 0) out += " " + std::to_string(j + 1) + ":" + format_number(values[j], 9);
+    if (values[j] != 0)
+      out += " " + std::to_string(j + first_index) + ":" + format_number(values[j], 9);
   return out;
 }
 

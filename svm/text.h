@@ -42,6 +42,8 @@ class LineReader {
 /// Rows of "index:value" pairs, growing.
 class SparseRows {
  public:
+  /// Column 0 is index `first_index`: 1, or 0 for precomputed kernels.
+  explicit SparseRows(int64_t first_index = 1) : first_index_(first_index) {}
   /// Reads the rest of the reader's line as one row.
   void add_row(LineReader& reader);
   int64_t rows() const { return static_cast<int64_t>(row_end_.size()); }
@@ -56,13 +58,13 @@ class SparseRows {
   };
   std::vector<Entry> entries_;
   std::vector<size_t> row_end_;
-  int32_t largest_index_ = 0;
+  int64_t first_index_, width_ = 0;
 };
 
 /// `value` with this many significant digits, as printf's %.*g in the C locale.
 std::string format_number(double value, int digits);
 
-/// " index:value" for each value of a row that is not 0, indices from 1.
-std::string format_row(const float* values, int64_t width);
+/// " index:value" for each value of a row that is not 0, indices from `first_index`.
+std::string format_row(const float* values, int64_t width, int64_t first_index = 1);
 
 }  // namespace limbic

@@ -38,4 +38,14 @@ void gemm(double alpha, Matrix<const double> a, Matrix<const double> b, double b
               ld(a.stride), b.data, ld(b.stride), beta, c.data, ld(c.stride));
 }
 
+void gemm_symmetric(Matrix<const float> a, Matrix<float> c) {
+  require(!a.transposed && !c.transposed && c.rows == a.rows && c.cols == a.rows,
+          "gemm_symmetric: (", a.rows, ",", a.cols, ") times its transpose does not give (", c.rows,
+          ",", c.cols, ")");
+  cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, static_cast<blasint>(a.rows),
+              static_cast<blasint>(a.cols), 1.0f, a.data, ld(a.stride), 0.0f, c.data, ld(c.stride));
+}
+
+const char* gemm_core() { return openblas_get_corename(); }
+
 }  // namespace limbic

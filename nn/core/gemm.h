@@ -18,4 +18,10 @@ void gemm(float alpha, Matrix<const float> a, Matrix<const float> b, float beta,
 void gemm(double alpha, Matrix<const double> a, Matrix<const double> b, double beta,
           Matrix<double> c);
 
+/// The lower triangle of C = A A', diagonal included; the upper one is left as it is.
+void gemm_symmetric(Matrix<const float> a, Matrix<float> c);
+
+/// The processor that OpenBLAS chose its kernels for, in its own words ("Haswell", "SkylakeX").
+const char* gemm_core();
+
 }  // namespace limbic

@@ -164,6 +164,7 @@ TEST_CASE("svm model: hostile text is refused with file and line") {
   for (size_t size = 0; size + 7 < good_model.size(); ++size)
     refuse_model(good_model.substr(0, size), ":");
   refuse_model(changed("c_svc", "nu_svc"), "svm_type c_svc");
+  refuse_model(changed("c_svc", "epsilon_svr"), "a classifier");
   refuse_model(changed("rbf", "sigmoid"), ":2: expected kernel_type");
   refuse_model(changed("gamma 0.5\n", ""), "needs gamma");
   refuse_model(changed("gamma 0.5", "gamma 0"), "gamma > 0");

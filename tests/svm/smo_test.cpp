@@ -73,7 +73,8 @@ TEST_CASE("smo: the KKT conditions hold within eps under an exact kernel, with a
       rows.push_back(i);
       y.push_back(golden.data.labels[static_cast<size_t>(i)] == golden.model.classes[1] ? 1 : -1);
     }
-    const SmoProblem problem{{kernel.data(), n, n, n}, rows, y, 2.0, 0.7};
+    WholeRows kernel_rows({kernel.data(), n, n, n});
+    const SmoProblem problem{kernel_rows, rows, y, 2.0, 0.7};
     for (bool shrinking : {true, false}) {
       const SmoResult result = solve_smo(problem, {.shrinking = shrinking});
       CHECK(result.converged);
@@ -87,11 +88,12 @@ TEST_CASE("smo: the KKT conditions hold within eps under an exact kernel, with a
 
 TEST_CASE("smo: two points have the solution that the textbook gives") {
   // K = identity, y = (1,-1): alpha = min(1, C) each, f = alpha^2 - 2 alpha, rho = 0.
-  const std::vector<float> kernel{1, 0, 0, 1};
+  const std::vector<float> identity{1, 0, 0, 1};
+  WholeRows kernel({identity.data(), 2, 2, 2});
   const std::vector<int64_t> rows{0, 1};
   const std::vector<int8_t> y{1, -1};
   for (double C : {0.25, 4.0}) {
-    const SmoResult result = solve_smo({{kernel.data(), 2, 2, 2}, rows, y, C, C});
+    const SmoResult result = solve_smo({kernel, rows, y, C, C});
     const double alpha = std::min(1.0, C);
     CHECK(result.alpha == std::vector<double>{alpha, alpha});
     CHECK(result.objective == doctest::Approx(alpha * alpha - 2 * alpha));
@@ -100,13 +102,14 @@ TEST_CASE("smo: two points have the solution that the textbook gives") {
 }
 
 TEST_CASE("smo: a kernel of ones (no curvature) ends, and one class alone is refused") {
-  const std::vector<float> kernel(16, 1.0f);
+  const std::vector<float> ones(16, 1.0f);
+  WholeRows kernel({ones.data(), 4, 4, 4});
   const std::vector<int64_t> rows{0, 1, 2, 3};
   const std::vector<int8_t> y{1, -1, 1, 1}, one(4, 1);
-  const SmoResult result = solve_smo({{kernel.data(), 4, 4, 4}, rows, y, 1, 1});
+  const SmoResult result = solve_smo({kernel, rows, y, 1, 1});
   CHECK(result.converged);
   CHECK(result.alpha[1] == 1);
   CHECK(std::accumulate(result.alpha.begin(), result.alpha.end(), 0.0) == doctest::Approx(2));
-  CHECK_THROWS_AS(solve_smo({{kernel.data(), 4, 4, 4}, rows, one, 1, 1}), Error);
-  CHECK_THROWS_AS(solve_smo({{kernel.data(), 4, 4, 4}, rows, y, 0, 1}), Error);
+  CHECK_THROWS_AS(solve_smo({kernel, rows, one, 1, 1}), Error);
+  CHECK_THROWS_AS(solve_smo({kernel, rows, y, 0, 1}), Error);
 }

@@ -1,0 +1,132 @@
+// Limbic's SVM for bench/svm.py: reads samples once, then answers lines of standard input.
+//
+//   bench_svm FEATURES.safetensors THREADS      tensors train, test F32 (n,d), labels, truth I64
+//
+//   fit C EPS MEGABYTES   seconds, pairs' summed objective, support vectors
+//   predict               seconds of all test rows and the share of right labels
+//   labels                of all test rows, and the smallest |decision value| of each
+//   product               seconds of the distances' matrix product, of an sgemm of the same work,
+//   and
+//                         of the whole kernel matrix
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+#include "nn/core/clock.h"
+#include "nn/core/gemm.h"
+#include "nn/core/parallel.h"
+#include "svm/kernel.h"
+#include "svm/svc.h"
+#include "weights/safetensors.h"
+
+using namespace limbic;
+
+namespace {
+
+struct Bench {
+  Tensor train, test;
+  std::vector<int> labels, truth;
+  SvcModel model;
+
+  void fit(std::istringstream& line) {
+    SvcOptions options;
+    options.gamma_rule = GammaRule::automatic;
+    double megabytes = 0;
+    line >> options.C >> options.eps >> megabytes;
+    options.budget_bytes = static_cast<int64_t>(megabytes * 1024 * 1024);
+    const double start = now();
+    model = train_svc(train, labels, options);
+    const double seconds = now() - start;
+    double objective = 0;
+    int64_t iterations = 0;
+    for (const PairReport& pair : model.pairs) {
+      objective += pair.objective;
+      iterations += pair.iterations;
+    }
+    std::printf("%.6f %.12g %ld %ld\n", seconds, objective, model.support_vectors.dim(0),
+                iterations);
+  }
+
+  void predict_all() {
+    const double start = now();
+    const std::vector<int> predicted = predict(model, test);
+    const double seconds = now() - start;
+    int64_t right = 0;
+    for (size_t i = 0; i < truth.size(); ++i) right += predicted[i] == truth[i];
+    std::printf("%.6f %.6f\n", seconds,
+                static_cast<double>(right) / static_cast<double>(truth.size()));
+  }
+
+  void print_labels() {
+    const Tensor decisions = decision_values(model, test);
+    const std::vector<int> predicted = vote(model, decisions);
+    const int64_t pairs = decisions.dim(1);
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      double smallest = INFINITY;
+      for (int64_t p = 0; p < pairs; ++p)
+        smallest = std::min(
+            smallest, std::abs(decisions.data<double>()[static_cast<int64_t>(i) * pairs + p]));
+      std::printf("%d:%.9g ", predicted[i], smallest);
+    }
+    std::printf("\n");
+  }
+
+  void time_product() {
+    const int64_t n = train.dim(0), d = train.dim(1);
+    Tensor out({n, n});
+    const Matrix<const float> x{train.data(), n, d, d};
+    const Matrix<float> square{out.data(), n, n, n};
+    double start = now();
+    gemm_symmetric(x, square);
+    const double product = now() - start;
+    start = now();
+    gemm(1.0f, x, x.t(), 0.0f, square);
+    const double full = now() - start;
+    start = now();
+    kernel_matrix(train, {.gamma = 1.0 / static_cast<double>(d)});
+    std::printf("%.6f %.6f %.6f\n", product, full, now() - start);
+  }
+};
+
+std::vector<int> labels_of(const Tensor& tensor) {
+  std::vector<int> out;
+  for (int64_t label : tensor.values<int64_t>()) out.push_back(static_cast<int>(label));
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  require(argc == 3, "usage: bench_svm FEATURES.safetensors THREADS");
+  set_threads(std::atoi(argv[2]));
+  const SafetensorsFile file = read_safetensors(argv[1]);
+  Bench bench{file.tensors.at("train").clone(),
+              file.tensors.at("test").clone(),
+              labels_of(file.tensors.at("labels")),
+              labels_of(file.tensors.at("truth")),
+              {}};
+  std::printf("%s\n", gemm_core());
+  std::fflush(stdout);
+  for (std::string text; std::getline(std::cin, text);) {
+    std::istringstream line(text);
+    std::string verb;
+    line >> verb;
+    if (verb == "fit")
+      bench.fit(line);
+    else if (verb == "predict")
+      bench.predict_all();
+    else if (verb == "labels")
+      bench.print_labels();
+    else if (verb == "product")
+      bench.time_product();
+    else
+      fail("bench_svm: unknown line '", text, "'");
+    std::fflush(stdout);
+  }
+  return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "bench_svm: %s\n", e.what());
+  return 1;
+}

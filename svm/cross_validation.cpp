@@ -1,0 +1,177 @@
+#include "svm/cross_validation.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "nn/core/random.h"
+
+namespace limbic {
+namespace {
+
+std::vector<int64_t> count_up(int64_t n) {
+  std::vector<int64_t> out(static_cast<size_t>(n));
+  std::iota(out.begin(), out.end(), int64_t{0});
+  return out;
+}
+
+void check_folds(int folds, int64_t rows) {
+  require(folds >= 2 && folds <= rows, "SVM: expected 2 folds to as many as the ", rows,
+          " rows, got ", folds);
+}
+
+// Classes with the samples of other folds than `left_out`; `sample` gets the others.
+ClassRows training_part(const ClassRows& classes, std::span<const int> fold, int left_out,
+                        HeldOut& held_out) {
+  ClassRows training;
+  for (size_t c = 0; c < classes.labels.size(); ++c) {
+    std::vector<int64_t> kept;
+    for (int64_t sample : classes.members[c]) {
+      if (fold[static_cast<size_t>(sample)] != left_out) {
+        kept.push_back(sample);
+      } else {
+        held_out.samples.push_back(sample);
+        held_out.truth.push_back(classes.labels[c]);
+      }
+    }
+    if (kept.empty()) continue;
+    training.labels.push_back(classes.labels[c]);
+    training.members.push_back(std::move(kept));
+  }
+  return training;
+}
+
+struct Folds {
+  ClassRows classes;
+  std::vector<int> fold;
+};
+
+Folds deal_folds(std::span<const int> labels, int folds, uint64_t seed) {
+  const auto n = static_cast<int64_t>(labels.size());
+  check_folds(folds, n);
+  Folds out{group_by_class(labels, count_up(n)), {}};
+  require(out.classes.size() >= 2, "SVM: all ", n, " samples have the same label");
+  out.fold =
+      stratified_folds(out.classes, n, folds, Random(seed, hash_name("svm/cross_validation")));
+  return out;
+}
+
+double accuracy_of(const TrainingKernel& kernel, const Folds& folds, const SvcOptions& options,
+                   FoldAlphas* alphas = nullptr) {
+  int64_t right = 0;
+  for_each_fold(
+      kernel, folds.classes, options, folds.fold,
+      [&](const HeldOut& held_out) {
+        const std::vector<int> predicted = vote(held_out.model, held_out.decisions);
+        for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == held_out.truth[i];
+      },
+      alphas);
+  return static_cast<double>(right) / static_cast<double>(folds.fold.size());
+}
+
+// alpha C'/C stays feasible, and close to the optimum for C' where most of it is at its bounds.
+void rescale(FoldAlphas& alphas, double factor) {
+  for (auto& of_fold : alphas)
+    for (auto& of_pair : of_fold)
+      for (double& alpha : of_pair) alpha *= factor;
+}
+
+}  // namespace
+
+std::vector<int> stratified_folds(const ClassRows& classes, int64_t samples, int folds,
+                                  Random random) {
+  std::vector<int> fold(static_cast<size_t>(samples));
+  int next = 0;
+  for (std::vector<int64_t> members : classes.members) {
+    random.shuffle(members);
+    for (int64_t sample : members) fold[static_cast<size_t>(sample)] = next++ % folds;
+  }
+  return fold;
+}
+
+void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
+                   const SvcOptions& options, std::span<const int> fold,
+                   const std::function<void(const HeldOut&)>& use, FoldAlphas* alphas) {
+  const int folds = fold.empty() ? 0 : *std::max_element(fold.begin(), fold.end()) + 1;
+  if (alphas) alphas->resize(static_cast<size_t>(folds));
+  for (int f = 0; f < folds; ++f) {
+    HeldOut held_out;
+    const ClassRows training = training_part(classes, fold, f, held_out);
+    if (held_out.samples.empty() || training.size() < 2) continue;
+    held_out.model = solve_one_vs_one(kernel, training, options,
+                                      alphas ? &(*alphas)[static_cast<size_t>(f)] : nullptr);
+    held_out.decisions = decisions_from_kernel(
+        held_out.model, kernel.values(held_out.samples, held_out.model.support_indices));
+    use(held_out);
+  }
+}
+
+double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
+                      int folds) {
+  check_training(x, labels, options);
+  const Folds dealt = deal_folds(labels, folds, options.seed);
+  return accuracy_of(TrainingKernel(x, choose_kernel(x, options)), dealt, options);
+}
+
+std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
+                                   const SvrOptions& options, int folds, uint64_t seed) {
+  const int64_t n = x.dim(0);
+  check_folds(folds, n);
+  std::vector<int64_t> order = count_up(n);
+  Random(seed, hash_name("svm/cross_validation")).shuffle(order);
+  std::vector<double> out(targets.size());
+  for (int64_t f = 0; f < folds; ++f) {
+    std::vector<int64_t> inside, outside;
+    std::vector<double> inside_targets;
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t row = order[static_cast<size_t>(i)];
+      if (i % folds == f) {
+        outside.push_back(row);
+      } else {
+        inside.push_back(row);
+        inside_targets.push_back(targets[static_cast<size_t>(row)]);
+      }
+    }
+    const auto all_columns = KernelType::linear;  // numbers of a precomputed kernel stay in them
+    Tensor training = support_rows(x, inside, all_columns);
+    const SvrModel model = train_svr(training, inside_targets, options);
+    const auto values = predict(model, support_rows(x, outside, all_columns));
+    for (size_t i = 0; i < outside.size(); ++i) out[static_cast<size_t>(outside[i])] = values[i];
+  }
+  return out;
+}
+
+void search_grid(const Tensor& x, std::span<const int> labels, const GridOptions& options,
+                 const std::function<void(double, double, double)>& done) {
+  SvcOptions svc = options.svc;
+  svc.kernel = KernelType::rbf;
+  svc.gamma_rule = GammaRule::value;
+  check_training(x, labels, svc);
+  const Folds folds = deal_folds(labels, options.folds, svc.seed);
+  std::vector<double> Cs = options.C;
+  std::sort(Cs.begin(), Cs.end());
+  const auto n = static_cast<double>(x.dim(0));
+  const bool share = 8 * n * n <= static_cast<double>(svc.budget_bytes);
+  Tensor distances;
+  for (double gamma : options.gamma) {
+    svc.gamma = gamma;
+    std::vector<double> wanted;
+    for (double C : Cs)
+      if (!options.known(C, gamma)) wanted.push_back(C);
+    if (wanted.empty()) continue;
+    if (share && distances.empty())
+      distances = squared_distances(
+          x, {*std::max_element(options.gamma.begin(), options.gamma.end()), svc.budget_bytes});
+    const KernelOptions kernel_options = choose_kernel(x, svc);
+    Tensor whole = share ? distances.clone() : Tensor();
+    if (share) rbf_from_distances(whole, gamma);
+    const TrainingKernel kernel = share ? TrainingKernel(whole) : TrainingKernel(x, kernel_options);
+    FoldAlphas alphas;
+    for (double C : wanted) {
+      rescale(alphas, C / svc.C);
+      svc.C = C;
+      done(C, gamma, accuracy_of(kernel, folds, svc, &alphas));
+    }
+  }
+}
+
+}  // namespace limbic

@@ -1,0 +1,174 @@
+#include "svm/products.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "nn/core/parallel.h"
+#include "nn/core/simd.h"
+#include "svm/distances.h"
+
+namespace limbic {
+namespace {
+
+// Sums in eight lanes: a fixed order, whatever the vector length.
+template <class T>
+[[gnu::always_inline]] inline double sum_of_squares(const T* values, int64_t width) {
+  double lane[8] = {};
+  int64_t j = 0;
+  for (; j + 8 <= width; j += 8)
+    for (int64_t l = 0; l < 8; ++l) lane[l] += double{values[j + l]} * double{values[j + l]};
+  for (; j < width; ++j) lane[0] += double{values[j]} * double{values[j]};
+  double sum = 0;
+  for (double value : lane) sum += value;
+  return sum;
+}
+
+LIMBIC_MULTIVERSION double row_norm(const float* values, int64_t width) {
+  return sum_of_squares(values, width);
+}
+
+LIMBIC_MULTIVERSION double row_norm(const double* values, int64_t width) {
+  return sum_of_squares(values, width);
+}
+
+template <class T>
+std::vector<double> norms_of(const Tensor& values) {
+  std::vector<double> out(static_cast<size_t>(values.dim(0)));
+  const int64_t d = values.dim(1);
+  parallel_for(values.dim(0), [&](int64_t i) {
+    out[static_cast<size_t>(i)] = row_norm(values.data<T>() + i * d, d);
+  });
+  return out;
+}
+
+LIMBIC_MULTIVERSION void add_row(const float* row, int64_t width, double* sum) {
+  for_columns(width, [&](int64_t j) { sum[j] += double{row[j]}; });
+}
+
+LIMBIC_MULTIVERSION void add_squares(const float* row, const double* mean, int64_t width,
+                                     double* sum) {
+  for_columns(width, [&](int64_t j) {
+    const double difference = double{row[j]} - mean[j];
+    sum[j] += difference * difference;
+  });
+}
+
+// use(begin, end) over ranges of columns: each column is summed by one thread, rows in their order.
+template <class Use>
+void for_column_ranges(int64_t columns, Use&& use) {
+  constexpr int64_t width = 512;  // long enough for memory, short enough for the first cache
+  parallel_for_dynamic((columns + width - 1) / width,
+                       [&](int64_t b) { use(b * width, std::min(columns, (b + 1) * width)); });
+}
+
+template <class T>
+void copy_row(const float* from, const std::vector<double>& origin, int64_t width, T* to) {
+  constexpr double largest = std::numeric_limits<float>::max();
+  if (origin.empty()) {
+    std::copy_n(from, width, to);
+    return;
+  }
+  for (int64_t j = 0; j < width; ++j)
+    to[j] = static_cast<T>(
+        std::clamp(double{from[j]} - origin[static_cast<size_t>(j)], -largest, largest));
+}
+
+template <class T>
+Tensor arranged(const Tensor& x, const SampleRowsOptions& options) {
+  const int64_t n = options.order.empty() ? x.dim(0) : std::ssize(options.order), d = x.dim(1);
+  Tensor out = Tensor::uninitialised({n, d}, options.precision);
+  parallel_for(n, [&](int64_t i) {
+    const int64_t row = options.order.empty() ? i : options.order[static_cast<size_t>(i)];
+    copy_row(x.data() + row * d, options.origin, d, out.data<T>() + i * d);
+  });
+  return out;
+}
+
+}  // namespace
+
+void check_shape(const Tensor& x) {
+  require(x.rank() == 2 && x.dtype() == DType::f32,
+          "SVM features: expected F32 (rows,features), got ", to_string(x.dtype()), " ",
+          to_string(x.shape()));
+}
+
+std::vector<double> squared_norms(const Tensor& x) { return norms_of<float>(x); }
+
+std::vector<double> column_means(const Tensor& x) {
+  const int64_t n = x.dim(0), d = x.dim(1);
+  std::vector<double> mean(static_cast<size_t>(d), 0.0);
+  for_column_ranges(d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < n; ++i)
+      add_row(x.data() + i * d + begin, end - begin, mean.data() + begin);
+  });
+  for (double& m : mean) m /= static_cast<double>(std::max<int64_t>(n, 1));
+  return mean;
+}
+
+double summed_variance(const Tensor& x) {
+  const int64_t n = x.dim(0), d = x.dim(1);
+  const std::vector<double> mean = column_means(x);
+  std::vector<double> squares(static_cast<size_t>(d), 0.0);
+  for_column_ranges(d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < n; ++i)
+      add_squares(x.data() + i * d + begin, mean.data() + begin, end - begin,
+                  squares.data() + begin);
+  });
+  double sum = 0;
+  for (double s : squares) sum += s;
+  return sum / static_cast<double>(std::max<int64_t>(n, 1));
+}
+
+SampleRows::SampleRows(const Tensor& x, const SampleRowsOptions& options) {
+  check_shape(x);
+  const bool f64 = options.precision == DType::f64;
+  if (!f64 && options.origin.empty() && options.order.empty())
+    values_ = x;
+  else
+    values_ = f64 ? arranged<double>(x, options) : arranged<float>(x, options);
+  norms_ = f64 ? norms_of<double>(values_) : norms_of<float>(values_);
+}
+
+SampleRows SampleRows::take(std::span<const int64_t> rows) const {
+  SampleRows out;
+  out.values_ = Tensor::uninitialised({std::ssize(rows), width()}, values_.dtype());
+  const int64_t bytes = width() * (f64() ? 8 : 4);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(static_cast<const char*>(values_.raw()) + rows[i] * bytes, bytes,
+                static_cast<char*>(out.values_.raw()) + static_cast<int64_t>(i) * bytes);
+    out.norms_.push_back(squared_norm(rows[i]));
+  }
+  return out;
+}
+
+SampleRowsOptions choose_products(double slope, bool shift_invariant, const Tensor& x,
+                                  const Tensor* y) {
+  const auto largest_norm = [](const SampleRows& rows) {
+    const auto norms = rows.squared_norms();
+    return norms.empty() ? 0.0 : *std::max_element(norms.begin(), norms.end());
+  };
+  const auto too_coarse = [&](const SampleRowsOptions& options) {
+    return needs_f64(slope, largest_norm(SampleRows(x, options))) ||
+           (y && needs_f64(slope, largest_norm(SampleRows(*y, options))));
+  };
+  SampleRowsOptions options;
+  if (too_coarse(options) && shift_invariant) options.origin = column_means(y ? *y : x);
+  if (too_coarse(options)) options.precision = DType::f64;
+  return options;
+}
+
+void mirror_lower(Tensor& square) {
+  constexpr int64_t tile = 32;
+  const int64_t n = square.dim(0), tiles = (n + tile - 1) / tile;
+  float* data = square.data();
+  parallel_for_dynamic(tiles, [&](int64_t tile_row) {
+    const int64_t top = tile_row * tile, bottom = std::min(n, top + tile);
+    for (int64_t left = top; left < n; left += tile)
+      for (int64_t i = top; i < bottom; ++i)
+        for (int64_t j = std::max(left, i + 1); j < std::min(n, left + tile); ++j)
+          data[i * n + j] = data[j * n + i];
+  });
+}
+
+}  // namespace limbic

@@ -1,0 +1,133 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "nn/core/gemm.h"
+#include "nn/core/parallel.h"
+#include "nn/core/tensor.h"
+
+namespace limbic {
+
+/// Samples [begin, end).
+struct Range {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+};
+
+/// Throws Error unless x is F32 (rows,features).
+void check_shape(const Tensor& x);
+
+/// ||row||^2 of each row of x F32 (n,d), in f64; NaN or infinite where a feature is.
+std::vector<double> squared_norms(const Tensor& x);
+
+/// Mean of each column in f64.
+std::vector<double> column_means(const Tensor& x);
+
+/// Sum over the columns of their variances (divisor n) in f64.
+double summed_variance(const Tensor& x);
+
+struct SampleRowsOptions {
+  DType precision = DType::f32;         ///< f32 or f64
+  std::vector<double> origin = {};      ///< Subtracted from each row; empty: nothing is.
+  std::span<const int64_t> order = {};  ///< Rows of x in their new order; empty: all as they are.
+};
+
+/// Samples made ready for matrix products: the features as they came, without a copy, or in another
+/// order, around another origin, or in f64.
+class SampleRows {
+ public:
+  SampleRows() = default;
+  /// x F32 (n,d), which is shared where nothing changes.
+  explicit SampleRows(const Tensor& x, const SampleRowsOptions& options = {});
+
+  int64_t rows() const { return values_.dim(0); }
+  int64_t width() const { return values_.dim(1); }
+  bool f64() const { return values_.dtype() == DType::f64; }
+  double squared_norm(int64_t row) const { return norms_[static_cast<size_t>(row)]; }
+  std::span<const double> squared_norms() const { return norms_; }
+
+  /// Rows as a matrix; T must be the precision.
+  template <class T>
+  Matrix<const T> matrix(Range range) const {
+    return {values_.data<T>() + range.begin * width(), range.size(), width(), width()};
+  }
+
+  /// Some rows, copied together.
+  SampleRows take(std::span<const int64_t> rows) const;
+
+ private:
+  Tensor values_;
+  std::vector<double> norms_;
+};
+
+/// How to multiply rows of x, and of y where it is given, for a kernel with this slope (see
+/// needs_f64): as they are, else around the mean of the last set where the kernel does not mind
+/// (`shift_invariant`), else in f64.
+SampleRowsOptions choose_products(double slope, bool shift_invariant, const Tensor& x,
+                                  const Tensor* y = nullptr);
+
+/// Copies the lower triangle of a square F32 matrix onto the upper one.
+void mirror_lower(Tensor& square);
+
+// In what follows, finish(i, columns, products, out) turns the products of row i with `columns` of
+// the other set into what is wanted of them, float or double -> float; where these are float,
+// products and out are the same memory.
+
+/// All rows of a with these columns of b -> out (rows,columns).
+template <class Finish>
+void fill_block(const SampleRows& a, const SampleRows& b, Range columns, Matrix<float> out,
+                const Finish& finish) {
+  const int64_t n = a.rows();
+  if (n == 0 || columns.size() == 0) return;
+  if (!a.f64()) {
+    if (a.width() > 0) gemm(1.0f, a.matrix<float>({0, n}), b.matrix<float>(columns).t(), 0.0f, out);
+    parallel_for(n, [&](int64_t i) {
+      float* row = out.data + i * out.stride;
+      finish(i, columns, row, row);
+    });
+    return;
+  }
+  constexpr int64_t at_once = 256;
+  std::vector<double> products(static_cast<size_t>(std::min(at_once, n) * columns.size()));
+  for (int64_t begin = 0; begin < n; begin += at_once) {
+    const Range part{begin, std::min(n, begin + at_once)};
+    const Matrix<double> c{products.data(), part.size(), columns.size(), columns.size()};
+    if (a.width() > 0) gemm(1.0, a.matrix<double>(part), b.matrix<double>(columns).t(), 0.0, c);
+    parallel_for(part.size(), [&](int64_t i) {
+      finish(begin + i, columns, products.data() + i * columns.size(),
+             out.data + (begin + i) * out.stride);
+    });
+  }
+}
+
+/// All rows of x with all -> out F32 (n,n), symmetric; each product is computed once.
+template <class Finish>
+void fill_symmetric(const SampleRows& x, Tensor& out, const Finish& finish) {
+  const int64_t n = x.rows();
+  if (!x.f64()) {
+    if (x.width() > 0)
+      gemm_symmetric(x.matrix<float>({0, n}), Matrix<float>{out.data(), n, n, n});
+    else
+      std::fill(out.values().begin(), out.values().end(), 0.0f);
+    parallel_for_dynamic(n, [&](int64_t i) {
+      finish(i, Range{0, i + 1}, out.data() + i * n, out.data() + i * n);
+    });
+  } else {
+    constexpr int64_t at_once = 256;
+    std::vector<double> products(static_cast<size_t>(std::min(at_once, n) * n));
+    for (int64_t begin = 0; begin < n; begin += at_once) {
+      const Range part{begin, std::min(n, begin + at_once)}, columns{0, part.end};
+      const Matrix<double> c{products.data(), part.size(), columns.size(), columns.size()};
+      if (x.width() > 0) gemm(1.0, x.matrix<double>(part), x.matrix<double>(columns).t(), 0.0, c);
+      parallel_for(part.size(), [&](int64_t i) {
+        finish(begin + i, Range{0, begin + i + 1}, products.data() + i * columns.size(),
+               out.data() + (begin + i) * n);
+      });
+    }
+  }
+  mirror_lower(out);
+}
+
+}  // namespace limbic

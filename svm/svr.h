@@ -1,0 +1,55 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "svm/svc.h"
+
+namespace limbic {
+
+struct SvrOptions {
+  double C = 1;
+  double epsilon = 0.1;  ///< Errors up to this cost nothing; >= 0, in the targets' unit.
+  KernelType kernel = KernelType::rbf;
+  GammaRule gamma_rule = GammaRule::scale;
+  double gamma = 0;  ///< Of GammaRule::value.
+  double coef0 = 0;  ///< Of the polynomial kernel, as is the degree.
+  int degree = 3;
+  double eps = 1e-3;  ///< Of the solver, see SmoOptions.
+  bool shrinking = true;
+  int64_t max_iterations = 0;
+  int64_t budget_bytes = int64_t{4} << 30;  ///< Of kernel values, as in SvcOptions.
+};
+
+/// f(x) = sum_i coef_i K(sv_i, x) - rho.
+struct SvrModel {
+  KernelOptions kernel;
+  Tensor support_vectors;    ///< F32 (total,d)
+  std::vector<double> coef;  ///< alpha - alpha*
+  double rho = 0;
+  std::vector<int64_t> support_indices;  ///< Training row of each; empty after reading a file.
+  double objective = 0;                  ///< Of the dual.
+  int64_t n_bounded = 0, iterations = 0;
+  bool converged = true;
+
+  int64_t features() const { return support_vectors.dim(1); }
+};
+
+/// Epsilon support vector regression on x F32 (n,d) and a target for each row: the solver of
+/// classification with two variables a row, alpha_i and alpha*_i, y = +1 and -1,
+/// p = epsilon - target_i and epsilon + target_i. Throws Error as train_svc does, and for targets
+/// that are not finite.
+/// Source: Chang, Lin, "LIBSVM", 2011, sec. 2.4 and 4.
+SvrModel train_svr(const Tensor& x, std::span<const double> targets,
+                   const SvrOptions& options = {});
+
+/// x F32 (m,d) -> m values.
+std::vector<double> predict(const SvrModel& model, const Tensor& x);
+
+struct RegressionScore {
+  double mean_squared_error, squared_correlation;
+};
+/// How far `predicted` is from `targets`; the correlation is NaN where either never varies.
+RegressionScore score_regression(std::span<const double> targets,
+                                 std::span<const double> predicted);
+
+}  // namespace limbic
