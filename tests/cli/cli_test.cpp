@@ -104,9 +104,9 @@ World& world() {
 }
 
 const std::vector<std::string> verbs = {
-    "demo",       "fit",     "predict", "evaluate",  "train",       "validate",
-    "classify",   "extract", "summary", "svm-train", "svm-predict", "svm-scale",
-    "check-data", "bench",   "convert", "compare",   "verify",      "weights"};
+    "demo",    "fit",     "predict",   "evaluate",    "train",     "validate", "classify",
+    "extract", "summary", "svm-train", "svm-predict", "svm-scale", "svm-grid", "check-data",
+    "bench",   "convert", "compare",   "verify",      "weights"};
 
 // Failed in one line, and left nothing half-written.
 void check_failure(const Result& r, int status, const std::string& mentions) {
@@ -165,7 +165,7 @@ TEST_CASE("cli: wrong usage is one line and exit status 2") {
         "fit --data photos --out m --alpha 2",
         "train --data photos --out r --model resnet8 --schedule sometimes",
         "svm-train",
-        "svm-train -t 1 x",
+        "svm-train -t 5 x",
         "svm-train -c 0 x",
         "svm-scale -r a -s b x",
         "evaluate model --data val --layout heap"}) {

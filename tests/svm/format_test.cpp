@@ -2,6 +2,7 @@
 
 #include <clocale>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 
@@ -181,30 +182,81 @@ TEST_CASE("svm model: hostile text is refused with file and line") {
   refuse_model(good_model + "1 1:1\n", "more support vectors");
 }
 
-TEST_CASE("svm files: 1000 mutations either read or throw Error") {
-  const std::string path = temporary("fuzz");
-  Random random(5);
-  int read = 0;
-  for (int round = 0; round < 1000; ++round) {
-    std::string text = good_model;
-    for (int64_t i = random.below(4); i >= 0; --i) {
-      const auto at = static_cast<size_t>(random.below(std::ssize(text)));
-      if (random.below(2))
+namespace {
+
+std::string mutated(std::string text, Random& random) {
+  for (int64_t i = random.below(4); i >= 0 && !text.empty(); --i) {
+    const auto at = static_cast<size_t>(random.below(std::ssize(text)));
+    switch (random.below(4)) {
+      case 0:
         text[at] = "0123456789-+.e: \nx"[random.below(18)];
-      else
+        break;
+      case 1:
         text.erase(at, static_cast<size_t>(1 + random.below(3)));
+        break;
+      case 2:
+        text[at] = static_cast<char>(random.below(256));
+        break;
+      default:
+        text.insert(at, text.substr(at, static_cast<size_t>(random.below(40))));
     }
-    write_text("fuzz", text);
+  }
+  return text;
+}
+
+// Reads what may be a model and uses it; whether it was one.
+bool use_model(const std::string& path) {
+  auto any = read_any_svm_model(path);
+  if (auto* svr = std::get_if<SvrModel>(&any)) {
+    predict(*svr, Tensor({1, std::max<int64_t>(svr->features(), 1)}));
+  } else {
+    auto& svc = std::get<SvcModel>(any);
+    const Tensor x({1, svc.features()});
+    predict(svc, x);
+    if (!svc.prob_a.empty()) pairwise_probabilities(svc, x);
+  }
+  return true;
+}
+
+}  // namespace
+
+// LIMBIC_MUTATIONS sets their number.
+TEST_CASE("svm files: mutated data and models either read or throw Error") {
+  const std::vector<std::string> models{
+      good_model,
+      changed("label 1 -1\n", "label 1 -1\nprobA -1.5\nprobB 0.1\n"),
+      changed("rbf\n", "polynomial\ndegree 3\ncoef0 1\n"),
+      changed("rbf\ngamma 0.5\n", "linear\n"),
+      "svm_type epsilon_svr\nkernel_type rbf\ngamma 0.5\nnr_class 2\ntotal_sv 2\nrho 0.25\nSV\n"
+      "0.5 1:0.5 3:2\n-0.5 2:1\n",
+      "svm_type c_svc\nkernel_type precomputed\nnr_class 2\ntotal_sv 2\nrho 0.25\nlabel 1 -1\n"
+      "nr_sv 1 1\nSV\n1 0:1\n-1 0:2\n"};
+  const std::string data = "1 1:0.5 3:-2e-1\n-1 2:4\n1 1:.5 2:1e3 7:2\n-1 3:1\n";
+  const char* count = std::getenv("LIMBIC_MUTATIONS");
+  const int mutations = count ? std::atoi(count) : 2000;
+  Random random(5);
+  int models_read = 0, data_read = 0;
+  for (int round = 0; round < mutations; ++round) {
+    const auto kind = static_cast<size_t>(random.below(std::ssize(models)));
+    const std::string path = write_text("fuzz", mutated(models[kind], random));
     try {
-      const SvcModel model = read_svm_model(path);
-      predict(model, Tensor({1, model.features()}));
-      ++read;
+      models_read += use_model(path);
     } catch (const Error&) {
     }
+    write_text("fuzz", mutated(data, random));
     try {
-      read_svm_data(path, {.budget_bytes = 1 << 20});
+      const SvmData read = read_svm_data(
+          path,
+          {.budget_bytes = 1 << 20, .real_labels = round % 2 == 1, .precomputed = round % 3 == 0});
+      ++data_read;
+      if (read.x.dim(1) > 64) continue;
+      if (read.targets.empty())
+        train_svc(read.x, read.labels, {.max_iterations = 100});
+      else
+        train_svr(read.x, read.targets, {.max_iterations = 100});
     } catch (const Error&) {
     }
   }
-  CHECK(read > 0);
+  CHECK(models_read > mutations / 200);  // most mutations make no model
+  CHECK(data_read > mutations / 50);
 }

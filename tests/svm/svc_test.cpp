@@ -218,6 +218,51 @@ TEST_CASE("svc: bad data and bad options are refused with what was wrong") {
   CHECK(predict(model, Tensor({0, 6})).empty());
 }
 
+TEST_CASE("svc: extreme C and gamma, lone, equal and contradictory rows end with a model") {
+  const SvmData data = clouds(3, 60, 1);
+  for (double C : {1e-30, 1e30})
+    for (double gamma : {1e-30, 1e30}) {
+      CAPTURE(C);
+      CAPTURE(gamma);
+      const SvcModel model = train_svc(
+          data.x, data.labels,
+          {.C = C, .gamma_rule = GammaRule::value, .gamma = gamma, .max_iterations = 20'000});
+      CHECK(predict(model, data.x).size() == 60);
+      const Tensor decisions = decision_values(model, data.x);
+      for (double value : decisions.values<double>()) CHECK(std::isfinite(value));
+    }
+  SvmData lone = clouds(2, 21, 3);  // a class of one row
+  for (size_t i = 0; i < 21; ++i) lone.labels[i] = i == 4 ? 1 : 0;
+  SvcOptions options{.calibration_folds = 3};
+  options.pairwise_probability = true;
+  const SvcModel model = train_svc(lone.x, lone.labels, options);
+  CHECK(model.converged());
+  const Tensor p = pairwise_probabilities(model, lone.x);
+  for (double value : p.values<double>()) CHECK((value > 0 && value < 1));
+  // The same row under both labels.
+  const Tensor twice = Tensor::of<float>(std::vector<float>{1, 2, 1, 2, 1, 2, 1, 2}, {4, 2});
+  CHECK(predict(train_svc(twice, std::vector<int>{1, 2, 1, 2}), twice).size() == 4);
+}
+
+TEST_CASE("svc: LIBSVM's probabilities add up to 1, are repeatable and mostly agree with votes") {
+  const SvmData data = clouds(4, 240, 3);
+  SvcOptions options{.seed = 2};
+  options.pairwise_probability = true;
+  const SvcModel model = train_svc(data.x, data.labels, options);
+  CHECK(model.prob_a == train_svc(data.x, data.labels, options).prob_a);
+  const Tensor p = pairwise_probabilities(model, data.x);
+  const auto labels = predict(model, data.x);
+  int agree = 0;
+  for (int64_t i = 0; i < 240; ++i) {
+    const double* row = p.data<double>() + 4 * i;
+    CHECK(std::accumulate(row, row + 4, 0.0) == doctest::Approx(1));
+    agree += model.classes[static_cast<size_t>(std::max_element(row, row + 4) - row)] ==
+             labels[static_cast<size_t>(i)];
+  }
+  CHECK(agree > 230);
+  CHECK_THROWS_AS(pairwise_probabilities(train_svc(data.x, data.labels), data.x), Error);
+}
+
 TEST_CASE("svc: an iteration cap is reported, not printed") {
   const SvmData data = clouds(2, 60, 0.2);
   const SvcModel model = train_svc(data.x, data.labels, {.max_iterations = 3});

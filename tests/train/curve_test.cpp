@@ -14,14 +14,21 @@ namespace {
 
 constexpr int64_t never = std::numeric_limits<int64_t>::max();
 
+// The learning rate is such that 20 steps learn much and do not yet blow rounding up.
+struct Task {
+  const char* network;
+  int64_t size;
+  double learning_rate;
+};
+
 struct Way {
   const char* name;
   bool fuse, winograd;
   int64_t recompute_above;
 };
 
-std::vector<double> losses(const Model& model, int64_t size, const Way& way) {
-  const Shape shape = {8, 3, size, size};
+std::vector<double> losses(const Model& model, const Task& task, const Way& way) {
+  const Shape shape = {8, 3, task.size, task.size};
   PlanOptions options = PlanOptions::training(shape);
   options.dropout = false;
   options.keep_parameter_gradients = false;
@@ -39,7 +46,7 @@ std::vector<double> losses(const Model& model, int64_t size, const Way& way) {
     plan.run(images);
     const Tensor logits = plan.output("logits");
     curve.push_back(softmax_cross_entropy(logits.values(), labels, diff));
-    sgd.step(diff, 0.005);
+    sgd.step(diff, task.learning_rate);
   }
   return curve;
 }
@@ -47,26 +54,27 @@ std::vector<double> losses(const Model& model, int64_t size, const Way& way) {
 }  // namespace
 
 TEST_CASE("training: each speed-up gives the plain path's losses over 20 steps") {
-  const std::pair<const char*, int64_t> networks[] = {
-      {"resnet18", 64}, {"resnet20", 32}, {"densenet_small", 32}};
+  const Task tasks[] = {
+      {"resnet18", 64, 0.001}, {"resnet20", 32, 0.001}, {"densenet_small", 32, 0.005}};
   const Way plain = {"plain", false, false, never};
   const Way ways[] = {{"passes", true, false, never},
                       {"winograd", false, true, never},
                       {"rebuilt values", false, false, 0},
                       {"all", true, true, 0}};
-  for (const auto& [network, size] : networks) {
-    const char* name = network;  // clang 14 cannot capture a structured binding
-    CAPTURE(name);
-    const Model model = build_model(name, 5);
-    const auto expected = losses(model, size, plain);
-    CHECK(expected.back() < 0.7 * expected.front());  // it learns: the curve says something
+  for (const Task& task : tasks) {
+    CAPTURE(task.network);
+    const Model model = build_model(task.network, 5);
+    const auto expected = losses(model, task, plain);
+    CHECK(expected.back() < 0.9 * expected.front());  // it learns: the curve says something
     for (const Way& way : ways) {
       CAPTURE(way.name);
-      const auto got = losses(model, size, way);
+      const auto got = losses(model, task, way);
       double worst = 0;
       for (size_t i = 0; i < got.size(); ++i)
-        worst = std::max(worst, std::abs(got[i] - expected[i]) / expected[i]);
-      MESSAGE(name << ", " << way.name << ": largest relative difference " << worst);
+        worst = std::max(worst, std::abs(got[i] - expected[i]));
+      MESSAGE(std::string(task.network)
+              << ", " << std::string(way.name) << ": losses from " << expected.front() << " to "
+              << expected.back() << ", largest difference " << worst);
       CHECK(worst < 1e-3);
     }
   }

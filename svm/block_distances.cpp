@@ -1,0 +1,81 @@
+#include "svm/block_distances.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/core/simd.h"
+#include "svm/distances.h"
+#include "svm/exponential.h"
+
+namespace limbic {
+namespace {
+
+int64_t row_start(int64_t row) { return row * (row + 1) / 2; }
+
+LIMBIC_MULTIVERSION void add_scaled(float factor, const float* from, float* to, int64_t n) {
+  for_columns(n, [&](int64_t j) { to[j] += factor * from[j]; });
+}
+
+LIMBIC_MULTIVERSION void to_rbf(float gamma, float* values, int64_t n) {
+  for_columns(n, [&](int64_t j) { values[j] = exp_of_negative(-gamma * values[j]); });
+}
+
+Tensor pack_lower(const Tensor& square) {
+  const int64_t n = square.dim(0);
+  Tensor out = Tensor::uninitialised({row_start(n)});
+  parallel_for_dynamic(
+      n, [&](int64_t i) { std::copy_n(square.data() + i * n, i + 1, out.data() + row_start(i)); });
+  return out;
+}
+
+}  // namespace
+
+BlockDistances::BlockDistances(std::span<const Tensor> blocks, const Options& options) {
+  require(!blocks.empty(), "block distances: expected one block at least");
+  for (const Tensor& block : blocks) {
+    check_features(block);
+    require(block.dim(0) == blocks[0].dim(0), "block distances: blocks of ", blocks[0].dim(0),
+            " and ", block.dim(0), " rows");
+  }
+  n_ = blocks[0].dim(0);
+  const auto n = static_cast<double>(n_);
+  const double bytes = 4 * n * n + 2 * n * (n + 1) * static_cast<double>(blocks.size());
+  require(bytes <= static_cast<double>(options.budget_bytes), "distances of ", n_, " rows in ",
+          blocks.size(), " blocks need ", bytes / 1e9, " GB, the budget is ",
+          static_cast<double>(options.budget_bytes) / 1e9, " GB");
+  for (const Tensor& block : blocks)
+    triangles_.push_back(pack_lower(
+        squared_distances(block, {.gamma = options.gamma, .budget_bytes = options.budget_bytes})));
+}
+
+// finish(row, length) is called on each row of the lower triangle before it is mirrored.
+template <class Finish>
+Tensor BlockDistances::combined(std::span<const double> weights, const Finish& finish) const {
+  require(std::ssize(weights) == blocks(), "block distances: ", blocks(), " blocks but ",
+          weights.size(), " weights");
+  for (double weight : weights)
+    require(std::isfinite(weight), "block distances: expected finite weights, got ", weight);
+  Tensor out({n_, n_});
+  parallel_for_dynamic(n_, [&](int64_t i) {
+    float* row = out.data() + i * n_;
+    for (size_t b = 0; b < triangles_.size(); ++b)
+      if (weights[b] != 0)
+        add_scaled(static_cast<float>(weights[b] * weights[b]), triangles_[b].data() + row_start(i),
+                   row, i + 1);
+    finish(row, i + 1);
+  });
+  mirror_lower(out);
+  return out;
+}
+
+Tensor BlockDistances::combine(std::span<const double> weights) const {
+  return combined(weights, [](float*, int64_t) {});
+}
+
+Tensor BlockDistances::rbf(std::span<const double> weights, double gamma) const {
+  require(gamma > 0 && std::isfinite(gamma), "block distances: expected gamma > 0, got ", gamma);
+  return combined(
+      weights, [&](float* row, int64_t length) { to_rbf(static_cast<float>(gamma), row, length); });
+}
+
+}  // namespace limbic
