@@ -47,11 +47,11 @@ std::vector<std::string> labels_of(const Checkpoint& checkpoint, int64_t classes
 }  // namespace
 
 Network open_network(const NetworkSource& source) {
+  const Model one = build_model(source.model, 1);
   Checkpoint checkpoint;
-  if (!source.weights.empty())
-    checkpoint = read_checkpoint_for(build_model(source.model, 1).graph, source.weights);
+  if (!source.weights.empty()) checkpoint = read_checkpoint_for(one.graph, source.weights);
   int64_t classes = source.classes;
-  if (classes == 0) classes = classes_of(checkpoint, build_model(source.model, 1).classifier);
+  if (classes == 0) classes = classes_of(checkpoint, one.classifier);
   Network network;
   network.model = build_model(source.model, classes > 0 ? classes : 1000);
   network.parameters =

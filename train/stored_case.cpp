@@ -1,11 +1,11 @@
 #include "train/stored_case.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "nn/core/random.h"
 #include "nn/plan.h"
 #include "train/predictor.h"
+#include "weights/compare.h"
 
 namespace limbic {
 namespace {
@@ -29,16 +29,6 @@ Tensor draw_images(int64_t side) {
                  static_cast<float>(fine.uniform(-0.3, 0.3));
   }
   return images;
-}
-
-double relative_difference(const Tensor& a, const Tensor& b) {
-  double difference = 0, norm = 0;
-  for (int64_t i = 0; i < b.size(); ++i) {
-    const double x = a.data()[i], y = b.data()[i];
-    difference += (x - y) * (x - y);
-    norm += y * y;
-  }
-  return std::sqrt(difference) / std::max(std::sqrt(norm), 1e-30);
 }
 
 struct Answers {
@@ -90,8 +80,11 @@ CaseResult compare(const Network& network, const Tensor& images, const PlanOptio
   require(got.logits.shape() == logits.shape() && got.features.shape() == features.shape(),
           logits_name, ": expected ", to_string(got.logits.shape()), ", got ",
           to_string(logits.shape()), "; the stored case belongs to another network");
-  result.features = relative_difference(got.features, features);
-  result.logits = relative_difference(got.logits, logits);
+  const Comparison differences = compare_tensors(
+      {features_name, logits_name}, {{features_name, got.features}, {logits_name, got.logits}},
+      {{features_name, features}, {logits_name, logits}}, result.limit);
+  result.features = differences.differences[0].relative;
+  result.logits = differences.differences[1].relative;
   const auto classes = static_cast<size_t>(logits.dim(1));
   result.same_classes = true;
   for (size_t i = 0; i < static_cast<size_t>(logits.dim(0)); ++i)
