@@ -8,6 +8,9 @@
 //   product               seconds of the distances' matrix product, of an sgemm of the same work,
 //   and
 //                         of the whole kernel matrix
+//   sweep MEGABYTES         a line for each of 5 alphas x 12 C: alpha, C, accuracy on the test
+//   rows,
+//                         seconds since the start; the features' blocks are the paper's
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -19,16 +22,31 @@
 #include "nn/core/parallel.h"
 #include "svm/kernel.h"
 #include "svm/svc.h"
+#include "svm/sweep.h"
 #include "weights/safetensors.h"
 
 using namespace limbic;
 
 namespace {
 
+std::vector<int> labels_of(const Tensor& tensor) {
+  std::vector<int> out;
+  for (int64_t label : tensor.values<int64_t>()) out.push_back(static_cast<int>(label));
+  return out;
+}
+
 struct Bench {
   Tensor train, test;
   std::vector<int> labels, truth;
   SvcModel model;
+
+  explicit Bench(const std::string& path) {
+    const SafetensorsFile file = read_safetensors(path);
+    train = file.tensors.at("train").clone();
+    test = file.tensors.at("test").clone();
+    labels = labels_of(file.tensors.at("labels"));
+    truth = labels_of(file.tensors.at("truth"));
+  }
 
   void fit(std::istringstream& line) {
     SvcOptions options;
@@ -88,25 +106,60 @@ struct Bench {
     kernel_matrix(train, {.gamma = 1.0 / static_cast<double>(d)});
     std::printf("%.6f %.6f %.6f\n", product, full, now() - start);
   }
-};
 
-std::vector<int> labels_of(const Tensor& tensor) {
-  std::vector<int> out;
-  for (int64_t label : tensor.values<int64_t>()) out.push_back(static_cast<int>(label));
-  return out;
-}
+  // alpha X1 (+) (1 - alpha) X2 (+) S of 2048, 1920 and the other features.
+  void sweep_alpha(std::istringstream& line) {
+    double megabytes = 0;
+    line >> megabytes;
+    const double start = now();
+    const int64_t n = train.dim(0), m = test.dim(0), d = train.dim(1);
+    require(d > 2048 + 1920, "sweep: expected more than 3,968 features, got ", d);
+    std::vector<Tensor> blocks;
+    std::vector<double> variance;
+    for (const auto& [begin, end] : {Range{0, 2048}, Range{2048, 3968}, Range{3968, d}}) {
+      blocks.push_back(columns(begin, end));
+      variance.push_back(summed_variance(blocks.back().rows(0, n)));
+    }
+    SweepOptions options{.kernels = {},
+                         .C = {0.125, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4, 8, 16},
+                         .fold = std::vector<int>(static_cast<size_t>(n), -1),
+                         .svc = {}};
+    options.fold.resize(static_cast<size_t>(n + m), 0);
+    options.svc.budget_bytes = static_cast<int64_t>(megabytes * 1024 * 1024);
+    const std::vector<double> alphas = {0, 0.25, 0.5, 0.75, 1};
+    for (double a : alphas) {
+      const double sum = a * a * variance[0] + (1 - a) * (1 - a) * variance[1] + variance[2];
+      options.kernels.push_back({{a, 1 - a, 1}, 1 / sum});
+    }
+    std::vector<int> all = labels;
+    all.insert(all.end(), truth.begin(), truth.end());
+    sweep(blocks, all, options, [&](const SweepCell& cell) {
+      int64_t right = 0;
+      for (size_t i = labels.size(); i < all.size(); ++i) right += cell.predicted[i] == all[i];
+      std::printf("%g %g %.6f %.3f\n", alphas[cell.kernel], cell.C,
+                  static_cast<double>(right) / static_cast<double>(m), now() - start);
+      std::fflush(stdout);
+    });
+  }
+
+  // Columns of the training rows and then of the test rows.
+  Tensor columns(int64_t begin, int64_t end) const {
+    const int64_t n = train.dim(0), m = test.dim(0), d = train.dim(1), width = end - begin;
+    Tensor out = Tensor::uninitialised({n + m, width});
+    parallel_for(n + m, [&](int64_t i) {
+      const float* row = i < n ? train.data() + i * d : test.data() + (i - n) * d;
+      std::copy_n(row + begin, width, out.data() + i * width);
+    });
+    return out;
+  }
+};
 
 }  // namespace
 
 int main(int argc, char** argv) try {
   require(argc == 3, "usage: bench_svm FEATURES.safetensors THREADS");
   set_threads(std::atoi(argv[2]));
-  const SafetensorsFile file = read_safetensors(argv[1]);
-  Bench bench{file.tensors.at("train").clone(),
-              file.tensors.at("test").clone(),
-              labels_of(file.tensors.at("labels")),
-              labels_of(file.tensors.at("truth")),
-              {}};
+  Bench bench(argv[1]);
   std::printf("%s\n", gemm_core());
   std::fflush(stdout);
   for (std::string text; std::getline(std::cin, text);) {
@@ -119,6 +172,8 @@ int main(int argc, char** argv) try {
       bench.predict_all();
     else if (verb == "labels")
       bench.print_labels();
+    else if (verb == "sweep")
+      bench.sweep_alpha(line);
     else if (verb == "product")
       bench.time_product();
     else

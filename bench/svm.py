@@ -34,6 +34,7 @@ def make_features(rows, features, classes, separation, seed=0):
     for c in range(classes):
         centres[c, random.choice(hidden, 12, replace=False)] = separation * random.normal(size=12)
     labels = random.integers(classes, size=rows)
+    labels[:classes] = np.arange(classes)  # LIBSVM numbers classes as they come, scikit-learn sorts
     mixing = random.normal(size=(hidden, features)).astype(np.float32) / np.sqrt(hidden)
     scale = random.gamma(2.0, size=features).astype(np.float32)
     x = np.empty((rows, features), np.float32)

@@ -7,7 +7,8 @@
 
 namespace limbic::cli {
 
-/// --model, --weights, --preset, --image-size, --check: the options of every verb that runs one CNN.
+/// --model, --weights, --preset, --image-size, --check: the options of every verb that runs one
+/// CNN.
 struct NetworkOptions {
   std::string model, weights, preset;
   int64_t image_size = 0;

@@ -1,13 +1,14 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 
+#include "cli/cells.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "nn/core/file.h"
 #include "svm/cross_validation.h"
 #include "svm/heat_map.h"
+#include "svm/sweep.h"
 
 namespace limbic::cli {
 namespace {
@@ -33,47 +34,13 @@ std::vector<double> exponents(const std::string& text, const char* flag) {
   return out;
 }
 
-/// Finished cells in a file of JSON lines, one object a cell, flushed as they come. Cells of other
-/// data or options stay in the file and are not used.
-class Cells {
- public:
-  Cells(std::string path, std::string key) : path_(std::move(path)), key_(std::move(key)) {
-    if (!std::filesystem::exists(path_)) return;
-    const auto bytes = read_file(path_, int64_t{64} << 20);
-    std::istringstream in(std::string(bytes.begin(), bytes.end()));
-    for (std::string line; std::getline(in, line);) {
-      // The last line may be cut where a run was killed.
-      const auto cell = nlohmann::json::parse(line, nullptr, false);
-      if (!cell.is_object() || cell.value("key", nlohmann::json()) != key_) continue;
-      const auto number = [&](const char* name) {
-        const auto found = cell.find(name);
-        return found != cell.end() && found->is_number() ? found->get<double>() : NAN;
-      };
-      if (const double accuracy = number("accuracy"); accuracy >= 0 && accuracy <= 1)
-        known_[{number("C"), number("gamma")}] = accuracy;
-    }
-    ends_in_line_ = bytes.empty() || bytes.back() == '\n';
-  }
+nlohmann::ordered_json place(double C, double gamma) { return {{"C", C}, {"gamma", gamma}}; }
 
-  void add(double C, double gamma, double accuracy) {
-    known_[{C, gamma}] = accuracy;
-    std::ofstream out(path_, std::ios::app);
-    if (!ends_in_line_) out << '\n';
-    ends_in_line_ = true;
-    const nlohmann::ordered_json cell{
-        {"key", key_}, {"C", C}, {"gamma", gamma}, {"accuracy", accuracy}};
-    out << cell.dump() << '\n';
-    require(out.flush().good(), path_, ": cannot write");
-  }
-
-  bool has(double C, double gamma) const { return known_.contains({C, gamma}); }
-  double at(double C, double gamma) const { return known_.at({C, gamma}); }
-
- private:
-  std::string path_, key_;
-  std::map<std::pair<double, double>, double> known_;
-  bool ends_in_line_ = true;
-};
+double share_of_equal(const std::vector<int>& a, const std::vector<int>& b) {
+  int64_t equal = 0;
+  for (size_t i = 0; i < a.size(); ++i) equal += a[i] == b[i];
+  return static_cast<double>(equal) / static_cast<double>(a.size());
+}
 
 SvcOptions svc_options(const Common& common, const Options& o) {
   SvcOptions out{.eps = o.eps,
@@ -90,29 +57,33 @@ int run(const Common& common, Options& o) {
   if (o.picture.empty()) o.picture = name + ".grid.svg";
   const std::vector<double> log2c = exponents(o.log2c, "-log2c"),
                             log2g = exponents(o.log2g, "-log2g");
-  std::string key = sha256_of_file(o.data) + " v" + std::to_string(o.folds) + " seed" +
-                    std::to_string(common.seed) + " e" + std::to_string(o.eps);
+  std::vector<double> Cs, gammas;
+  for (double c : log2c) Cs.push_back(std::exp2(c));
+  for (double g : log2g) gammas.push_back(std::exp2(g));
+  std::string key =
+      str_cat(sha256_of_file(o.data), " v", o.folds, " seed", common.seed, " e", o.eps);
   for (const auto& weight : o.weights) key += " w" + weight;
-  Cells cells(o.out, key);
-  GridOptions grid{.C = {},
-                   .gamma = {},
-                   .folds = o.folds,
-                   .svc = svc_options(common, o),
-                   .known = [&](double C, double gamma) { return cells.has(C, gamma); }};
-  for (double c : log2c) grid.C.push_back(std::exp2(c));
-  for (double g : log2g) grid.gamma.push_back(std::exp2(g));
+  Cells cells(o.out, key, {"accuracy"});
+  SweepOptions options{
+      .kernels = {},
+      .C = Cs,
+      .fold = deal_folds(data.labels, o.folds, common.seed),
+      .svc = svc_options(common, o),
+      .known = [&](size_t kernel, double C) { return cells.has(place(C, gammas[kernel])); }};
+  for (double gamma : gammas) options.kernels.push_back({.weights = {1}, .gamma = gamma});
   int64_t finished = 0;
-  const auto total = static_cast<int64_t>(grid.C.size() * grid.gamma.size());
-  for (double C : grid.C)
-    for (double gamma : grid.gamma) finished += cells.has(C, gamma);
+  const auto total = static_cast<int64_t>(Cs.size() * gammas.size());
+  for (double C : Cs)
+    for (double gamma : gammas) finished += cells.has(place(C, gamma));
   if (finished > 0) note(common, str_cat(finished, " of ", total, " cells are in ", o.out));
   const ProgressFunction progress = progress_bar(common);
   const auto report = [&] {
     if (progress) progress({.task = "svm-grid", .done = finished, .total = total, .unit = "cell"});
   };
   report();
-  search_grid(data.x, data.labels, grid, [&](double C, double gamma, double accuracy) {
-    cells.add(C, gamma, accuracy);
+  sweep({&data.x, 1}, data.labels, options, [&](const SweepCell& cell) {
+    cells.add(place(cell.C, gammas[cell.kernel]),
+              {{"accuracy", share_of_equal(cell.predicted, data.labels)}});
     ++finished;
     report();
   });
@@ -124,9 +95,9 @@ int run(const Common& common, Options& o) {
               .y = log2g,
               .values = {}};
   double best = -1, best_C = 0, best_gamma = 0;
-  for (double gamma : grid.gamma)
-    for (double C : grid.C) {
-      const double accuracy = cells.at(C, gamma);
+  for (double gamma : gammas)
+    for (double C : Cs) {
+      const double accuracy = cells.at(place(C, gamma)).at("accuracy");
       map.values.push_back(accuracy);
       if (accuracy > best) best = accuracy, best_C = C, best_gamma = gamma;
     }

@@ -30,7 +30,14 @@ Tensor pack_lower(const Tensor& square) {
 
 }  // namespace
 
-BlockDistances::BlockDistances(std::span<const Tensor> blocks, const Options& options) {
+int64_t BlockDistances::bytes(int64_t samples, int64_t blocks) {
+  const auto n = static_cast<double>(samples);
+  const double bytes = 4 * n * n + 2 * n * (n + 1) * static_cast<double>(blocks);
+  return static_cast<int64_t>(std::min(bytes, 9e18));
+}
+
+BlockDistances::BlockDistances(std::span<const Tensor> blocks, const Options& options,
+                               std::span<const int64_t> order) {
   require(!blocks.empty(), "block distances: expected one block at least");
   for (const Tensor& block : blocks) {
     check_features(block);
@@ -38,14 +45,13 @@ BlockDistances::BlockDistances(std::span<const Tensor> blocks, const Options& op
             " and ", block.dim(0), " rows");
   }
   n_ = blocks[0].dim(0);
-  const auto n = static_cast<double>(n_);
-  const double bytes = 4 * n * n + 2 * n * (n + 1) * static_cast<double>(blocks.size());
-  require(bytes <= static_cast<double>(options.budget_bytes), "distances of ", n_, " rows in ",
-          blocks.size(), " blocks need ", bytes / 1e9, " GB, the budget is ",
+  const int64_t needed = bytes(n_, std::ssize(blocks));
+  require(needed <= options.budget_bytes, "distances of ", n_, " rows in ", blocks.size(),
+          " blocks need ", static_cast<double>(needed) / 1e9, " GB, the budget is ",
           static_cast<double>(options.budget_bytes) / 1e9, " GB");
   for (const Tensor& block : blocks)
-    triangles_.push_back(pack_lower(
-        squared_distances(block, {.gamma = options.gamma, .budget_bytes = options.budget_bytes})));
+    triangles_.push_back(pack_lower(squared_distances(
+        block, {.gamma = options.gamma, .budget_bytes = options.budget_bytes, .order = order})));
 }
 
 // finish(row, length) is called on each row of the lower triangle before it is mirrored.
@@ -55,9 +61,10 @@ Tensor BlockDistances::combined(std::span<const double> weights, const Finish& f
           weights.size(), " weights");
   for (double weight : weights)
     require(std::isfinite(weight), "block distances: expected finite weights, got ", weight);
-  Tensor out({n_, n_});
+  Tensor out = Tensor::uninitialised({n_, n_});
   parallel_for_dynamic(n_, [&](int64_t i) {
     float* row = out.data() + i * n_;
+    std::fill_n(row, i + 1, 0.0f);
     for (size_t b = 0; b < triangles_.size(); ++b)
       if (weights[b] != 0)
         add_scaled(static_cast<float>(weights[b] * weights[b]), triangles_[b].data() + row_start(i),

@@ -20,9 +20,14 @@ class BlockDistances {
     int64_t budget_bytes = int64_t{8} << 30;  ///< Of all triangles and one square matrix.
   };
 
-  /// A block F32 (n,width) for each of the vector's blocks, all of the same n. Throws Error for
-  /// other shapes, features that are not finite, or triangles over budget.
-  BlockDistances(std::span<const Tensor> blocks, const Options& options);
+  /// A block F32 (n,width) for each of the vector's blocks, all of the same n; sample i is row
+  /// order[i] of each. Throws Error for other shapes, features that are not finite, or more bytes
+  /// than the budget.
+  BlockDistances(std::span<const Tensor> blocks, const Options& options,
+                 std::span<const int64_t> order = {});
+
+  /// All triangles and one square matrix.
+  static int64_t bytes(int64_t samples, int64_t blocks);
 
   int64_t samples() const { return n_; }
   int64_t blocks() const { return std::ssize(triangles_); }

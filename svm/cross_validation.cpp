@@ -40,41 +40,6 @@ ClassRows training_part(const ClassRows& classes, std::span<const int> fold, int
   return training;
 }
 
-struct Folds {
-  ClassRows classes;
-  std::vector<int> fold;
-};
-
-Folds deal_folds(std::span<const int> labels, int folds, uint64_t seed) {
-  const auto n = static_cast<int64_t>(labels.size());
-  check_folds(folds, n);
-  Folds out{group_by_class(labels, count_up(n)), {}};
-  require(out.classes.size() >= 2, "SVM: all ", n, " samples have the same label");
-  out.fold =
-      stratified_folds(out.classes, n, folds, Random(seed, hash_name("svm/cross_validation")));
-  return out;
-}
-
-double accuracy_of(const TrainingKernel& kernel, const Folds& folds, const SvcOptions& options,
-                   FoldAlphas* alphas = nullptr) {
-  int64_t right = 0;
-  for_each_fold(
-      kernel, folds.classes, options, folds.fold,
-      [&](const HeldOut& held_out) {
-        const std::vector<int> predicted = vote(held_out.model, held_out.decisions);
-        for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == held_out.truth[i];
-      },
-      alphas);
-  return static_cast<double>(right) / static_cast<double>(folds.fold.size());
-}
-
-// alpha C'/C stays feasible, and close to the optimum for C' where most of it is at its bounds.
-void rescale(FoldAlphas& alphas, double factor) {
-  for (auto& of_fold : alphas)
-    for (auto& of_pair : of_fold)
-      for (double& alpha : of_pair) alpha *= factor;
-}
-
 }  // namespace
 
 std::vector<int> stratified_folds(const ClassRows& classes, int64_t samples, int folds,
@@ -105,11 +70,27 @@ void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
   }
 }
 
+std::vector<int> deal_folds(std::span<const int> labels, int folds, uint64_t seed) {
+  const auto n = static_cast<int64_t>(labels.size());
+  check_folds(folds, n);
+  return stratified_folds(group_by_class(labels, count_up(n)), n, folds,
+                          Random(seed, hash_name("svm/cross_validation")));
+}
+
 double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
                       int folds) {
   check_training(x, labels, options);
-  const Folds dealt = deal_folds(labels, folds, options.seed);
-  return accuracy_of(TrainingKernel(x, choose_kernel(x, options)), dealt, options);
+  const std::vector<int> fold = deal_folds(labels, folds, options.seed);
+  const SortedSamples samples = sort_by_class(labels);
+  std::vector<int> fold_of_sample;
+  for (int64_t row : samples.order) fold_of_sample.push_back(fold[static_cast<size_t>(row)]);
+  const TrainingKernel kernel(x, choose_kernel(x, options), samples.order);
+  int64_t right = 0;
+  for_each_fold(kernel, samples.classes, options, fold_of_sample, [&](const HeldOut& held_out) {
+    const std::vector<int> predicted = vote(held_out.model, held_out.decisions);
+    for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == held_out.truth[i];
+  });
+  return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
@@ -138,40 +119,6 @@ std::vector<double> cross_validate(const Tensor& x, std::span<const double> targ
     for (size_t i = 0; i < outside.size(); ++i) out[static_cast<size_t>(outside[i])] = values[i];
   }
   return out;
-}
-
-void search_grid(const Tensor& x, std::span<const int> labels, const GridOptions& options,
-                 const std::function<void(double, double, double)>& done) {
-  SvcOptions svc = options.svc;
-  svc.kernel = KernelType::rbf;
-  svc.gamma_rule = GammaRule::value;
-  check_training(x, labels, svc);
-  const Folds folds = deal_folds(labels, options.folds, svc.seed);
-  std::vector<double> Cs = options.C;
-  std::sort(Cs.begin(), Cs.end());
-  const auto n = static_cast<double>(x.dim(0));
-  const bool share = 8 * n * n <= static_cast<double>(svc.budget_bytes);
-  Tensor distances;
-  for (double gamma : options.gamma) {
-    svc.gamma = gamma;
-    std::vector<double> wanted;
-    for (double C : Cs)
-      if (!options.known(C, gamma)) wanted.push_back(C);
-    if (wanted.empty()) continue;
-    if (share && distances.empty())
-      distances = squared_distances(
-          x, {*std::max_element(options.gamma.begin(), options.gamma.end()), svc.budget_bytes});
-    const KernelOptions kernel_options = choose_kernel(x, svc);
-    Tensor whole = share ? distances.clone() : Tensor();
-    if (share) rbf_from_distances(whole, gamma);
-    const TrainingKernel kernel = share ? TrainingKernel(whole) : TrainingKernel(x, kernel_options);
-    FoldAlphas alphas;
-    for (double C : wanted) {
-      rescale(alphas, C / svc.C);
-      svc.C = C;
-      done(C, gamma, accuracy_of(kernel, folds, svc, &alphas));
-    }
-  }
 }
 
 }  // namespace limbic

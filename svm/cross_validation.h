@@ -13,6 +13,10 @@ namespace limbic {
 std::vector<int> stratified_folds(const ClassRows& classes, int64_t samples, int folds,
                                   Random random);
 
+/// The same over rows of these labels. Throws Error unless there are from 2 folds to as many as
+/// rows.
+std::vector<int> deal_folds(std::span<const int> labels, int folds, uint64_t seed);
+
 /// Each pair's alpha of each fold, to start the next training from.
 using FoldAlphas = std::vector<std::vector<std::vector<double>>>;
 
@@ -25,35 +29,19 @@ struct HeldOut {
   Tensor decisions;  ///< F64 (samples, pairs of the model)
 };
 
-/// use(held out) for each fold whose training part has two classes at least. `alphas` as in
-/// solve_one_vs_one, for each fold.
+/// use(held out) for each fold 0, 1, ... whose training part has two classes at least; samples of
+/// fold -1 always train. `alphas` as in solve_one_vs_one, for each fold.
 void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
                    const SvcOptions& options, std::span<const int> fold,
                    const std::function<void(const HeldOut&)>& use, FoldAlphas* alphas = nullptr);
 
 /// Share of rows that models trained without their fold label rightly. All folds share one kernel,
-/// whose gamma is chosen over all rows. Throws Error as train_svc does, and unless there are from 2
-/// folds to as many as rows.
+/// whose gamma is chosen over all rows. Throws Error as train_svc and deal_folds do.
 double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
                       int folds);
 
 /// The same for regression, folds shuffled: the predicted value of each row.
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
                                    const SvrOptions& options, int folds, uint64_t seed);
-
-/// A search over C and gamma of an RBF kernel.
-struct GridOptions {
-  std::vector<double> C, gamma;
-  int folds = 5;
-  SvcOptions svc;  ///< Of all cells; C and gamma apart.
-  /// Whether a cell is known already, and need not be computed.
-  std::function<bool(double C, double gamma)> known = [](double, double) { return false; };
-};
-
-/// done(C, gamma, accuracy) for each cell that is not known, gamma by gamma. Distances are computed
-/// once where they fit the budget beside a kernel; the solvers start from what they found for the C
-/// before.
-void search_grid(const Tensor& x, std::span<const int> labels, const GridOptions& options,
-                 const std::function<void(double C, double gamma, double accuracy)>& done);
 
 }  // namespace limbic

@@ -54,6 +54,10 @@ void check_budget(const Tensor& x, const Tensor& y, const DistanceOptions& optio
           " GB; use fewer rows or a larger budget");
 }
 
+ProductNeeds needs_of(const DistanceOptions& options) {
+  return {.slope = [gamma = options.gamma](double) { return gamma; }};
+}
+
 }  // namespace
 
 void check_features(const Tensor& x) {
@@ -76,7 +80,7 @@ bool needs_f64(double slope, double max_squared_norm) {
 
 Tensor squared_distances(const Tensor& x, const DistanceOptions& options) {
   check_budget(x, x, options);
-  const SampleRows rows(x, choose_products(options.gamma, true, x));
+  const SampleRows rows = arrange(x, needs_of(options), options.order);
   Tensor out = Tensor::uninitialised({x.dim(0), x.dim(0)});
   fill_symmetric(rows, out, ToDistances{rows, rows});
   return out;
@@ -84,8 +88,7 @@ Tensor squared_distances(const Tensor& x, const DistanceOptions& options) {
 
 Tensor squared_distances(const Tensor& x, const Tensor& y, const DistanceOptions& options) {
   check_budget(x, y, options);
-  const SampleRowsOptions how = choose_products(options.gamma, true, x, &y);
-  const SampleRows a(x, how), b(y, how);
+  const auto [a, b] = arrange(x, y, needs_of(options));
   Tensor out({x.dim(0), y.dim(0)});
   fill_block(a, b, {0, b.rows()}, {out.data(), a.rows(), b.rows(), b.rows()}, ToDistances{a, b});
   return out;

@@ -2,6 +2,7 @@
 // svm: support vector machines over kernel values that come from matrix products, their scaler, and
 // LIBSVM's file formats.
 #include <cstdint>
+#include <span>
 
 #include "nn/core/tensor.h"
 
@@ -11,6 +12,8 @@ struct DistanceOptions {
   /// The largest gamma of an RBF kernel that will use the distances: it decides the precision.
   double gamma = 1;
   int64_t budget_bytes = int64_t{4} << 30;  ///< Of the result; a larger one throws Error.
+  /// Of one set: sample i is row order[i]; empty: row i.
+  std::span<const int64_t> order = {};
 };
 
 /// Throws Error unless x is F32 (rows,features) and all finite; names row and column, from 0.

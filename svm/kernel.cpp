@@ -75,24 +75,18 @@ struct ToKernel {
   }
 };
 
-double largest_norm(const Tensor& x) {
-  const std::vector<double> norms = squared_norms(x);
-  return norms.empty() ? 0 : *std::max_element(norms.begin(), norms.end());
-}
-
-// The largest derivative by a product that the kernel has over these samples.
-double slope(const KernelOptions& o, const Tensor& x, const Tensor* y) {
+// The largest derivative by a product that the kernel has over samples up to this norm.
+double slope(const KernelOptions& o, double largest_norm) {
   if (o.type == KernelType::rbf) return o.gamma;
   if (o.type == KernelType::linear) return 1;
-  const double norm = std::max(largest_norm(x), y ? largest_norm(*y) : 0.0);
   return o.degree == 0
              ? 0
-             : o.degree * o.gamma * power(o.gamma * norm + std::abs(o.coef0), o.degree - 1);
+             : o.degree * o.gamma * power(o.gamma * largest_norm + std::abs(o.coef0), o.degree - 1);
 }
 
-SampleRowsOptions how_to_multiply(const KernelOptions& o, const Tensor& x,
-                                  const Tensor* y = nullptr) {
-  return choose_products(slope(o, x, y), o.type == KernelType::rbf, x, y);
+ProductNeeds needs_of(const KernelOptions& o) {
+  return {.slope = [&o](double largest_norm) { return slope(o, largest_norm); },
+          .shift_invariant = o.type == KernelType::rbf};
 }
 
 // Column of x F32 (m,1+n) that holds kernel values with a sample, from the number in its column 0.
@@ -134,9 +128,7 @@ SampleKernel::SampleKernel(const Tensor& x, const KernelOptions& options,
     : options_(options) {
   check_shape(x);
   if (options.type != KernelType::precomputed) {
-    SampleRowsOptions how = how_to_multiply(options, x);
-    how.order = order;
-    x_ = SampleRows(x, how);
+    x_ = arrange(x, needs_of(options), order);
     return;
   }
   precomputed_ = precomputed_block(x, x);
@@ -209,8 +201,7 @@ Tensor kernel_matrix(const Tensor& x, const KernelOptions& options) {
 Tensor kernel_matrix(const Tensor& x, const Tensor& y, const KernelOptions& options) {
   check_budget(x, y, options);
   if (options.type == KernelType::precomputed) return precomputed_block(x, y);
-  const SampleRowsOptions how = how_to_multiply(options, x, &y);
-  const SampleRows a(x, how), b(y, how);
+  const auto [a, b] = arrange(x, y, needs_of(options));
   Tensor out({x.dim(0), y.dim(0)});
   fill_block(a, b, {0, b.rows()}, {out.data(), a.rows(), b.rows(), b.rows()},
              ToKernel{options, a, b});

@@ -2,12 +2,26 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "nn/core/parallel.h"
+#include "nn/core/simd.h"
 #include "svm/training_kernel.h"
 
 namespace limbic {
 namespace {
+
+// Sums in eight lanes: a fixed order, whatever the vector length.
+LIMBIC_MULTIVERSION double weighted_sum(const double* weights, const float* values, int64_t n) {
+  double lane[8] = {};
+  int64_t j = 0;
+  for (; j + 8 <= n; j += 8)
+    for (int64_t l = 0; l < 8; ++l) lane[l] += weights[j + l] * double{values[j + l]};
+  for (; j < n; ++j) lane[0] += weights[j] * double{values[j]};
+  double sum = 0;
+  for (double value : lane) sum += value;
+  return sum;
+}
 
 struct Pair {
   int64_t first, second;  // classes
@@ -108,6 +122,22 @@ ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> r
   return out;
 }
 
+SortedSamples sort_by_class(std::span<const int> labels) {
+  std::vector<int64_t> rows(labels.size());
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  const ClassRows given = group_by_class(labels, rows);
+  require(given.size() >= 2, "SVM: all ", labels.size(), " samples have the label ", labels.front(),
+          ", expected two classes or more");
+  SortedSamples out{{given.labels, {}}, {}};
+  for (const auto& members : given.members) {
+    out.classes.members.emplace_back(members.size());
+    std::iota(out.classes.members.back().begin(), out.classes.members.back().end(),
+              std::ssize(out.order));
+    out.order.insert(out.order.end(), members.begin(), members.end());
+  }
+  return out;
+}
+
 SmoResult solve_pair(const TrainingKernel& kernel, const PairProblem& pair,
                      const SmoOptions& options) {
   std::vector<int64_t> samples(pair.first.begin(), pair.first.end());
@@ -170,11 +200,9 @@ Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel) {
   parallel_for(m, [&](int64_t row) {
     const float* values = kernel.data() + row * total;
     const auto sum = [&](int64_t of_class, int64_t coef_row) {
-      double s = 0;
-      for (int64_t v = start[static_cast<size_t>(of_class)];
-           v < start[static_cast<size_t>(of_class) + 1]; ++v)
-        s += coef[coef_row * total + v] * double{values[v]};
-      return s;
+      const int64_t begin = start[static_cast<size_t>(of_class)],
+                    end = start[static_cast<size_t>(of_class) + 1];
+      return weighted_sum(coef + coef_row * total + begin, values + begin, end - begin);
     };
     double* decision = out.data<double>() + row * pairs;
     for_each_pair(k, [&](int64_t pair, int64_t i, int64_t j) {

@@ -18,6 +18,14 @@ struct ClassRows {
 /// Groups `rows` by label, classes in LIBSVM's order (see SvcModel::classes).
 ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> rows);
 
+/// Samples sorted by class, so that a pair's kernel values lie together: sample i is row order[i].
+struct SortedSamples {
+  ClassRows classes;  ///< Of samples.
+  std::vector<int64_t> order;
+};
+/// Throws Error where all labels are the same.
+SortedSamples sort_by_class(std::span<const int> labels);
+
 /// Calls use(pair, i, j) for all class pairs i < j of k in LIBSVM's order.
 template <class Use>
 void for_each_pair(int64_t k, Use&& use) {

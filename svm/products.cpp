@@ -75,14 +75,38 @@ void copy_row(const float* from, const std::vector<double>& origin, int64_t widt
 }
 
 template <class T>
-Tensor arranged(const Tensor& x, const SampleRowsOptions& options) {
-  const int64_t n = options.order.empty() ? x.dim(0) : std::ssize(options.order), d = x.dim(1);
-  Tensor out = Tensor::uninitialised({n, d}, options.precision);
+Tensor copied(const Tensor& x, const std::vector<double>& origin, std::span<const int64_t> order) {
+  const int64_t n = x.dim(0), d = x.dim(1);
+  Tensor out = Tensor::uninitialised({n, d}, dtype_of<T>());
   parallel_for(n, [&](int64_t i) {
-    const int64_t row = options.order.empty() ? i : options.order[static_cast<size_t>(i)];
-    copy_row(x.data() + row * d, options.origin, d, out.data<T>() + i * d);
+    const int64_t row = order.empty() ? i : order[static_cast<size_t>(i)];
+    copy_row(x.data() + row * d, origin, d, out.data<T>() + i * d);
   });
   return out;
+}
+
+SampleRows in_order(const Tensor& x, const std::vector<double>& norms,
+                    std::span<const int64_t> order) {
+  if (order.empty()) return {x, norms};
+  std::vector<double> ordered(norms.size());
+  for (size_t i = 0; i < order.size(); ++i) ordered[i] = norms[static_cast<size_t>(order[i])];
+  return {copied<float>(x, {}, order), std::move(ordered)};
+}
+
+template <class T>
+SampleRows around(const std::vector<double>& origin, const Tensor& x,
+                  std::span<const int64_t> order = {}) {
+  Tensor values = copied<T>(x, origin, order);
+  std::vector<double> norms = norms_of<T>(values);
+  return {std::move(values), std::move(norms)};
+}
+
+double largest(std::span<const double> norms) {
+  return norms.empty() ? 0 : *std::max_element(norms.begin(), norms.end());
+}
+
+bool too_coarse(const ProductNeeds& needs, double largest_norm) {
+  return needs_f64(needs.slope(largest_norm), largest_norm);
 }
 
 }  // namespace
@@ -120,16 +144,6 @@ double summed_variance(const Tensor& x) {
   return sum / static_cast<double>(std::max<int64_t>(n, 1));
 }
 
-SampleRows::SampleRows(const Tensor& x, const SampleRowsOptions& options) {
-  check_shape(x);
-  const bool f64 = options.precision == DType::f64;
-  if (!f64 && options.origin.empty() && options.order.empty())
-    values_ = x;
-  else
-    values_ = f64 ? arranged<double>(x, options) : arranged<float>(x, options);
-  norms_ = f64 ? norms_of<double>(values_) : norms_of<float>(values_);
-}
-
 SampleRows SampleRows::take(std::span<const int64_t> rows) const {
   SampleRows out;
   out.values_ = Tensor::uninitialised({std::ssize(rows), width()}, values_.dtype());
@@ -142,20 +156,34 @@ SampleRows SampleRows::take(std::span<const int64_t> rows) const {
   return out;
 }
 
-SampleRowsOptions choose_products(double slope, bool shift_invariant, const Tensor& x,
-                                  const Tensor* y) {
-  const auto largest_norm = [](const SampleRows& rows) {
-    const auto norms = rows.squared_norms();
-    return norms.empty() ? 0.0 : *std::max_element(norms.begin(), norms.end());
+SampleRows arrange(const Tensor& x, const ProductNeeds& needs, std::span<const int64_t> order) {
+  check_shape(x);
+  const std::vector<double> norms = squared_norms(x);
+  if (!too_coarse(needs, largest(norms))) return in_order(x, norms, order);
+  std::vector<double> origin;
+  if (needs.shift_invariant) {
+    origin = column_means(x);
+    SampleRows rows = around<float>(origin, x, order);
+    if (!too_coarse(needs, largest(rows.squared_norms()))) return rows;
+  }
+  return around<double>(origin, x, order);
+}
+
+TwoSets arrange(const Tensor& x, const Tensor& y, const ProductNeeds& needs) {
+  check_shape(x);
+  check_shape(y);
+  const auto fits = [&](std::span<const double> a, std::span<const double> b) {
+    return !too_coarse(needs, std::max(largest(a), largest(b)));
   };
-  const auto too_coarse = [&](const SampleRowsOptions& options) {
-    return needs_f64(slope, largest_norm(SampleRows(x, options))) ||
-           (y && needs_f64(slope, largest_norm(SampleRows(*y, options))));
-  };
-  SampleRowsOptions options;
-  if (too_coarse(options) && shift_invariant) options.origin = column_means(y ? *y : x);
-  if (too_coarse(options)) options.precision = DType::f64;
-  return options;
+  const std::vector<double> x_norms = squared_norms(x), y_norms = squared_norms(y);
+  if (fits(x_norms, y_norms)) return {{x, x_norms}, {y, y_norms}};
+  std::vector<double> origin;
+  if (needs.shift_invariant) {
+    origin = column_means(y);
+    TwoSets sets{around<float>(origin, x), around<float>(origin, y)};
+    if (fits(sets.x.squared_norms(), sets.y.squared_norms())) return sets;
+  }
+  return {around<double>(origin, x), around<double>(origin, y)};
 }
 
 void mirror_lower(Tensor& square) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -28,19 +29,14 @@ std::vector<double> column_means(const Tensor& x);
 /// Sum over the columns of their variances (divisor n) in f64.
 double summed_variance(const Tensor& x);
 
-struct SampleRowsOptions {
-  DType precision = DType::f32;         ///< f32 or f64
-  std::vector<double> origin = {};      ///< Subtracted from each row; empty: nothing is.
-  std::span<const int64_t> order = {};  ///< Rows of x in their new order; empty: all as they are.
-};
-
 /// Samples made ready for matrix products: the features as they came, without a copy, or in another
 /// order, around another origin, or in f64.
 class SampleRows {
  public:
   SampleRows() = default;
-  /// x F32 (n,d), which is shared where nothing changes.
-  explicit SampleRows(const Tensor& x, const SampleRowsOptions& options = {});
+  /// `values` F32 or F64 (n,d), which are shared, and ||row||^2 of each.
+  SampleRows(Tensor values, std::vector<double> squared_norms)
+      : values_(std::move(values)), norms_(std::move(squared_norms)) {}
 
   int64_t rows() const { return values_.dim(0); }
   int64_t width() const { return values_.dim(1); }
@@ -62,11 +58,22 @@ class SampleRows {
   std::vector<double> norms_;
 };
 
-/// How to multiply rows of x, and of y where it is given, for a kernel with this slope (see
-/// needs_f64): as they are, else around the mean of the last set where the kernel does not mind
-/// (`shift_invariant`), else in f64.
-SampleRowsOptions choose_products(double slope, bool shift_invariant, const Tensor& x,
-                                  const Tensor* y = nullptr);
+/// What a kernel asks of products: its largest derivative by a product (see needs_f64), given the
+/// largest ||x||^2, and whether it stays the same when all samples are moved together.
+struct ProductNeeds {
+  std::function<double(double largest_norm)> slope;
+  bool shift_invariant = true;
+};
+
+/// Rows of x F32 (n,d) for products with each other, in `order` where one is given: as they are
+/// where f32 suffices, else around their mean where the kernel does not mind, else in f64.
+SampleRows arrange(const Tensor& x, const ProductNeeds& needs, std::span<const int64_t> order = {});
+
+/// The same of two sets, for products of one with the other; the mean is that of y.
+struct TwoSets {
+  SampleRows x, y;
+};
+TwoSets arrange(const Tensor& x, const Tensor& y, const ProductNeeds& needs);
 
 /// Copies the lower triangle of a square F32 matrix onto the upper one.
 void mirror_lower(Tensor& square);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "nn/core/parallel.h"
 #include "nn/core/random.h"
@@ -106,19 +105,7 @@ Tensor support_rows(const Tensor& x, std::span<const int64_t> rows, KernelType k
 
 SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOptions& options) {
   check_training(x, labels, options);
-  std::vector<int64_t> order(labels.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  const ClassRows given = group_by_class(labels, order);
-  require(given.size() >= 2, "SVM: all ", labels.size(), " samples have the label ", labels.front(),
-          ", expected two classes or more");
-  // Samples are sorted by class, so that a pair's kernel values lie together.
-  ClassRows classes{given.labels, {}};
-  order.clear();
-  for (const auto& members : given.members) {
-    classes.members.emplace_back(members.size());
-    std::iota(classes.members.back().begin(), classes.members.back().end(), std::ssize(order));
-    order.insert(order.end(), members.begin(), members.end());
-  }
+  const auto [classes, order] = sort_by_class(labels);
   const KernelOptions kernel_options = choose_kernel(x, options);
   const TrainingKernel kernel(x, kernel_options, order);
   SvcModel model = solve_one_vs_one(kernel, classes, options);

@@ -288,3 +288,23 @@ TEST_CASE("svc: under gamma scale, alpha = 1/2 equals beta = 2/3") {
   const Tensor other = decisions({0.25, 0.75, 1});
   CHECK(vote(classes, other) != vote(classes, by_alpha));
 }
+
+TEST_CASE("svc: standardising after fusion cancels alpha, standardising per block keeps it") {
+  const SvmData train = clouds(4, 120, 1.5), test = clouds(4, 200, 1.5, 2);
+  const std::vector<FeatureBlock> blocks = {{"x1", 0, 2}, {"x2", 2, 1}, {"s", 3, 3}};
+  const BlockScaler unscaled = fit_scaler(train.x, blocks, {.mode = ScaleMode::none});
+  const BlockScaler per_block = fit_scaler(train.x, blocks);
+  const auto labels = [&](const BlockScaler& before, bool after, double alpha) {
+    const std::vector<double> weights = {alpha, 1 - alpha, 1};
+    Tensor x = apply_scaler(before, train.x, weights), y = apply_scaler(before, test.x, weights);
+    if (after) {
+      const BlockScaler scaler = fit_scaler(x, {{"all", 0, 6}});
+      x = apply_scaler(scaler, x);
+      y = apply_scaler(scaler, y);
+    }
+    return predict(train_svc(x, train.labels, {.eps = 1e-5}), y);
+  };
+  CHECK(labels(unscaled, true, 0.1) == labels(unscaled, true, 0.9));
+  CHECK(labels(per_block, false, 0.1) != labels(per_block, false, 0.9));
+  CHECK(labels(per_block, false, 0.1) != labels(unscaled, true, 0.1));
+}

@@ -1,0 +1,44 @@
+#include "cli/cells.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "nn/core/error.h"
+#include "nn/core/file.h"
+
+namespace limbic::cli {
+
+Cells::Cells(std::string path, std::string key, std::vector<std::string> names)
+    : path_(std::move(path)), key_(std::move(key)), names_(std::move(names)) {
+  if (!std::filesystem::exists(path_)) return;
+  const auto bytes = read_file(path_, int64_t{64} << 20);
+  std::istringstream in(std::string(bytes.begin(), bytes.end()));
+  for (std::string line; std::getline(in, line);) read_line(line);
+  ends_in_line_ = bytes.empty() || bytes.back() == '\n';
+}
+
+void Cells::read_line(const std::string& line) {
+  const auto object = Place::parse(line, nullptr, false);
+  if (!object.is_object() || !object.contains("cell") || !object.contains("result") ||
+      object.value("key", Place()) != key_ || !object["result"].is_object())
+    return;
+  Result result;
+  for (const auto& name : names_) {
+    const auto found = object["result"].find(name);
+    if (found == object["result"].end() || !found->is_number()) return;
+    result[name] = found->get<double>();
+  }
+  known_[object["cell"].dump()] = std::move(result);
+}
+
+void Cells::add(const Place& place, const Result& result) {
+  known_[place.dump()] = result;
+  std::ofstream out(path_, std::ios::app);
+  if (!ends_in_line_) out << '\n';
+  ends_in_line_ = true;
+  out << Place{{"key", key_}, {"cell", place}, {"result", result}}.dump() << '\n';
+  require(out.flush().good(), path_, ": cannot write");
+}
+
+}  // namespace limbic::cli
