@@ -28,10 +28,10 @@ int main(int argc, char** argv) {
   app.add_option("--format", common.format, "text or json")->check(CLI::IsMember({"text", "json"}));
 
   Action action;
-  for (const auto add :
-       {add_demo, add_fit, add_predict, add_evaluate, add_train, add_validate, add_classify,
-        add_extract, add_summary, add_svm_train, add_svm_predict, add_svm_scale, add_svm_grid,
-        add_check_data, add_bench, add_convert, add_compare, add_weights, add_verify})
+  for (const auto add : {add_demo,        add_fit,       add_predict,  add_evaluate, add_train,
+                         add_validate,    add_classify,  add_extract,  add_summary,  add_svm_train,
+                         add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
+                         add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
     add(app, common, action);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments[0][0] != '-' && !is_verb(app, arguments[0])) {

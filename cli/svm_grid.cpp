@@ -124,7 +124,8 @@ void add_svm_grid(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("-e", o->eps, "tolerance of termination")->check(CLI::PositiveNumber);
   verb->add_option("-m", o->cache_mb, "megabytes for distances and kernel values")
       ->check(CLI::PositiveNumber);
-  verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too");
+  verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
+      ->allow_extra_args(false);
   verb->add_option("-o,--out", o->out, "file of finished cells (default: DATA.grid.jsonl)");
   verb->add_option("--picture", o->picture, "heat map to write (default: DATA.grid.svg)");
   verb->add_option("data", o->data, "LIBSVM text or .safetensors")->required();

@@ -167,7 +167,8 @@ void add_svm_train(CLI::App& app, const Common& common, Action& action) {
       ->check(CLI::IsMember({0, 1}));
   verb->add_option("-v", o->folds, "folds of a cross-validation instead of a model")
       ->check(CLI::Range(2, 1000000));
-  verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too");
+  verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
+      ->allow_extra_args(false);
   verb->add_flag("-q", o->quiet, "print nothing");
   verb->add_option("training_set_file", o->data, "LIBSVM text or .safetensors")->required();
   verb->add_option("model_file", o->model, "model to write (default: DATA.model)");

@@ -26,6 +26,7 @@ void add_svm_grid(CLI::App& app, const Common& common, Action& action);
 void add_svm_predict(CLI::App& app, const Common& common, Action& action);
 void add_svm_scale(CLI::App& app, const Common& common, Action& action);
 void add_svm_train(CLI::App& app, const Common& common, Action& action);
+void add_sweep(CLI::App& app, const Common& common, Action& action);
 void add_train(CLI::App& app, const Common& common, Action& action);
 void add_validate(CLI::App& app, const Common& common, Action& action);
 void add_verify(CLI::App& app, const Common& common, Action& action);

@@ -38,8 +38,8 @@ class Fitter {
     divide(data);
   }
 
-  FitResult run() {
-    const auto classes = static_cast<int64_t>(result_.train.classes.size());
+  FitResult prepare() {
+    const auto classes = class_count();
     EmotionModel& model = result_.model;
     model.classes = result_.train.classes;
     // Everything that can be wrong with the arguments is found before the long work.
@@ -53,15 +53,22 @@ class Fitter {
     }
     model.branches = std::move(branches);
     extract_all();
-    ClassifierOptions c = options_.classifier;
+    find_validation_rows();
+    return std::move(result_);
+  }
+
+  FitResult run() {
+    result_ = prepare();
+    EmotionModel& model = result_.model;
     if (progress_) progress_({.task = "fitting the SVM", .done = 0, .total = 1, .unit = "model"});
-    model.classifier = train_classifier(model.roles(), result_.train_features, classes, c);
+    model.classifier =
+        train_classifier(model.roles(), result_.train_features, class_count(), options_.classifier);
     if (progress_) progress_({.task = "fitting the SVM", .done = 1, .total = 1, .unit = "model"});
     if (!model.classifier.svm.converged())
       result_.notes.push_back(
           "the SVM reached its iteration limit before it converged; try a "
           "smaller --C or --scale block");
-    if (result_.test.size() > 0) score(classes);
+    if (result_.test.size() > 0) score(class_count());
     remember();
     if (!options_.out.empty()) save_model(model, options_.out);
     return std::move(result_);
@@ -75,7 +82,7 @@ class Fitter {
   }
 
   void divide(const Dataset& data) {
-    if (options_.training.epochs == 0) {
+    if (options_.training.epochs == 0 && !options_.always_hold_out) {
       result_.train = data;
       return;
     }
@@ -90,7 +97,7 @@ class Fitter {
       tuned_ = std::move(inner.train);
       validation_ = std::move(inner.held_out);
     }
-    if (validation_.size() == 0)
+    if (validation_.size() == 0 && options_.training.epochs > 0)
       result_.notes.push_back("too few pictures to hold some out: the last epoch is taken");
   }
 
@@ -140,6 +147,18 @@ class Fitter {
     result_.test_features = extract_features(result_.model.branches, result_.test, o, progress_);
     for (const auto& s : result_.test_features.skipped) skip(s);
   }
+
+  void find_validation_rows() {
+    if (options_.select_by_test) return;
+    std::set<std::string> paths;
+    for (const Sample& sample : validation_.samples) paths.insert(sample.path);
+    const auto& indices = result_.train_features.indices;
+    for (size_t row = 0; row < indices.size(); ++row)
+      if (paths.contains(result_.train.samples[static_cast<size_t>(indices[row])].path))
+        result_.validation_rows.push_back(static_cast<int64_t>(row));
+  }
+
+  int64_t class_count() const { return std::ssize(result_.train.classes); }
 
   void score(int64_t classes) {
     const BranchFeatures& test = result_.test_features;
@@ -212,6 +231,11 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
 
 FitResult fit(const Dataset& data, const FitOptions& options, const ProgressFunction& progress) {
   return Fitter(data, options, progress).run();
+}
+
+FitResult prepare_fit(const Dataset& data, const FitOptions& options,
+                      const ProgressFunction& progress) {
+  return Fitter(data, options, progress).prepare();
 }
 
 }  // namespace limbic

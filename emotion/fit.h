@@ -20,14 +20,17 @@ struct FitOptions {
   /// The paper's rule: the epoch is chosen by the test pictures themselves. Otherwise by a slice
   /// (15 %) of the training pictures.
   bool select_by_test = false;
-  double train_fraction = 0.85;  ///< The rest tests; all pictures train when epochs are 0.
+  double train_fraction = 0.85;  ///< The rest tests; all pictures train when epochs are 0 ...
+  bool always_hold_out = false;  ///< ... unless this is set.
   int64_t extract_batch = 16;
 };
 
 struct FitResult {
   EmotionModel model;
-  Dataset train, test;  ///< test is empty when epochs are 0.
+  Dataset train, test;  ///< test is empty where nothing was held out.
   BranchFeatures train_features, test_features;
+  /// Rows of train_features that only chose the epoch; empty where the test pictures chose it.
+  std::vector<int64_t> validation_rows;
   std::map<std::string, TrainResult> trainings;  ///< By role.
   std::map<std::string, Evaluation> single;      ///< Each Diff-CNN alone on the test pictures.
   Evaluation svm, dense;                         ///< Of the fusion on the test pictures.
@@ -40,6 +43,11 @@ struct FitResult {
 /// options.training.resume an interrupted fit goes on where it was. Throws Error.
 FitResult fit(const Dataset& data, const FitOptions& options,
               const ProgressFunction& progress = {});
+
+/// The first part of fit: divides the pictures, fine-tunes the Diff-CNNs, extracts all features.
+/// The model has its branches, but no classifier, and is not saved.
+FitResult prepare_fit(const Dataset& data, const FitOptions& options,
+                      const ProgressFunction& progress = {});
 
 /// Builds a branch from its spec; classes 0: the checkpoint's. `notes` takes a sentence where a
 /// preset was assumed or a classifier replaced.

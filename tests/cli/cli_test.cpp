@@ -241,8 +241,11 @@ TEST_CASE("cli: svm-scale, svm-train, svm-predict") {
   const std::string labels = text_of(world().folder / "t.out");
   CHECK(std::count(labels.begin(), labels.end(), '\n') == 60);
   // The default name, LIBSVM's weights and -h, cross-validation.
-  CHECK(world().run("svm-train -h 0 -w1 2 -w-1 0.5 t.scaled").status == done);
+  CHECK(world().run("svm-train -w1 2 -w-1 0.5 t.scaled").status == done);
   CHECK(fs::exists(world().folder / "t.scaled.model"));
+  CHECK(world().run("svm-train -w1 2 -w-1 0.5 t.scaled weighted.model").status == done);
+  CHECK(text_of(world().folder / "weighted.model") == text_of(world().folder / "t.scaled.model"));
+  CHECK(world().run("svm-train -h 0 t.scaled").status == done);
   CHECK(world().run("svm-train -v 5 t.scaled").out.starts_with("Cross Validation Accuracy = "));
 }
 

@@ -1,0 +1,22 @@
+#pragma once
+#include "cli/training_options.h"
+#include "emotion/fit.h"
+
+namespace limbic::cli {
+
+/// The options that fit and sweep share: photos, the three CNNs, how they are trained and how their
+/// features are classified, alpha, beta and C apart.
+struct PipelineOptions {
+  std::string data, out, scale = "block", gamma = "scale", select = "validation", preset;
+  BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
+  int64_t image_size = 0;
+  TrainingOptions training;
+  CLI::Option* learning_rate = nullptr;
+
+  void add_to(CLI::App& verb);
+  /// As the pipeline wants them. Says on standard error where nets without weights are trained from
+  /// scratch.
+  FitOptions to_fit_options(const Common& common, const Dataset& data);
+};
+
+}  // namespace limbic::cli

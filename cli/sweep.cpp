@@ -1,0 +1,246 @@
+#include "emotion/sweep.h"
+
+#include <cstdio>
+
+#include "cli/cells.h"
+#include "cli/pipeline_options.h"
+#include "cli/verbs.h"
+#include "svm/heat_map.h"
+
+namespace limbic::cli {
+namespace {
+
+struct Options {
+  PipelineOptions pipeline;
+  std::vector<double> alpha, beta;
+  std::vector<double> C = {0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5};
+  double cache_mb = 8192;
+};
+
+using Json = nlohmann::ordered_json;
+
+// {"alpha":0.5,"classifier":"svm","C":1.5}
+Json place(const Fusion& fusion, std::optional<double> C) {
+  Json out{{fusion.alpha ? "alpha" : "beta", fusion.alpha ? *fusion.alpha : *fusion.beta},
+           {"classifier", C ? "svm" : "dense"}};
+  if (C) out["C"] = *C;
+  return out;
+}
+
+// Table 2's, where the user named none. Fusions that leave nothing of any CNN are left out.
+std::vector<Fusion> fusions_of(const Common& common, const Options& o,
+                               const std::vector<std::string>& roles) {
+  std::vector<double> alpha = o.alpha, beta = o.beta;
+  if (alpha.empty() && beta.empty()) {
+    alpha = {0, 0.25, 0.5, 0.75, 1};
+    beta = {0, 0.25, 0.5, 0.75};
+  }
+  std::vector<Fusion> all, kept;
+  for (double a : alpha) all.push_back(Fusion::with_alpha(a));
+  for (double b : beta) all.push_back(Fusion::with_beta(b));
+  for (const Fusion& fusion : all) {
+    const std::vector<double> weights = block_weights(fusion, roles);
+    if (std::any_of(weights.begin(), weights.end(), [](double w) { return w != 0; }))
+      kept.push_back(fusion);
+    else
+      note(common, place(fusion, std::nullopt).begin().key() + " " +
+                       place(fusion, std::nullopt).begin()->dump() +
+                       " is left out: no CNN has a weight");
+  }
+  require(!kept.empty(), "no alpha or beta is left that gives a CNN a weight");
+  return kept;
+}
+
+std::string key_of(const FitResult& prepared, const PipelineOptions& o, uint64_t seed) {
+  return str_cat(hash_of_features(prepared), " scale ", o.scale, " gamma ", o.gamma, " seed ",
+                 seed);
+}
+
+class Table {
+ public:
+  Table(const std::vector<Fusion>& fusions, const std::vector<double>& Cs, const Cells& cells)
+      : fusions_(fusions), Cs_(Cs), cells_(cells) {}
+
+  // The best SVM, by the validation pictures where there are any.
+  Json best() const {
+    Json out;
+    double highest = -1;
+    for (const Fusion& fusion : fusions_)
+      for (double C : Cs_) {
+        const Cells::Result& result = cells_.at(place(fusion, C));
+        const double validation = result.at("validation_accuracy"),
+                     score = validation >= 0 ? validation : result.at("test_accuracy");
+        if (score <= highest) continue;
+        highest = score;
+        out = line(fusion, C);
+      }
+    return out;
+  }
+
+  Json line(const Fusion& fusion, std::optional<double> C) const {
+    Json out = place(fusion, C);
+    const Cells::Result& result = cells_.at(out);
+    if (result.at("validation_accuracy") >= 0)
+      out["validation_accuracy"] = result.at("validation_accuracy");
+    out["test_accuracy"] = result.at("test_accuracy");
+    return out;
+  }
+
+  void print_json_lines() const {
+    for (const Fusion& fusion : fusions_) {
+      print_json(line(fusion, std::nullopt));
+      for (double C : Cs_) print_json(line(fusion, C));
+    }
+  }
+
+  void print_text() const {
+    for (const bool alpha : {true, false}) {
+      if (!any(alpha)) continue;
+      std::printf("%-6s%8s", alpha ? "alpha" : "beta", "dense");
+      for (double C : Cs_) std::printf("%8s", str_cat("C ", C).c_str());
+      std::printf("\n");
+      for (const Fusion& fusion : fusions_) {
+        if (fusion.alpha.has_value() != alpha) continue;
+        std::printf("%-6g%8.2f", value(fusion), 100 * test(fusion, std::nullopt));
+        for (double C : Cs_) std::printf("%8.2f", 100 * test(fusion, C));
+        std::printf("\n");
+      }
+    }
+  }
+
+  // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are.
+  std::vector<std::string> draw(const std::string& dir) const {
+    std::vector<std::string> names;
+    for (const bool alpha : {true, false}) {
+      if (!any(alpha)) continue;
+      HeatMap map{.title = "accuracy on test pictures",
+                  .x_label = "C",
+                  .y_label = alpha ? "alpha" : "beta",
+                  .x = Cs_,
+                  .y = {},
+                  .values = {}};
+      for (const Fusion& fusion : fusions_) {
+        if (fusion.alpha.has_value() != alpha) continue;
+        map.y.push_back(value(fusion));
+        for (double C : Cs_) map.values.push_back(test(fusion, C));
+      }
+      names.push_back(dir + (alpha ? "/alpha.svg" : "/beta.svg"));
+      write_heat_map(names.back(), map);
+    }
+    return names;
+  }
+
+ private:
+  static double value(const Fusion& fusion) { return fusion.alpha ? *fusion.alpha : *fusion.beta; }
+  bool any(bool alpha) const {
+    return std::any_of(fusions_.begin(), fusions_.end(),
+                       [&](const Fusion& fusion) { return fusion.alpha.has_value() == alpha; });
+  }
+  double test(const Fusion& fusion, std::optional<double> C) const {
+    return cells_.at(place(fusion, C)).at("test_accuracy");
+  }
+
+  const std::vector<Fusion>& fusions_;
+  const std::vector<double>& Cs_;
+  const Cells& cells_;
+};
+
+void compute(const Common& common, const FitResult& prepared, FusionSweepOptions& options,
+             Cells& cells) {
+  const std::vector<Fusion>& fusions = options.fusions;
+  options.known = [&](size_t fusion, std::optional<double> C) {
+    return cells.has(place(fusions[fusion], C));
+  };
+  const auto total = static_cast<int64_t>(fusions.size() * (options.C.size() + 1));
+  int64_t finished = 0;
+  for (size_t f = 0; f < fusions.size(); ++f) {
+    finished += options.known(f, std::nullopt);
+    for (double C : options.C) finished += options.known(f, C);
+  }
+  if (finished > 0) note(common, str_cat(finished, " of ", total, " cells were there already"));
+  const ProgressFunction progress = progress_bar(common);
+  const auto report = [&] {
+    if (progress) progress({.task = "sweep", .done = finished, .total = total, .unit = "cell"});
+  };
+  report();
+  sweep_fusions(prepared, options, [&](const FusionCell& cell) {
+    cells.add(place(fusions[cell.fusion], cell.C),
+              {{"validation_accuracy", cell.validation_accuracy.value_or(-1)},
+               {"test_accuracy", cell.test_accuracy}});
+    ++finished;
+    report();
+  });
+  end_progress();
+}
+
+int run(const Common& common, Options& o) {
+  const Dataset data = list_folders(o.pipeline.data);
+  FitOptions fit_options = o.pipeline.to_fit_options(common, data);
+  fit_options.always_hold_out = true;
+  const FitResult prepared = prepare_fit(data, fit_options, progress_bar(common));
+  end_progress();
+  for (const auto& text : prepared.notes) note(common, text);
+  std::sort(o.C.begin(), o.C.end());
+  FusionSweepOptions options{.fusions = fusions_of(common, o, prepared.model.roles()),
+                             .C = o.C,
+                             .classifier = fit_options.classifier,
+                             .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024)};
+  Cells cells(o.pipeline.out + "/sweep.jsonl", key_of(prepared, o.pipeline, common.seed),
+              {"validation_accuracy", "test_accuracy"});
+  compute(common, prepared, options, cells);
+  const Table table(options.fusions, o.C, cells);
+  const auto pictures = table.draw(o.pipeline.out);
+  const Json best = table.best();
+  const std::string selection = fit_options.select_by_test || prepared.validation_rows.empty()
+                                    ? "chosen by the test pictures themselves"
+                                    : "chosen by a slice of the training pictures";
+  if (common.json()) {
+    table.print_json_lines();
+    print_json({{"best", best},
+                {"selection", selection},
+                {"test_pictures", prepared.test_features.labels.size()},
+                {"pictures", pictures}});
+  } else {
+    std::printf("accuracy on %zu test pictures, %%\n", prepared.test_features.labels.size());
+    table.print_text();
+    std::printf("best: %s %s, C %s: %s on the test pictures (%s)\n", best.begin().key().c_str(),
+                best.begin()->dump().c_str(), best.at("C").dump().c_str(),
+                percent(best.at("test_accuracy")).c_str(), selection.c_str());
+    for (const auto& name : pictures) std::printf("heat map: %s\n", name.c_str());
+  }
+  return report_skipped(prepared.skipped);
+}
+
+}  // namespace
+
+void add_sweep(CLI::App& app, const Common& common, Action& action) {
+  auto o = std::make_shared<Options>();
+  CLI::App* verb = add_verb(
+      app, action, "sweep",
+      "Scores every alpha, beta and C on test pictures (the paper's Table 2 and Fig. 3), features "
+      "being computed once. Run again after an interruption, it goes on where it stopped (with "
+      "--resume also within the CNNs' training).",
+      "limbic sweep --data photos --diff1 resnet18 --diff1-weights resnet18.pth --diff2 "
+      "densenet121 --diff2-weights densenet121.pth --supplement squeezenet1_1 "
+      "--supplement-weights squeezenet1_1.pth --epochs 5 --alpha 0,0.5,1 --C 0.5,1.5,5 --out sweep",
+      o, run, common);
+  o->pipeline.add_to(*verb);
+  verb->add_option("--out", o->pipeline.out, "folder for trainings, features, cells and heat maps")
+      ->required();
+  verb->add_option("--alpha", o->alpha,
+                   "differential factors, comma-separated (default: Table 2's)")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  verb->add_option("--beta", o->beta,
+                   "amplification factors, comma-separated (default: Table 2's, unless --alpha "
+                   "is given)")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  verb->add_option("--C", o->C, "values of the SVM's C, comma-separated")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--cache", o->cache_mb, "megabytes for distances and kernel values")
+      ->check(CLI::PositiveNumber);
+}
+
+}  // namespace limbic::cli

@@ -1,0 +1,176 @@
+#include "emotion/sweep.h"
+
+#include <algorithm>
+
+#include "nn/core/file.h"
+#include "svm/sweep.h"
+
+namespace limbic {
+namespace {
+
+enum class Part { train, validation, test };
+
+// Training and test pictures in one.
+struct Rows {
+  Tensor joined;  // features as they came, blocks side by side
+  std::vector<int> labels;
+  std::vector<Part> part;
+
+  std::vector<int64_t> of(Part wanted) const {
+    std::vector<int64_t> out;
+    for (size_t i = 0; i < part.size(); ++i)
+      if (part[i] == wanted) out.push_back(static_cast<int64_t>(i));
+    return out;
+  }
+};
+
+Tensor take(const Tensor& x, const std::vector<int64_t>& rows) {
+  const int64_t d = x.dim(1);
+  Tensor out = Tensor::uninitialised({std::ssize(rows), d});
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::copy_n(x.data() + rows[i] * d, d, out.data() + static_cast<int64_t>(i) * d);
+  return out;
+}
+
+Tensor take_columns(const Tensor& x, const FeatureBlock& block) {
+  Tensor out = Tensor::uninitialised({x.dim(0), block.width});
+  for (int64_t i = 0; i < x.dim(0); ++i)
+    std::copy_n(x.data() + i * x.dim(1) + block.begin, block.width, out.data() + i * block.width);
+  return out;
+}
+
+Rows rows_of(const FitResult& prepared) {
+  const BranchFeatures &train = prepared.train_features, &test = prepared.test_features;
+  const Tensor a = join_blocks(train.blocks), b = join_blocks(test.blocks);
+  Rows out{Tensor::uninitialised({a.dim(0) + b.dim(0), a.dim(1)}), {}, {}};
+  std::copy_n(a.data(), a.size(), out.joined.data());
+  std::copy_n(b.data(), b.size(), out.joined.data() + a.size());
+  out.labels.assign(train.labels.begin(), train.labels.end());
+  out.labels.insert(out.labels.end(), test.labels.begin(), test.labels.end());
+  out.part.assign(train.labels.size(), Part::train);
+  for (int64_t row : prepared.validation_rows)
+    out.part[static_cast<size_t>(row)] = Part::validation;
+  out.part.resize(out.labels.size(), Part::test);
+  return out;
+}
+
+class FusionSweep {
+ public:
+  FusionSweep(const FitResult& prepared, const FusionSweepOptions& options,
+              const std::function<void(const FusionCell&)>& done)
+      : roles_(prepared.model.roles()),
+        classes_(std::ssize(prepared.model.classes)),
+        options_(options),
+        done_(done),
+        rows_(rows_of(prepared)),
+        training_(rows_.of(Part::train)),
+        scaler_(fit_scaler(
+            take(rows_.joined, training_), feature_blocks(roles_, prepared.train_features.blocks),
+            {.mode = options.classifier.scale_blocks ? ScaleMode::standard : ScaleMode::none})) {}
+
+  void run_dense() {
+    std::vector<int64_t> labels;
+    for (int64_t row : training_) labels.push_back(rows_.labels[static_cast<size_t>(row)]);
+    for (size_t f = 0; f < options_.fusions.size(); ++f) {
+      if (options_.known(f, std::nullopt)) continue;
+      const Tensor x = apply_scaler(scaler_, rows_.joined, weights(f));
+      const SoftmaxClassifier dense = train_softmax_classifier(take(x, training_), labels, classes_,
+                                                               {.seed = options_.classifier.seed});
+      const Tensor probabilities = dense.probabilities(x);
+      std::vector<int> predicted;
+      for (int64_t i = 0; i < x.dim(0); ++i)
+        predicted.push_back(static_cast<int>(argmax(probabilities.rows(i, i + 1).values())));
+      done_(cell(f, std::nullopt, predicted));
+    }
+  }
+
+  void run_svm() {
+    SweepOptions sweep_options{
+        .kernels = {},
+        .C = options_.C,
+        .fold = {},
+        .svc = {},
+        .known = [&](size_t kernel, double C) { return options_.known(kernel, C); }};
+    sweep_options.svc.seed = options_.classifier.seed;
+    sweep_options.svc.budget_bytes = options_.budget_bytes;
+    for (Part part : rows_.part) sweep_options.fold.push_back(part == Part::train ? -1 : 0);
+    for (size_t f = 0; f < options_.fusions.size(); ++f)
+      sweep_options.kernels.push_back({weights(f), gamma(f)});
+    std::vector<Tensor> blocks;
+    const Tensor scaled = apply_scaler(scaler_, rows_.joined);
+    for (const FeatureBlock& block : scaler_.blocks) blocks.push_back(take_columns(scaled, block));
+    sweep(blocks, rows_.labels, sweep_options,
+          [&](const SweepCell& found) { done_(cell(found.kernel, found.C, found.predicted)); });
+  }
+
+ private:
+  std::vector<double> weights(size_t fusion) const {
+    return block_weights(options_.fusions[fusion], roles_);
+  }
+
+  double gamma(size_t fusion) const {
+    switch (options_.classifier.gamma_rule) {
+      case GammaRule::automatic:
+        return 1.0 / static_cast<double>(scaler_.features());
+      case GammaRule::value:
+        return options_.classifier.gamma;
+      default:
+        return gamma_scale(scaler_, weights(fusion));
+    }
+  }
+
+  FusionCell cell(size_t fusion, std::optional<double> C, const std::vector<int>& predicted) const {
+    FusionCell out{fusion, C, accuracy(predicted, Part::validation), 0};
+    out.test_accuracy = accuracy(predicted, Part::test).value_or(0);
+    return out;
+  }
+
+  std::optional<double> accuracy(const std::vector<int>& predicted, Part part) const {
+    int64_t right = 0, all = 0;
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      if (rows_.part[i] != part) continue;
+      ++all;
+      right += predicted[i] == rows_.labels[i];
+    }
+    if (all == 0) return std::nullopt;
+    return static_cast<double>(right) / static_cast<double>(all);
+  }
+
+  std::vector<std::string> roles_;
+  int64_t classes_;
+  const FusionSweepOptions& options_;
+  const std::function<void(const FusionCell&)>& done_;
+  Rows rows_;
+  std::vector<int64_t> training_;
+  BlockScaler scaler_;
+};
+
+template <class T>
+std::string hash_of(std::span<const T> values) {
+  return sha256({reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()});
+}
+
+}  // namespace
+
+void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
+                   const std::function<void(const FusionCell&)>& done) {
+  require(!prepared.test_features.labels.empty(), "sweep: no test pictures were held out");
+  for (const Fusion& fusion : options.fusions) check(fusion);
+  FusionSweep sweep(prepared, options, done);
+  sweep.run_dense();
+  sweep.run_svm();
+}
+
+std::string hash_of_features(const FitResult& prepared) {
+  std::string hashes;
+  for (const BranchFeatures* features : {&prepared.train_features, &prepared.test_features}) {
+    for (const Tensor& block : features->blocks)
+      hashes += hash_of(std::span<const float>(block.values()));
+    hashes += hash_of(std::span<const int64_t>(features->labels));
+  }
+  hashes += hash_of(std::span<const int64_t>(prepared.validation_rows));
+  for (const std::string& role : prepared.model.roles()) hashes += role;
+  return hash_of(std::span<const char>(hashes));
+}
+
+}  // namespace limbic

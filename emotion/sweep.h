@@ -1,0 +1,38 @@
+#pragma once
+#include <functional>
+
+#include "emotion/fit.h"
+
+namespace limbic {
+
+struct FusionSweepOptions {
+  std::vector<Fusion> fusions;
+  std::vector<double> C;
+  ClassifierOptions classifier;  ///< Scaling, gamma and seed of all cells; fusion and C apart.
+  int64_t budget_bytes = int64_t{8} << 30;  ///< Of distances and kernel values.
+  /// Whether a cell is known already, and need not be computed or reported.
+  std::function<bool(size_t fusion, std::optional<double> C)> known =
+      [](size_t, std::optional<double>) { return false; };
+};
+
+/// The score of one classifier over one fusion.
+struct FusionCell {
+  size_t fusion = 0;
+  std::optional<double> C;  ///< Of the SVM; none: the dense softmax layer.
+  /// Of the pictures that chose the epoch, none of which trained anything; none where the test
+  /// pictures chose it.
+  std::optional<double> validation_accuracy;
+  double test_accuracy = 0;
+};
+
+/// Table 2 and Fig. 3 of the paper: done(cell) for the dense layer and the SVM with each C over
+/// each fusion of features that prepare_fit held test pictures out of. The scaler and all
+/// classifiers learn from the training pictures without those of validation. Throws Error as
+/// train_svc does.
+void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
+                   const std::function<void(const FusionCell&)>& done);
+
+/// SHA-256 of all that sweep_fusions takes from the features: blocks, labels, division.
+std::string hash_of_features(const FitResult& prepared);
+
+}  // namespace limbic

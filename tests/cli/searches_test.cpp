@@ -1,0 +1,131 @@
+// svm-grid and sweep: searches over many cells, resumable.
+#include <algorithm>
+
+#include "nn/core/random.h"
+#include "tests/cli/world.h"
+
+using namespace limbic;
+using namespace limbic::testing;
+
+namespace {
+
+// Two noisy classes in LIBSVM's format.
+void write_classes(const std::string& path) {
+  std::string text;
+  Random random(3);
+  for (int i = 0; i < 80; ++i) {
+    const int label = i % 2;
+    text += str_cat(label, " 1:", random.normal() + label, " 2:", random.normal() - label, "\n");
+  }
+  testing::write_text(path, text);
+}
+
+std::vector<std::string> sorted_lines(const std::string& path) {
+  std::istringstream in(text_of(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+// The file as a killed run leaves it: some lines, the last one cut.
+void cut(const std::string& from, const std::string& to, double share) {
+  const std::string text = text_of(from);
+  testing::write_text(to, text.substr(0, static_cast<size_t>(share * double(text.size()))));
+}
+
+// What a search leaves when it goes on from part of its cells is what it leaves undisturbed.
+void check_resume(const std::string& command, const std::string& cells) {
+  const std::string path = world().folder / cells;
+  const Result whole = world().run(command);
+  CAPTURE(whole.err);
+  REQUIRE(whole.status == done);
+  const auto lines = sorted_lines(path);
+  testing::write_text(path + ".whole", text_of(path));
+  for (double share : {0.2, 0.5, 0.93}) {
+    CAPTURE(share);
+    cut(path + ".whole", path, share);
+    const Result rest = world().run(command);
+    CHECK(rest.status == done);
+    CHECK(rest.out == whole.out);
+    auto resumed = sorted_lines(path);
+    // The cut line stays; it is not one of the others.
+    std::erase_if(resumed, [](const std::string& line) { return !line.ends_with("}}"); });
+    CHECK(resumed == lines);
+  }
+  const Result again = world().run(command);
+  CHECK(again.out == whole.out);
+}
+
+}  // namespace
+
+TEST_CASE("cli: svm-grid finds the best cell, draws it, and goes on where it stopped") {
+  write_classes(world().folder / "grid.txt");
+  const std::string command =
+      "svm-grid -log2c -2,4,2 -log2g 1,-3,-2 -v 4 grid.txt --out grid.jsonl --picture grid.svg "
+      "--format json --quiet";
+  check_resume(command, "grid.jsonl");
+  const json best = world().run(command).object();
+  double highest = 0;
+  for (const std::string& line : sorted_lines(world().folder / "grid.jsonl"))
+    if (line.ends_with("}}"))
+      highest = std::max(highest, json::parse(line)["result"]["accuracy"].get<double>());
+  CHECK(best.at("accuracy") == highest);
+  // The same cell by svm-train's own cross-validation.
+  const json alone = world()
+                         .run(str_cat("svm-train -v 4 -c ", best.at("C").get<double>(), " -g ",
+                                      best.at("gamma").get<double>(), " grid.txt --format json"))
+                         .object();
+  CHECK(alone.at("cross_validation_accuracy").get<double>() ==
+        doctest::Approx(highest).epsilon(0.03));
+  const std::string picture = text_of(world().folder / "grid.svg");
+  CHECK(picture.starts_with("<svg "));
+  CHECK(picture.find("log2 gamma") != std::string::npos);
+  // Cells of other data are not believed.
+  const std::string other = text_of(world().folder / "grid.txt") + "1 1:5 2:5\n";
+  testing::write_text(world().folder / "grid.txt", other);
+  const Result fresh = world().run(
+      "svm-grid -log2c 0,2,2 -log2g -1,-1,-1 -v 4 grid.txt --out "
+      "grid.jsonl --picture grid.svg");
+  CHECK(fresh.status == done);
+  CHECK(fresh.err.find("were there") == std::string::npos);
+}
+
+TEST_CASE("cli: svm-grid refuses what makes no grid") {
+  write_classes(world().folder / "grid2.txt");
+  for (const std::string bad : {"-log2c 1,2", "-log2c 1,2,0", "-log2c 5,1,1", "-log2g a,b,c"})
+    check_failure(world().run("svm-grid " + bad + " grid2.txt"), failed, bad.substr(0, 6));
+  check_failure(world().run("svm-grid -v 81 grid2.txt"), failed, "81");
+  check_failure(world().run("svm-grid nowhere.txt"), failed, "nowhere.txt");
+  check_failure(world().run("svm-grid grid2.txt --out photos -v 2 -log2c 0,0,1 -log2g 0,0,1"),
+                failed, "photos");
+}
+
+TEST_CASE("cli: sweep scores alpha, beta and C on pictures held out, and goes on") {
+  const std::string command =
+      "sweep --data photos --diff1 resnet8 --diff1-weights run/weights/final.safetensors --diff2 "
+      "none --supplement resnet8 --supplement-weights run/weights/final.safetensors --epochs 0 "
+      "--alpha 0,0.5,1 --beta 0.25 --C 0.5,2,8 --out swept --format json --quiet";
+  check_resume(command, "swept/sweep.jsonl");
+  const auto lines = world().run(command).objects();
+  REQUIRE(lines.size() == 4 * (1 + 3) + 1);
+  check_keys(lines[0], {"alpha", "classifier", "validation_accuracy", "test_accuracy"});
+  CHECK(lines[0]["classifier"] == "dense");
+  CHECK(lines[1]["C"] == 0.5);
+  check_keys(lines.back(), {"best", "selection", "test_pictures", "pictures"});
+  double highest = 0;
+  for (const json& line : lines)
+    if (line.value("classifier", "") == "svm")
+      highest = std::max(highest, line["validation_accuracy"].get<double>());
+  CHECK(lines.back()["best"]["validation_accuracy"] == highest);
+  for (const std::string name : {"swept/alpha.svg", "swept/beta.svg"})
+    CHECK(text_of(world().folder / name).starts_with("<svg "));
+  // As a table, chosen as the paper did.
+  const Result text = world().run(
+      "sweep --data photos --diff1 resnet8 --diff1-weights run/weights/final.safetensors --diff2 "
+      "none --epochs 0 --alpha 0,1 --C 1 --select test --out swept2");
+  CHECK(text.status == done);
+  CHECK(text.err.find("alpha 0.0 is left out") != std::string::npos);
+  CHECK(text.out.find("chosen by the test pictures themselves") != std::string::npos);
+  check_failure(world().run("sweep --data photos --alpha 2 --out swept3"), wrong_usage, "alpha");
+}
