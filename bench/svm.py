@@ -1,73 +1,34 @@
 #!/usr/bin/env python3
-"""Limbic's SVM beside scikit-learn's SVC and LIBSVM's svm-train, in turns, after checking that they
-agree. Needs NumPy and scikit-learn, and Debian's libsvm-tools; build first:
+"""Limbic's SVM beside scikit-learn's SVC and LIBSVM itself, in turns, samples in memory on all sides,
+with the same eps and cache; says whether they agree. Needs NumPy and scikit-learn, and Debian's libsvm3;
+build first:
 
     python3 bench/svm.py                       3,400 x 4,968 in 8 classes to train, 600 to test
     python3 bench/svm.py --rows 18560 --peers none --budget 200
+    python3 bench/svm.py --set hymenoptera                  real features, standardised
+    python3 bench/svm.py --set cifar10 --cifar FOLDER       (see svm_agreement.py)
 
-The samples stand for features of CNNs: 32 hidden factors, a class moving 12 of them, are mixed at
+The generated samples stand for features of CNNs: 32 hidden factors, a class moving 12 of them, are mixed at
 random into d features; noise is added, negative values cut off as ReLU does, pooling over 7 x 7 places
 imitated by an exponent, and each feature brought to mean 0 and variance 1. --difficulty scales the
 movement: by default about two thirds of the rows become support vectors.
 """
 import argparse
-import json
+import ctypes
 import os
 import pathlib
 import re
 import statistics
-import struct
 import subprocess
 import tempfile
 import time
 
 import numpy as np
 
-PROGRAM = pathlib.Path(__file__).parent.parent / "build" / "bench" / "bench_svm"
+from svm_data import cifar, hymenoptera, make_features, write_safetensors
 
-
-def make_features(rows, features, classes, separation, seed=0):
-    """(rows, features) f32, standardised, and labels 0 ... classes-1."""
-    random = np.random.default_rng(seed)
-    hidden = 32
-    centres = np.zeros((classes, hidden))
-    for c in range(classes):
-        centres[c, random.choice(hidden, 12, replace=False)] = separation * random.normal(size=12)
-    labels = random.integers(classes, size=rows)
-    labels[:classes] = np.arange(classes)  # LIBSVM numbers classes as they come, scikit-learn sorts
-    mixing = random.normal(size=(hidden, features)).astype(np.float32) / np.sqrt(hidden)
-    scale = random.gamma(2.0, size=features).astype(np.float32)
-    x = np.empty((rows, features), np.float32)
-    for begin in range(0, rows, 2048):
-        part = labels[begin:begin + 2048]
-        factors = (centres[part] + random.normal(size=(len(part), hidden))).astype(np.float32)
-        noise = random.normal(size=(len(part), features)).astype(np.float32)
-        x[begin:begin + 2048] = np.maximum(factors @ mixing + 0.3 * noise, 0) ** 1.5 * scale
-    x -= x.mean(0)
-    x /= x.std(0)
-    return x, labels
-
-
-def write_safetensors(path, tensors):
-    names = {np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
-    header, at = {}, 0
-    for name, value in tensors.items():
-        header[name] = {"dtype": names[value.dtype], "shape": list(value.shape),
-                        "data_offsets": [at, at + value.nbytes]}
-        at += value.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as out:
-        out.write(struct.pack("<Q", len(text)) + text)
-        for value in tensors.values():
-            out.write(np.ascontiguousarray(value).tobytes())
-
-
-def write_libsvm(path, x, labels):
-    with open(path, "w") as out:
-        for row, label in zip(x, labels):
-            out.write("%d %s\n" % (label, " ".join("%d:%.9g" % (j + 1, v)
-                                                   for j, v in enumerate(row) if v)))
+ROOT = pathlib.Path(__file__).parent.parent
+PROGRAM = ROOT / "build" / "bench" / "bench_svm"
 
 
 class Limbic:
@@ -89,13 +50,53 @@ class Limbic:
         return np.array([int(p[0]) for p in pairs]), np.array([float(p[1]) for p in pairs])
 
 
-def run_libsvm(folder, o):
-    start = time.perf_counter()
-    text = subprocess.run(["svm-train", "-c", str(o.C), "-e", str(o.eps), "-m", str(o.cache),
-                           "-g", repr(1.0 / o.features), f"{folder}/train.txt",
-                           f"{folder}/model"], check=True, capture_output=True, text=True).stdout
-    seconds = time.perf_counter() - start
-    return seconds, sum(map(float, re.findall(r"obj = (\S+),", text)))
+class LibsvmProblem(ctypes.Structure):
+    _fields_ = [("l", ctypes.c_int), ("y", ctypes.c_void_p), ("x", ctypes.c_void_p)]
+
+
+class LibsvmParameter(ctypes.Structure):
+    """svm.h of LIBSVM 3.24."""
+    _fields_ = [("svm_type", ctypes.c_int), ("kernel_type", ctypes.c_int), ("degree", ctypes.c_int),
+                ("gamma", ctypes.c_double), ("coef0", ctypes.c_double),
+                ("cache_size", ctypes.c_double), ("eps", ctypes.c_double), ("C", ctypes.c_double),
+                ("nr_weight", ctypes.c_int), ("weight_label", ctypes.c_void_p),
+                ("weight", ctypes.c_void_p), ("nu", ctypes.c_double), ("p", ctypes.c_double),
+                ("shrinking", ctypes.c_int), ("probability", ctypes.c_int)]
+
+
+class Libsvm:
+    """LIBSVM's own library on samples in memory; its sparse nodes leave zeros out, as a file would."""
+
+    def __init__(self, train, labels):
+        self.library = ctypes.CDLL("libsvm.so.3")
+        node = np.dtype([("index", np.int32), ("value", np.float64)], align=True)
+        self.rows = []
+        for row in train:
+            kept = np.flatnonzero(row)
+            nodes = np.empty(len(kept) + 1, node)
+            nodes["index"][:-1], nodes["value"][:-1] = kept + 1, row[kept]
+            nodes["index"][-1] = -1
+            self.rows.append(nodes)
+        self.pointers = np.array([nodes.ctypes.data for nodes in self.rows], np.uintp)
+        self.y = labels.astype(np.float64)
+        self.problem = LibsvmProblem(len(labels), self.y.ctypes.data, self.pointers.ctypes.data)
+        self.said = []
+        self.listener = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(
+            lambda text: self.said.append(text.decode()))
+        self.library.svm_set_print_string_function(self.listener)
+        self.library.svm_train.restype = ctypes.c_void_p
+
+    def fit(self, o):
+        """Seconds and the pairs' summed dual objective."""
+        parameter = LibsvmParameter(kernel_type=2, gamma=1.0 / o.features, cache_size=o.cache,
+                                    eps=o.eps, C=o.C, shrinking=1)
+        self.said.clear()
+        start = time.perf_counter()
+        model = ctypes.c_void_p(self.library.svm_train(ctypes.byref(self.problem),
+                                                       ctypes.byref(parameter)))
+        seconds = time.perf_counter() - start
+        self.library.svm_free_and_destroy_model(ctypes.byref(model))
+        return seconds, sum(map(float, re.findall(r"obj = (\S+),", "".join(self.said))))
 
 
 def spread(values):
@@ -105,6 +106,10 @@ def spread(values):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--set", default="generated",
+                        choices=("generated", "hymenoptera", "cifar10"))
+    parser.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--cifar", type=pathlib.Path)
     parser.add_argument("--rows", type=int, default=3400)
     parser.add_argument("--test-rows", type=int, default=600)
     parser.add_argument("--features", type=int, default=4968)
@@ -120,17 +125,23 @@ def main():
     parser.add_argument("--peers", default="sklearn,libsvm")
     o = parser.parse_args()
     peers = o.peers.split(",")
-    x, y = make_features(o.rows + o.test_rows, o.features, o.classes, o.difficulty)
-    train, labels, test, truth = x[:o.rows], y[:o.rows], x[o.rows:], y[o.rows:]
+    if o.set == "generated":
+        x, y = make_features(o.rows + o.test_rows, o.features, o.classes, o.difficulty)
+        train, labels, test, truth = x[:o.rows], y[:o.rows], x[o.rows:], y[o.rows:]
+    else:
+        train, labels, test, truth = (hymenoptera(o.data) if o.set == "hymenoptera"
+                                      else cifar(o.data, o.cifar))[:4]
+        (o.rows, o.features), o.classes = train.shape, len(np.unique(labels))
+        # LIBSVM numbers classes as they come, scikit-learn sorts: a tie goes to the first.
+        order = list(dict.fromkeys(labels))
+        labels, truth = (np.array([order.index(c) for c in part]) for part in (labels, truth))
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/features.safetensors"
         write_safetensors(path, {"train": train, "test": test, "labels": labels, "truth": truth})
-        if "libsvm" in peers:
-            write_libsvm(f"{folder}/train.txt", train, labels)
-        compare(folder, path, (train, labels, test, truth), peers, o)
+        compare(path, (train, labels, test, truth), peers, o)
 
 
-def compare(folder, path, data, peers, o):
+def compare(path, data, peers, o):
     train, labels, test, truth = data
     limbic = Limbic(path, o.threads)
     print("%d x %d, %d classes; OpenBLAS core %s, %d threads" % (o.rows, o.features, o.classes,
@@ -139,6 +150,7 @@ def compare(folder, path, data, peers, o):
                                    "product", "sgemm", "kernel")}
     if "sklearn" in peers:
         from sklearn.svm import SVC
+    libsvm = Libsvm(train, labels) if "libsvm" in peers else None
     for round_ in range(o.repeat):
         seconds, objective, support, iterations = limbic.ask(
             "fit %r %r %r" % (o.C, o.eps, o.budget or o.cache))
@@ -156,8 +168,8 @@ def compare(folder, path, data, peers, o):
             start = time.perf_counter()
             theirs = svc.predict(test)
             times["sklearn predict"].append(time.perf_counter() - start)
-        if "libsvm" in peers and round_ < o.libsvm_repeat:
-            seconds, libsvm_objective = run_libsvm(folder, o)
+        if libsvm and round_ < o.libsvm_repeat:
+            seconds, libsvm_objective = libsvm.fit(o)
             times["libsvm"].append(seconds)
     print("objective %.10g, %d support vectors, %d iterations, accuracy %.4f" % (
         objective, support, iterations, accuracy))

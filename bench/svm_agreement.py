@@ -18,90 +18,17 @@ import argparse
 import json
 import pathlib
 import re
-import struct
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
-from svm import make_features, write_libsvm
+from svm_data import (LIMBIC, cifar, classic, generated, hymenoptera, unbalanced,
+                      write_libsvm)
 
 ROOT = pathlib.Path(__file__).parent.parent
-LIMBIC = ROOT / "build" / "limbic"
 EPS = 1e-3
-
-
-def standardised(train, test):
-    mean, deviation = train.mean(0), train.std(0)
-    deviation[deviation == 0] = 1
-    return ((train - mean) / deviation).astype(np.float32), ((test - mean) / deviation).astype(
-        np.float32)
-
-
-def split(x, y, train, seed=0):
-    """Rows shuffled; `train` of them, then the others."""
-    order = np.random.default_rng(seed).permutation(len(y))
-    x, y = x[order].astype(np.float32), y[order].astype(int)
-    return (x[:train], y[:train]), (x[train:], y[train:])
-
-
-def classic(name, scaled):
-    from sklearn import datasets
-    set_ = getattr(datasets, "load_" + name)()
-    (x, y), (u, v) = split(set_.data, set_.target, len(set_.target) * 7 // 10)
-    if scaled:
-        x, u = standardised(x, u)
-    return x, y, u, v, 1.0, []
-
-
-def generated():
-    x, y = make_features(4000, 4968, 8, 1.2)
-    return x[:3400], y[:3400], x[3400:], y[3400:], 1.5, []
-
-
-def unbalanced():
-    """900, 60 and 40 rows of three overlapping clouds, the rare classes weighted."""
-    random = np.random.default_rng(5)
-    y = np.repeat([0, 1, 2], [1800, 120, 80])
-    x = random.normal(size=(2000, 20)) + 0.8 * (np.arange(20)[None, :] % 3 == y[:, None])
-    (x, y), (u, v) = split(x, y, 1000)
-    x, u = standardised(x, u)
-    return x, y, u, v, 2.0, [(1, 15.0), (2, 22.5)]
-
-
-def extracted(folder, model, weights, pictures):
-    out = f"{folder}/features.safetensors"
-    subprocess.run([LIMBIC, "extract", "--model", model, "--weights", weights, "--data", pictures,
-                    "--layer", "features", "--out", out, "--quiet"], check=True)
-    raw = open(out, "rb").read()
-    size = struct.unpack("<Q", raw[:8])[0]
-    header = json.loads(raw[8:8 + size])
-
-    def tensor(name, dtype):
-        begin, end = header[name]["data_offsets"]
-        return np.frombuffer(raw[8 + size + begin:8 + size + end], dtype).reshape(
-            header[name]["shape"])
-    return tensor("features", np.float32), tensor("labels", np.int64).astype(int)
-
-
-def hymenoptera(data):
-    with tempfile.TemporaryDirectory() as folder:
-        parts = [extracted(folder, "squeezenet1_1", data / "weights/squeezenet1_1.pth",
-                           data / "images/hymenoptera" / part) for part in ("train", "val")]
-    (x, y), (u, v) = parts
-    x, u = standardised(x, u)
-    return x, y, u, v, 1.5, []
-
-
-def cifar(data, pictures):
-    """64 features of ResNet-20 of 1,000 pictures a class, 8,000 to train."""
-    with tempfile.TemporaryDirectory() as folder:
-        x, y = extracted(folder, "resnet20", data / "weights/resnet20-12fca82f.th", pictures)
-    kept = np.concatenate([np.flatnonzero(y == c)[:1000] for c in range(10)])
-    (x, y), (u, v) = split(x[kept], y[kept], 8000)
-    x, u = standardised(x, u)
-    return x, y, u, v, 1.5, []
 
 
 class Model:
