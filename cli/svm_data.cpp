@@ -1,27 +1,51 @@
 #include "cli/svm_data.h"
 
+#include <cmath>
 #include <cstdio>
-#include <utility>
+#include <limits>
 
 #include "weights/safetensors.h"
 
 namespace limbic::cli {
 
+namespace {
+
+// A tensor (rows) of whole or real numbers.
+std::vector<double> read_targets(const std::string& path, const Tensor& tensor, int64_t rows) {
+  const bool real = tensor.dtype() == DType::f32 || tensor.dtype() == DType::f64;
+  require(tensor.rank() == 1 && tensor.dim(0) == rows && (real || tensor.dtype() == DType::i64),
+          path, ": expected labels or targets (", rows, ") I64, F32 or F64, got ",
+          to_string(tensor.dtype()), " ", to_string(tensor.shape()));
+  std::vector<double> out;
+  for (int64_t i = 0; i < rows; ++i)
+    out.push_back(tensor.dtype() == DType::f32   ? double{tensor.data<float>()[i]}
+                  : tensor.dtype() == DType::f64 ? tensor.data<double>()[i]
+                                                 : static_cast<double>(tensor.data<int64_t>()[i]));
+  return out;
+}
+
+}  // namespace
+
 SvmData read_svm_input(const std::string& path, const SvmDataOptions& options) {
   if (!path.ends_with(".safetensors")) return read_svm_data(path, options);
   require(!options.precomputed, path, ": a precomputed kernel is read from LIBSVM's text alone");
   const SafetensorsFile file = read_safetensors(path);
-  const auto x = file.tensors.find("features"), y = file.tensors.find("labels");
+  const auto x = file.tensors.find("features");
+  auto y = file.tensors.find(options.real_labels ? "targets" : "labels");
+  if (y == file.tensors.end()) y = file.tensors.find("labels");
   require(x != file.tensors.end() && y != file.tensors.end(), path,
-          ": expected tensors 'features' and 'labels', as limbic extract writes them");
-  require(x->second.rank() == 2 && x->second.dtype() == DType::f32 &&
-              y->second.dtype() == DType::i64 && y->second.size() == x->second.dim(0),
-          path, ": expected features (N,D) F32 and labels (N) I64");
+          ": expected tensors 'features' and 'labels', as limbic extract writes them, or 'targets' "
+          "for regression");
+  require(x->second.rank() == 2 && x->second.dtype() == DType::f32, path,
+          ": expected features (N,D) F32, got ", to_string(x->second.dtype()), " ",
+          to_string(x->second.shape()));
   SvmData data{x->second, {}};
-  for (int64_t label : y->second.values<int64_t>()) {
-    require(std::in_range<int>(label), path, ": expected labels of 32 bits, got ", label);
-    data.labels.push_back(static_cast<int>(label));
-    data.targets.push_back(static_cast<double>(label));
+  data.targets = read_targets(path, y->second, x->second.dim(0));
+  for (double target : data.targets) {
+    if (options.real_labels) break;
+    require(target == std::floor(target) && std::abs(target) <= std::numeric_limits<int>::max(),
+            path, ": expected labels that are whole numbers of 32 bits, got ", target);
+    data.labels.push_back(static_cast<int>(target));
   }
   file.file.require_intact();
   return data;

@@ -7,7 +7,8 @@
 
 namespace limbic::cli {
 
-/// LIBSVM text, or a .safetensors file with "features" (N,D) and "labels" (N), as extract writes.
+/// LIBSVM text, or a .safetensors file with "features" (N,D) F32 and "labels" (N), as extract
+/// writes; for regression with "targets" (N) F32 or F64 instead.
 SvmData read_svm_input(const std::string& path, const SvmDataOptions& options = {});
 
 /// "LABEL=WEIGHT" texts by label; throws Error for any other text.

@@ -58,7 +58,8 @@ int classify(const Common& common, const Options& o, SvcModel model) {
 }
 
 int regress(const Common& common, const Options& o, SvrModel model) {
-  require(o.probability == 0, "-b 1 is not supported for regression");
+  require(o.probability == 0 || model.error_scale > 0, o.model,
+          ": has no probA; train it with svm-train -b 1");
   const SvmData data =
       read_svm_input(o.data, {.min_features = model.features(),
                               .real_labels = true,
@@ -69,15 +70,23 @@ int regress(const Common& common, const Options& o, SvrModel model) {
     for (double value : predicted) out << format_number(value, 9) << '\n';
   });
   const RegressionScore score = score_regression(data.targets, predicted);
-  if (common.json())
-    print_json({{"mean_squared_error", score.mean_squared_error},
-                {"squared_correlation", score.squared_correlation},
-                {"samples", predicted.size()}});
-  else if (!o.quiet && !common.quiet)
+  if (common.json()) {
+    nlohmann::ordered_json line{{"mean_squared_error", score.mean_squared_error},
+                                {"squared_correlation", score.squared_correlation},
+                                {"samples", predicted.size()}};
+    if (o.probability == 1) line["sigma"] = model.error_scale;
+    print_json(line);
+  } else if (!o.quiet && !common.quiet) {
+    if (o.probability == 1)
+      std::printf(
+          "Prob. model for test data: target value = predicted value + z,\n"
+          "z: Laplace distribution e^(-|z|/sigma)/(2sigma),sigma=%g\n",
+          model.error_scale);
     std::printf(
         "Mean squared error = %g (regression)\n"
         "Squared correlation coefficient = %g (regression)\n",
         score.mean_squared_error, score.squared_correlation);
+  }
   return done;
 }
 

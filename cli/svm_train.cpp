@@ -12,7 +12,7 @@ struct Options {
   std::string data, model;
   int svm_type = 0, kernel = 2, shrinking = 1, probability = 0, folds = 0;
   int degree = 3;
-  double C = 1, gamma = 0, coef0 = 0, epsilon = 0.1, eps = 1e-3, cache_mb = 4096;
+  double C = 1, gamma = 0, coef0 = 0, epsilon = 0.1, eps = 1e-3, cache_mb = 4096, nu = 0.5;
   std::vector<std::string> weights;
   bool quiet = false;
 };
@@ -43,7 +43,6 @@ SvcOptions svc_options(const Common& common, const Options& o) {
 
 SvrOptions svr_options(const Common& common, const Options& o) {
   require(o.weights.empty(), "class weights (-w) do not apply to regression (-s 3)");
-  require(o.probability == 0, "-b 1 is not supported for regression (-s 3)");
   const SvcOptions c = svc_options(common, o);
   return {.C = c.C,
           .epsilon = o.epsilon,
@@ -54,7 +53,9 @@ SvrOptions svr_options(const Common& common, const Options& o) {
           .degree = c.degree,
           .eps = c.eps,
           .shrinking = c.shrinking,
-          .budget_bytes = c.budget_bytes};
+          .budget_bytes = c.budget_bytes,
+          .fit_error = o.probability != 0,
+          .seed = common.seed};
 }
 
 void warn_unless_converged(const Common& common, bool converged) {
@@ -156,6 +157,7 @@ void add_svm_train(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("-r", o->coef0, "coef0 of the polynomial kernel (0)");
   verb->add_option("-p", o->epsilon, "epsilon of regression: errors up to it cost nothing (0.1)")
       ->check(CLI::NonNegativeNumber);
+  verb->add_option("-n", o->nu, "nu; taken as LIBSVM does, neither type uses it");
   verb->add_option("-c", o->C, "C")->check(CLI::PositiveNumber);
   verb->add_option(
           "-m", o->cache_mb,
@@ -163,7 +165,7 @@ void add_svm_train(CLI::App& app, const Common& common, Action& action) {
       ->check(CLI::PositiveNumber);
   verb->add_option("-e", o->eps, "tolerance of termination")->check(CLI::PositiveNumber);
   verb->add_option("-h", o->shrinking, "shrinking: 0 or 1")->check(CLI::IsMember({0, 1}));
-  verb->add_option("-b", o->probability, "1: fit probability estimates")
+  verb->add_option("-b", o->probability, "1: fit probability estimates (regression: of the errors)")
       ->check(CLI::IsMember({0, 1}));
   verb->add_option("-v", o->folds, "folds of a cross-validation instead of a model")
       ->check(CLI::Range(2, 1000000));

@@ -94,7 +94,9 @@ double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOpt
 }
 
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
-                                   const SvrOptions& options, int folds, uint64_t seed) {
+                                   const SvrOptions& wanted, int folds, uint64_t seed) {
+  SvrOptions options = wanted;
+  options.fit_error = false;
   const int64_t n = x.dim(0);
   check_folds(folds, n);
   std::vector<int64_t> order = count_up(n);

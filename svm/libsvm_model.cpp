@@ -38,6 +38,7 @@ class ModelReader {
     const auto coef = model_.dual_coef.values<double>();
     out.coef.assign(coef.begin(), coef.end());
     out.rho = model_.rho[0];
+    if (!model_.prob_a.empty()) out.error_scale = model_.prob_a[0];
     return out;
   }
 
@@ -110,13 +111,20 @@ class ModelReader {
     if (has_gamma(model_.kernel) && !has_gamma_)
       reader_.refuse("an rbf or polynomial model needs gamma");
     if (regression_)
-      check_number("nr_class of a regression", n_classes_, 2);
+      check_regression();
     else
       check_classes();
     check_number("rho", std::ssize(model_.rho), n_classes_ * (n_classes_ - 1) / 2);
     // Each coefficient and each row takes two bytes of the file at least.
     if (total_ * n_classes_ > reader_.bytes())
       reader_.refuse("the file is too short for ", total_, " support vectors");
+  }
+
+  void check_regression() {
+    check_number("nr_class of a regression", n_classes_, 2);
+    if (model_.prob_a.empty()) return;
+    check_number("probA of a regression", std::ssize(model_.prob_a), 1);
+    if (model_.prob_a[0] < 0) reader_.refuse("expected probA >= 0, got ", model_.prob_a[0]);
   }
 
   void check_classes() {
@@ -255,6 +263,7 @@ void write_svm_model(const std::string& path, const SvrModel& model) {
     write_head(out, "epsilon_svr", model.kernel);
     out << "nr_class 2\ntotal_sv " << std::to_string(total) << '\n';
     out << "rho " << format_number(model.rho, 17) << '\n';
+    if (model.error_scale > 0) out << "probA " << format_number(model.error_scale, 17) << '\n';
     write_rows(out, {model.coef.data(), 1, total, total}, model.support_vectors, model.kernel.type);
   });
 }

@@ -54,14 +54,6 @@ LIMBIC_MULTIVERSION void add_squares(const float* row, const double* mean, int64
   });
 }
 
-// use(begin, end) over ranges of columns: each column is summed by one thread, rows in their order.
-template <class Use>
-void for_column_ranges(int64_t columns, Use&& use) {
-  constexpr int64_t width = 512;  // long enough for memory, short enough for the first cache
-  parallel_for_dynamic((columns + width - 1) / width,
-                       [&](int64_t b) { use(b * width, std::min(columns, (b + 1) * width)); });
-}
-
 template <class T>
 void copy_row(const float* from, const std::vector<double>& origin, int64_t width, T* to) {
   constexpr double largest = std::numeric_limits<float>::max();
@@ -130,18 +122,21 @@ std::vector<double> column_means(const Tensor& x) {
   return mean;
 }
 
-double summed_variance(const Tensor& x) {
+std::vector<double> column_variances(const Tensor& x, std::span<const double> means) {
   const int64_t n = x.dim(0), d = x.dim(1);
-  const std::vector<double> mean = column_means(x);
-  std::vector<double> squares(static_cast<size_t>(d), 0.0);
+  std::vector<double> out(static_cast<size_t>(d), 0.0);
   for_column_ranges(d, [&](int64_t begin, int64_t end) {
     for (int64_t i = 0; i < n; ++i)
-      add_squares(x.data() + i * d + begin, mean.data() + begin, end - begin,
-                  squares.data() + begin);
+      add_squares(x.data() + i * d + begin, means.data() + begin, end - begin, out.data() + begin);
   });
+  for (double& sum : out) sum /= static_cast<double>(std::max<int64_t>(n, 1));
+  return out;
+}
+
+double summed_variance(const Tensor& x) {
   double sum = 0;
-  for (double s : squares) sum += s;
-  return sum / static_cast<double>(std::max<int64_t>(n, 1));
+  for (double variance : column_variances(x, column_means(x))) sum += variance;
+  return sum;
 }
 
 SampleRows SampleRows::take(std::span<const int64_t> rows) const {

@@ -20,13 +20,25 @@ struct Range {
 /// Throws Error unless x is F32 (rows,features).
 void check_shape(const Tensor& x);
 
+/// use(begin, end) over ranges of columns, in parallel: long enough for memory, short enough for
+/// the first cache.
+template <class Use>
+void for_column_ranges(int64_t columns, Use&& use) {
+  constexpr int64_t width = 512;
+  parallel_for_dynamic((columns + width - 1) / width,
+                       [&](int64_t b) { use(b * width, std::min(columns, (b + 1) * width)); });
+}
+
 /// ||row||^2 of each row of x F32 (n,d), in f64; NaN or infinite where a feature is.
 std::vector<double> squared_norms(const Tensor& x);
 
 /// Mean of each column in f64.
 std::vector<double> column_means(const Tensor& x);
 
-/// Sum over the columns of their variances (divisor n) in f64.
+/// Variance of each column (divisor n) around these means, in f64.
+std::vector<double> column_variances(const Tensor& x, std::span<const double> means);
+
+/// Sum over the columns of their variances in f64.
 double summed_variance(const Tensor& x);
 
 /// Samples made ready for matrix products: the features as they came, without a copy, or in another

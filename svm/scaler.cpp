@@ -5,34 +5,34 @@
 
 #include "nn/core/parallel.h"
 #include "svm/distances.h"
+#include "svm/products.h"
 
 namespace limbic {
 namespace {
 
+// Of each column.
 struct Statistics {
-  double mean = 0, variance = 0, low = 0, high = 0;
+  std::vector<double> mean, variance;
+  std::vector<float> low, high;
 };
 
-Statistics statistics(const Tensor& x, int64_t column) {
+Statistics statistics(const Tensor& x) {
+  Statistics out{column_means(x), {}, {}, {}};
   const int64_t n = x.dim(0), d = x.dim(1);
-  const float* data = x.data() + column;
-  Statistics out{0, 0, double{data[0]}, double{data[0]}};
-  for (int64_t i = 0; i < n; ++i) {
-    const double value = data[i * d];
-    out.mean += value;
-    out.low = std::min(out.low, value);
-    out.high = std::max(out.high, value);
-  }
-  out.mean /= static_cast<double>(n);
-  if (out.low == out.high) {  // exactly, where a rounded mean would leave a tiny variance
-    out.mean = out.low;
-    return out;
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    const double difference = data[i * d] - out.mean;
-    out.variance += difference * difference;
-  }
-  out.variance /= static_cast<double>(n);
+  out.low.assign(x.data(), x.data() + d);
+  out.high = out.low;
+  for_column_ranges(d, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 1; i < n; ++i)
+      for (int64_t j = begin; j < end; ++j) {
+        const float value = x.data()[i * d + j];
+        float &low = out.low[static_cast<size_t>(j)], &high = out.high[static_cast<size_t>(j)];
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+      }
+  });
+  for (size_t j = 0; j < out.mean.size(); ++j)  // exactly, where a rounded mean would differ
+    if (out.low[j] == out.high[j]) out.mean[j] = double{out.low[j]};
+  out.variance = column_variances(x, out.mean);
   return out;
 }
 
@@ -70,22 +70,22 @@ BlockScaler fit_scaler(const Tensor& x, std::vector<FeatureBlock> blocks,
   const auto d = static_cast<size_t>(x.dim(1));
   BlockScaler out{std::move(blocks), std::vector<double>(d, 0.0), std::vector<double>(d, 1.0),
                   std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
-  parallel_for(x.dim(1), [&](int64_t column) {
-    const Statistics s = statistics(x, column);
-    const auto j = static_cast<size_t>(column);
-    const bool varies = s.low < s.high;
+  const Statistics s = statistics(x);
+  for (size_t j = 0; j < d; ++j) {
+    const double low{s.low[j]}, high{s.high[j]};
+    const bool varies = low < high;
     if (options.mode == ScaleMode::standard) {
-      out.centre[j] = s.mean;
-      if (varies) out.factor[j] = 1 / std::sqrt(s.variance);
+      out.centre[j] = s.mean[j];
+      if (varies) out.factor[j] = 1 / std::sqrt(s.variance[j]);
     } else if (options.mode == ScaleMode::minmax) {
-      out.centre[j] = s.low;
+      out.centre[j] = low;
       if (varies) {
-        out.factor[j] = (options.upper - options.lower) / (s.high - s.low);
+        out.factor[j] = (options.upper - options.lower) / (high - low);
         out.offset[j] = options.lower;
       }
     }
-    out.variance[j] = s.variance * out.factor[j] * out.factor[j];
-  });
+    out.variance[j] = s.variance[j] * out.factor[j] * out.factor[j];
+  }
   return out;
 }
 

@@ -18,6 +18,8 @@ struct SvrOptions {
   bool shrinking = true;
   int64_t max_iterations = 0;
   int64_t budget_bytes = int64_t{4} << 30;  ///< Of kernel values, as in SvcOptions.
+  bool fit_error = false;  ///< Estimates error_scale by cross-validation, `svm-train -b 1`.
+  uint64_t seed = 0;       ///< Of its folds.
 };
 
 /// f(x) = sum_i coef_i K(sv_i, x) - rho.
@@ -26,6 +28,8 @@ struct SvrModel {
   Tensor support_vectors;    ///< F32 (total,d)
   std::vector<double> coef;  ///< alpha - alpha*
   double rho = 0;
+  /// Scale sigma of the errors' Laplace distribution e^(-|z|/sigma)/(2 sigma); 0: not estimated.
+  double error_scale = 0;
   std::vector<int64_t> support_indices;  ///< Training row of each; empty after reading a file.
   double objective = 0;                  ///< Of the dual.
   int64_t n_bounded = 0, iterations = 0;

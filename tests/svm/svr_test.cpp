@@ -73,6 +73,22 @@ TEST_CASE("svr: cached rows, its file and cross-validation") {
   CHECK(score.squared_correlation > 0.9);
 }
 
+TEST_CASE("svr: the scale of errors is that of held-out rows, and stands in the file as probA") {
+  const Curve curve = make_curve();
+  SvrOptions options{.C = 2, .epsilon = 0.02};
+  CHECK(train_svr(curve.x, curve.targets, options).error_scale == 0);
+  options.fit_error = true;
+  const SvrModel model = train_svr(curve.x, curve.targets, options);
+  const auto held_out = cross_validate(curve.x, curve.targets, options, 5, 0);
+  double mean = 0;
+  for (size_t i = 0; i < 120; ++i) mean += std::abs(held_out[i] - curve.targets[i]) / 120;
+  CHECK(model.error_scale < mean + 1e-12);  // a few wild rows may be left out
+  CHECK(model.error_scale > 0.7 * mean);
+  const std::string path = temporary("svr");
+  write_svm_model(path, model);
+  CHECK(std::get<SvrModel>(read_any_svm_model(path)).error_scale == model.error_scale);
+}
+
 TEST_CASE("svr: bad data and options are refused") {
   Curve curve = make_curve();
   CHECK_THROWS_AS(train_svr(curve.x, curve.targets, {.C = 0}), Error);
