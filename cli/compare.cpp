@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/checks.h"
 #include "cli/network.h"
 #include "cli/verbs.h"
 #include "io/decode.h"
@@ -135,7 +136,7 @@ void add_compare(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("--against", o->against, "dump, or checkpoint of the same network");
   verb->add_option("--dump", o->dump, "write this run's layers, for another machine to compare");
   verb->add_option("--tolerance", o->tolerance, "of the relative difference")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   verb->add_flag("--stages", o->stages,
                  "stages, features and logits alone: what lies between stays fused, as in use");
   o->plan.add_to(*verb);

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "cli/checks.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
 
@@ -75,7 +76,7 @@ void add_fit(CLI::App& app, const Common& common, Action& action) {
                                     "amplification factor of the supplement, instead of alpha")
                        ->check(CLI::Range(0.0, 1.0))
                        ->excludes(alpha);
-  verb->add_option("--C", o->C, "the SVM's regularisation")->check(CLI::PositiveNumber);
+  verb->add_option("--C", o->C, "the SVM's regularisation")->check(above_zero());
 }
 
 }  // namespace limbic::cli

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "cli/cells.h"
+#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "nn/core/file.h"
@@ -121,9 +122,9 @@ void add_svm_grid(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("--log2c", o->log2c, "begin,end,step of log2 C; -log2c too");
   verb->add_option("--log2g", o->log2g, "begin,end,step of log2 gamma; -log2g too");
   verb->add_option("-v", o->folds, "folds")->check(CLI::Range(2, 1000000));
-  verb->add_option("-e", o->eps, "tolerance of termination")->check(CLI::PositiveNumber);
+  verb->add_option("-e", o->eps, "tolerance of termination")->check(above_zero());
   verb->add_option("-m", o->cache_mb, "megabytes for distances and kernel values")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
       ->allow_extra_args(false);
   verb->add_option("-o,--out", o->out, "file of finished cells (default: DATA.grid.jsonl)");

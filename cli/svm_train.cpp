@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "svm/cross_validation.h"
@@ -152,18 +153,17 @@ void add_svm_train(CLI::App& app, const Common& common, Action& action) {
       ->check(CLI::Range(0, 4));
   verb->add_option("-d", o->degree, "degree of the polynomial kernel (3)")
       ->check(CLI::Range(0, 100));
-  verb->add_option("-g", o->gamma, "gamma (default: 1 / number of features)")
-      ->check(CLI::PositiveNumber);
+  verb->add_option("-g", o->gamma, "gamma (default: 1 / number of features)")->check(above_zero());
   verb->add_option("-r", o->coef0, "coef0 of the polynomial kernel (0)");
   verb->add_option("-p", o->epsilon, "epsilon of regression: errors up to it cost nothing (0.1)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   verb->add_option("-n", o->nu, "nu; taken as LIBSVM does, neither type uses it");
-  verb->add_option("-c", o->C, "C")->check(CLI::PositiveNumber);
+  verb->add_option("-c", o->C, "C")->check(above_zero());
   verb->add_option(
           "-m", o->cache_mb,
           "megabytes for kernel values: the matrix where it fits, else a cache of rows (4096)")
-      ->check(CLI::PositiveNumber);
-  verb->add_option("-e", o->eps, "tolerance of termination")->check(CLI::PositiveNumber);
+      ->check(above_zero());
+  verb->add_option("-e", o->eps, "tolerance of termination")->check(above_zero());
   verb->add_option("-h", o->shrinking, "shrinking: 0 or 1")->check(CLI::IsMember({0, 1}));
   verb->add_option("-b", o->probability, "1: fit probability estimates (regression: of the errors)")
       ->check(CLI::IsMember({0, 1}));

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/cells.h"
+#include "cli/checks.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
 #include "svm/heat_map.h"
@@ -238,9 +239,9 @@ void add_sweep(CLI::App& app, const Common& common, Action& action) {
       ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--C", o->C, "values of the SVM's C, comma-separated")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   verb->add_option("--cache", o->cache_mb, "megabytes for distances and kernel values")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
 }
 
 }  // namespace limbic::cli

@@ -1,5 +1,7 @@
 #include "cli/training_options.h"
 
+#include "cli/checks.h"
+
 namespace limbic::cli {
 
 void TrainingOptions::add_to(CLI::App& app) {
@@ -10,10 +12,10 @@ void TrainingOptions::add_to(CLI::App& app) {
                  "pictures computed at once, their gradients added up; batch norm sees each "
                  "micro-batch alone (0: what memory allows)")
       ->check(CLI::Range(0, 65536));
-  app.add_option("--lr", learning_rate, "highest learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--lr", learning_rate, "highest learning rate")->check(above_zero());
   app.add_option("--momentum", momentum, "of SGD")->check(CLI::Range(0.0, 0.9999));
   app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
-  app.add_option("--weight-decay", weight_decay, "L2")->check(CLI::NonNegativeNumber);
+  app.add_option("--weight-decay", weight_decay, "L2")->check(not_negative());
   app.add_option("--schedule", schedule, "constant, step, cosine or one-cycle")
       ->check(CLI::IsMember({"constant", "step", "cosine", "one-cycle"}));
   app.add_option("--warmup", warmup, "share of all steps in which the rate rises from 0")

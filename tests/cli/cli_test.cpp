@@ -49,6 +49,9 @@ TEST_CASE("cli: wrong usage is one line and exit status 2") {
         "svm-train",
         "svm-train -t 5 x",
         "svm-train -c 0 x",
+        "svm-train -g -1 x",
+        "svm-train -e inf x",
+        "svm-train -c 1,5 x",
         "svm-scale -r a -s b x",
         "evaluate model --data val --layout heap"}) {
     CAPTURE(std::string(arguments));
