@@ -39,7 +39,7 @@ class Solver {
     std::iota(variable_.begin(), variable_.end(), size_t{0});
     if (!problem.start.empty()) alpha_.assign(problem.start.begin(), problem.start.end());
     for (size_t t = 0; t < n_; ++t) {
-      alpha_[t] = on_bound(t, alpha_[t]);
+      alpha_[t] = on_bound(t, alpha_[t], 0);
       diagonal_[t] = problem_.kernel.diagonal(row_[t]);
       mark(t);
     }
@@ -85,10 +85,12 @@ class Solver {
     not_low_[t] = (y_[t] > 0 ? above : below) ? 0 : infinity;
   }
 
-  // alpha, landing exactly on a bound that is only rounding away.
-  double on_bound(size_t t, double alpha) const {
-    const double C = bound(t), rounding = 1e-14 * C;
-    return alpha < rounding ? 0 : alpha > C - rounding ? C : alpha;
+  // alpha_t, come from `before`, landing exactly on a bound that is only rounding away. C may be
+  // 1e30 and alpha 1: what counts as nothing is told by where it came from.
+  double on_bound(size_t t, double alpha, double before) const {
+    constexpr double rounding = 1e-14;
+    const double C = bound(t);
+    return alpha <= rounding * before ? 0 : alpha >= C - rounding * C ? C : alpha;
   }
 
   // K(t, active), from a cache perhaps.
@@ -154,7 +156,7 @@ class Solver {
   // Adds to y_t alpha_t; what it added.
   double move(size_t t, double amount) {
     const double before = alpha_[t];
-    alpha_[t] = on_bound(t, before + y_[t] * amount);
+    alpha_[t] = on_bound(t, before + y_[t] * amount, before);
     mark(t);
     return y_[t] * (alpha_[t] - before);
   }

@@ -231,6 +231,14 @@ TEST_CASE("svc: extreme C and gamma, lone, equal and contradictory rows end with
       const Tensor decisions = decision_values(model, data.x);
       for (double value : decisions.values<double>()) CHECK(std::isfinite(value));
     }
+  // Where the kernel is 1 on the diagonal alone, every alpha is 1, however large C is.
+  for (double C : {1.0, 1e30}) {
+    const SvcModel model = train_svc(data.x, data.labels,
+                                     {.C = C, .gamma_rule = GammaRule::value, .gamma = 1e30});
+    CHECK(model.converged());
+    CHECK(model.support_vectors.dim(0) == 60);
+    for (const PairReport& pair : model.pairs) CHECK(pair.n_bounded == (C == 1 ? 40 : 0));
+  }
   SvmData lone = clouds(2, 21, 3);  // a class of one row
   for (size_t i = 0; i < 21; ++i) lone.labels[i] = i == 4 ? 1 : 0;
   SvcOptions options{.calibration_folds = 3};
