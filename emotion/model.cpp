@@ -47,7 +47,8 @@ Prediction classify(const FusionClassifier& c, const std::vector<std::string>& r
                     const std::vector<Tensor>& blocks, int64_t classes) {
   const Tensor x = apply_scaler(c.scaler, join_blocks(blocks), block_weights(c.fusion, roles));
   Prediction out;
-  const Tensor svm = probabilities(c.svm, x);
+  const Tensor decisions = decision_values(c.svm, x);
+  const Tensor svm = probabilities_from_decisions(c.svm, decisions);
   const int64_t n = x.dim(0), known = svm.dim(1);
   // The SVM knows the classes that had pictures, in the order in which they came.
   out.probabilities = Tensor({n, classes}, DType::f64);
@@ -55,7 +56,7 @@ Prediction classify(const FusionClassifier& c, const std::vector<std::string>& r
     for (int64_t k = 0; k < known; ++k)
       out.probabilities.data<double>()[i * classes + c.svm.classes[static_cast<size_t>(k)]] =
           svm.data<double>()[i * known + k];
-  for (int label : predict(c.svm, x)) out.labels.push_back(label);
+  for (int label : vote(c.svm, decisions)) out.labels.push_back(label);
   const Tensor dense = c.dense.probabilities(x);
   for (int64_t i = 0; i < n; ++i) out.dense_labels.push_back(argmax(dense.rows(i, i + 1).values()));
   return out;

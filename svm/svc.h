@@ -90,6 +90,8 @@ std::vector<int> predict(const SvcModel& model, const Tensor& x);
 /// class scores as much as the winner of the hard votes its score is lowered below, so that the
 /// largest probability always belongs to the label that `predict` gives.
 Tensor probabilities(const SvcModel& model, const Tensor& x);
+/// The same for decision values F64 (m, k(k-1)/2).
+Tensor probabilities_from_decisions(const SvcModel& model, const Tensor& decisions);
 
 /// F64 (m,k), columns as `classes`: LIBSVM's probabilities, a sigmoid for each pair of classes,
 /// coupled. Their largest may belong to another label than `predict` gives. Throws Error where the

@@ -62,7 +62,10 @@ std::vector<int> vote(const SvcModel& model, const Tensor& decisions) {
 }
 
 Tensor probabilities(const SvcModel& model, const Tensor& x) {
-  const Tensor decisions = decision_values(model, x);
+  return probabilities_from_decisions(model, decision_values(model, x));
+}
+
+Tensor probabilities_from_decisions(const SvcModel& model, const Tensor& decisions) {
   const int64_t m = decisions.dim(0), pairs = decisions.dim(1), k = std::ssize(model.classes);
   Tensor out({m, k}, DType::f64);
   for (int64_t i = 0; i < m; ++i) {
