@@ -1,6 +1,6 @@
 #include <cmath>
 #include <cstdio>
-#include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "cli/svm_data.h"
@@ -13,35 +13,58 @@ namespace {
 struct Options {
   std::string data, save, restore;
   double lower = -1, upper = 1;
+  std::vector<double> target;  // lower, upper; or nothing
 };
 
-/// LIBSVM's range file: "x", "lower upper", then "index min max" for each feature that varies.
+/// Values from [min, max] go to [lower, upper].
+struct Range {
+  double min = 0, max = 0, lower = -1, upper = 1;
+
+  bool varies() const { return min < max; }
+  double scaled(double value) const {
+    return value == min   ? lower
+           : value == max ? upper
+                          : lower + (upper - lower) * (value - min) / (max - min);
+  }
+};
+
+/// LIBSVM's range file: where targets are scaled "y", "lower upper", "min max"; then "x",
+/// "lower upper", and "index min max" for each feature that varies.
 struct Ranges {
+  std::optional<Range> target;
   double lower = -1, upper = 1;
-  std::vector<double> min, max;
+  std::vector<Range> features;
 };
 
-Ranges measure(const Tensor& x, const Options& o) {
+Ranges measure(const SvmData& data, const Options& o) {
   require(o.lower < o.upper, "svm-scale: -l must be below -u, got ", o.lower, " and ", o.upper);
-  const int64_t n = x.dim(0), d = x.dim(1);
-  Ranges r{o.lower, o.upper, std::vector<double>(static_cast<size_t>(d), INFINITY),
-           std::vector<double>(static_cast<size_t>(d), -INFINITY)};
+  const int64_t n = data.x.dim(0), d = data.x.dim(1);
+  const auto widen = [](Range& range, double value) {
+    range.min = std::min(range.min, value);
+    range.max = std::max(range.max, value);
+  };
+  Ranges r{{}, o.lower, o.upper, {}};
+  r.features.assign(static_cast<size_t>(d), {INFINITY, -INFINITY, o.lower, o.upper});
   for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < d; ++j) {
-      const auto c = static_cast<size_t>(j);
-      const double v = x.data()[i * d + j];
-      r.min[c] = std::min(r.min[c], v);
-      r.max[c] = std::max(r.max[c], v);
-    }
+    for (int64_t j = 0; j < d; ++j)
+      widen(r.features[static_cast<size_t>(j)], double{data.x.data()[i * d + j]});
+  if (o.target.empty()) return r;
+  require(o.target[0] < o.target[1], "svm-scale: -y must ascend, got ", o.target[0], " and ",
+          o.target[1]);
+  r.target = {INFINITY, -INFINITY, o.target[0], o.target[1]};
+  for (double target : data.targets) widen(*r.target, target);
   return r;
 }
 
 void save_ranges(const Ranges& r, const std::string& path) {
   write_atomically(path, [&](std::ostream& out) {
     out.precision(17);
+    if (const auto& y = r.target)
+      out << "y\n" << y->lower << ' ' << y->upper << '\n' << y->min << ' ' << y->max << '\n';
     out << "x\n" << r.lower << ' ' << r.upper << '\n';
-    for (size_t j = 0; j < r.min.size(); ++j)
-      if (r.min[j] < r.max[j]) out << j + 1 << ' ' << r.min[j] << ' ' << r.max[j] << '\n';
+    for (size_t j = 0; j < r.features.size(); ++j)
+      if (r.features[j].varies())
+        out << j + 1 << ' ' << r.features[j].min << ' ' << r.features[j].max << '\n';
   });
 }
 
@@ -50,36 +73,39 @@ Ranges restore_ranges(const std::string& path, int64_t features) {
   std::istringstream in(std::string(bytes.begin(), bytes.end()));
   std::string head;
   Ranges r;
-  require(in >> head && head == "x" && in >> r.lower >> r.upper && r.lower < r.upper, path,
+  in >> head;
+  if (head == "y") {
+    Range y;
+    require(in >> y.lower >> y.upper >> y.min >> y.max >> head && y.lower < y.upper, path,
+            ": damaged in its part 'y'");
+    r.target = y;
+  }
+  require(head == "x" && in >> r.lower >> r.upper && r.lower < r.upper, path,
           ": not a range file of svm-scale -s");
-  r.min.assign(static_cast<size_t>(features), 0);
-  r.max.assign(static_cast<size_t>(features), 0);
+  r.features.assign(static_cast<size_t>(features), {0, 0, r.lower, r.upper});
   for (int64_t index = 0; in >> index;) {
     double low = 0, high = 0;
     require(in >> low >> high && index >= 1 && std::isfinite(low) && std::isfinite(high), path,
             ": damaged at feature ", index);
-    if (index > features) continue;
-    r.min[static_cast<size_t>(index - 1)] = low;
-    r.max[static_cast<size_t>(index - 1)] = high;
+    if (index <= features)
+      r.features[static_cast<size_t>(index - 1)] = {low, high, r.lower, r.upper};
   }
   require(in.eof(), path, ": expected lines 'index min max'");
   return r;
 }
 
 int run(const Common&, Options& o) {
-  const SvmData data = read_svm_input(o.data);
+  const SvmData data = read_svm_input(o.data, {.real_labels = true});
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
-  const Ranges r = o.restore.empty() ? measure(data.x, o) : restore_ranges(o.restore, d);
+  const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(o.restore, d);
   if (!o.save.empty()) save_ranges(r, o.save);
   for (int64_t i = 0; i < n; ++i) {
-    std::printf("%d", data.labels[static_cast<size_t>(i)]);
+    const double target = data.targets[static_cast<size_t>(i)];
+    std::printf("%.17g", r.target && r.target->varies() ? r.target->scaled(target) : target);
     for (int64_t j = 0; j < d; ++j) {
-      const double low = r.min[static_cast<size_t>(j)], high = r.max[static_cast<size_t>(j)];
-      if (low >= high) continue;  // a feature that never varies says nothing
-      const double v = data.x.data()[i * d + j];
-      const double scaled = v == low    ? r.lower
-                            : v == high ? r.upper
-                                        : r.lower + (r.upper - r.lower) * (v - low) / (high - low);
+      const Range& range = r.features[static_cast<size_t>(j)];
+      if (!range.varies()) continue;  // a feature that never varies says nothing
+      const double scaled = range.scaled(double{data.x.data()[i * d + j]});
       if (scaled != 0) std::printf(" %ld:%.9g", j + 1, scaled);
     }
     std::printf("\n");
@@ -97,6 +123,8 @@ void add_svm_scale(CLI::App& app, const Common& common, Action& action) {
                "limbic svm-scale -l -1 -u 1 -s range train.txt > train.scaled", o, run, common);
   verb->add_option("-l", o->lower, "lower end of the range");
   verb->add_option("-u", o->upper, "upper end of the range");
+  verb->add_option("-y", o->target, "scale the targets too: their lower and upper end")
+      ->expected(2);
   auto* save = verb->add_option("-s", o->save, "file to save the ranges to");
   verb->add_option("-r", o->restore, "file to take the ranges from")->excludes(save);
   verb->add_option("data", o->data, "LIBSVM text or .safetensors")->required();

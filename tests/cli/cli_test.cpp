@@ -236,6 +236,13 @@ TEST_CASE("cli: svm-scale, svm-train, svm-predict") {
   CHECK(world().run("svm-scale -r range t.txt", "t.again").status == done);
   CHECK(text_of(world().folder / "t.scaled") == text_of(world().folder / "t.again"));
   CHECK(text_of(world().folder / "range").starts_with("x\n0 1\n1 "));
+  // Targets of a regression, theirs being scaled too.
+  testing::write_text(world().folder / "r.txt", "0.5 1:1\n2.5 1:3\n1 1:2\n");
+  const Result targets = world().run("svm-scale -y -1 1 -s r.range r.txt");
+  CHECK(targets.out == "-1 1:-1\n1 1:1\n-0.5\n");
+  CHECK(text_of(world().folder / "r.range") == "y\n-1 1\n0.5 2.5\nx\n-1 1\n1 1 3\n");
+  CHECK(world().run("svm-scale -r r.range r.txt").out == targets.out);
+  CHECK(world().run("svm-scale r.txt").out == "0.5 1:-1\n2.5 1:1\n1\n");
   const json j = world().run("svm-train -c 2 -g 0.5 t.scaled t.model --format json").object();
   check_keys(j, {"model", "total_sv", "gamma", "pairs"});
   const Result p = world().run("svm-predict t.scaled t.model t.out");
