@@ -41,4 +41,12 @@ void Cells::add(const Place& place, const Result& result) {
   require(out.flush().good(), path_, ": cannot write");
 }
 
+void note_unconverged(const Common& common, int64_t cells) {
+  if (cells > 0)
+    note(common,
+         str_cat("warning: in ", cells,
+                 " cells the SVM reached its iteration limit before it converged; scale the "
+                 "features or leave out the largest C"));
+}
+
 }  // namespace limbic::cli

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/console.h"
+
 namespace limbic::cli {
 
 /// Finished cells of a long search in a file of JSON lines, flushed as they come:
@@ -33,5 +35,8 @@ class Cells {
   std::map<std::string, Result> known_;
   bool ends_in_line_ = true;
 };
+
+/// Says on standard error that so many cells ended at the SVM's iteration limit; nothing for 0.
+void note_unconverged(const Common& common, int64_t cells);
 
 }  // namespace limbic::cli

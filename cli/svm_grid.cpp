@@ -82,13 +82,16 @@ int run(const Common& common, Options& o) {
     if (progress) progress({.task = "svm-grid", .done = finished, .total = total, .unit = "cell"});
   };
   report();
+  int64_t stopped = 0;
   sweep({&data.x, 1}, data.labels, options, [&](const SweepCell& cell) {
     cells.add(place(cell.C, gammas[cell.kernel]),
               {{"accuracy", share_of_equal(cell.predicted, data.labels)}});
+    stopped += !cell.converged;
     ++finished;
     report();
   });
   end_progress();
+  note_unconverged(common, stopped);
   HeatMap map{.title = name + ": accuracy over " + std::to_string(o.folds) + " folds",
               .x_label = "log2 C",
               .y_label = "log2 gamma",

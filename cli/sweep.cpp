@@ -164,14 +164,17 @@ void compute(const Common& common, const FitResult& prepared, FusionSweepOptions
     if (progress) progress({.task = "sweep", .done = finished, .total = total, .unit = "cell"});
   };
   report();
+  int64_t stopped = 0;
   sweep_fusions(prepared, options, [&](const FusionCell& cell) {
     cells.add(place(fusions[cell.fusion], cell.C),
               {{"validation_accuracy", cell.validation_accuracy.value_or(-1)},
                {"test_accuracy", cell.test_accuracy}});
+    stopped += !cell.converged;
     ++finished;
     report();
   });
   end_progress();
+  note_unconverged(common, stopped);
 }
 
 int run(const Common& common, Options& o) {

@@ -43,8 +43,7 @@ struct EmotionModel {
   std::vector<std::string> classes;
   std::vector<Branch> branches;  ///< In the order diff1, diff2, supplement; `none` is absent.
   FusionClassifier classifier;
-  std::map<std::string, std::string>
-      remarks;  ///< How it was made: pictures, accuracies, selection.
+  std::map<std::string, std::string> remarks;  ///< How it was made: pictures, accuracies ...
 
   std::vector<std::string> roles() const;
 };

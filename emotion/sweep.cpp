@@ -99,8 +99,11 @@ class FusionSweep {
     std::vector<Tensor> blocks;
     const Tensor scaled = apply_scaler(scaler_, rows_.joined);
     for (const FeatureBlock& block : scaler_.blocks) blocks.push_back(take_columns(scaled, block));
-    sweep(blocks, rows_.labels, sweep_options,
-          [&](const SweepCell& found) { done_(cell(found.kernel, found.C, found.predicted)); });
+    sweep(blocks, rows_.labels, sweep_options, [&](const SweepCell& found) {
+      FusionCell out = cell(found.kernel, found.C, found.predicted);
+      out.converged = found.converged;
+      done_(out);
+    });
   }
 
  private:

@@ -70,10 +70,6 @@ class Sweep {
     cell_.predicted.assign(labels.begin(), labels.end());
     for (size_t row = 0; row < labels.size(); ++row)
       if (options.fold[row] >= 0) cell_.predicted[row] = SweepCell::no_label;
-    const BlockDistances::Options shared{.gamma = largest_gamma(options),
-                                         .budget_bytes = options.svc.budget_bytes};
-    if (BlockDistances::bytes(std::ssize(labels), std::ssize(blocks)) <= shared.budget_bytes)
-      distances_.emplace(blocks, shared, samples_.order);
   }
 
   // A path along C.
@@ -95,10 +91,18 @@ class Sweep {
   }
 
  private:
-  TrainingKernel kernel_of(const SweepKernel& kernel) const {
-    if (distances_) return TrainingKernel(distances_->rbf(kernel.weights, kernel.gamma));
+  TrainingKernel kernel_of(const SweepKernel& kernel) {
+    const int64_t budget = options_.svc.budget_bytes;
+    if (BlockDistances::bytes(std::ssize(fold_), std::ssize(blocks_)) <= budget) {
+      if (!distances_)
+        distances_.emplace(
+            blocks_,
+            BlockDistances::Options{.gamma = largest_gamma(options_), .budget_bytes = budget},
+            samples_.order);
+      return TrainingKernel(distances_->rbf(kernel.weights, kernel.gamma));
+    }
     return {weighted(blocks_, kernel.weights),
-            {.gamma = kernel.gamma, .budget_bytes = options_.svc.budget_bytes},
+            {.gamma = kernel.gamma, .budget_bytes = budget},
             samples_.order};
   }
 
@@ -120,8 +124,8 @@ class Sweep {
   std::span<const Tensor> blocks_;
   const SweepOptions& options_;
   SortedSamples samples_;
-  std::vector<int> fold_;  // of the sorted samples
-  std::optional<BlockDistances> distances_;
+  std::vector<int> fold_;                    // of the sorted samples
+  std::optional<BlockDistances> distances_;  // once they are needed
   SweepCell cell_;
 };
 
