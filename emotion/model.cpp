@@ -17,6 +17,13 @@ namespace limbic {
 
 using nlohmann::json;
 
+double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
+                    std::span<const double> weights) {
+  if (options.gamma_rule == GammaRule::value) return options.gamma;
+  if (options.gamma_rule == GammaRule::scale) return gamma_scale(scaler, weights);
+  return 1.0 / static_cast<double>(scaler.features());
+}
+
 FusionClassifier train_classifier(const std::vector<std::string>& roles,
                                   const BranchFeatures& features, int64_t classes,
                                   const ClassifierOptions& o) {
@@ -29,12 +36,8 @@ FusionClassifier train_classifier(const std::vector<std::string>& roles,
   const Tensor x = apply_scaler(c.scaler, joined, weights);
   SvcOptions svc;
   svc.C = o.C;
-  svc.gamma_rule = o.gamma_rule;
-  svc.gamma = o.gamma;
-  if (o.gamma_rule == GammaRule::scale) {
-    svc.gamma_rule = GammaRule::value;
-    svc.gamma = gamma_scale(c.scaler, weights);
-  }
+  svc.gamma_rule = GammaRule::value;
+  svc.gamma = fusion_gamma(o, c.scaler, weights);
   svc.calibration_folds = 3;
   svc.seed = o.seed;
   const std::vector<int> labels(features.labels.begin(), features.labels.end());

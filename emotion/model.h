@@ -23,6 +23,10 @@ struct ClassifierOptions {
   uint64_t seed = 0;
 };
 
+/// Gamma of the RBF kernel over blocks that the scaler scales and these weights weight.
+double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
+                    std::span<const double> weights);
+
 /// Trains both on the blocks of the training pictures.
 FusionClassifier train_classifier(const std::vector<std::string>& roles,
                                   const BranchFeatures& features, int64_t classes,

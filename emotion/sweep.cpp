@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/core/file.h"
+#include "svm/products.h"
 #include "svm/sweep.h"
 
 namespace limbic {
@@ -23,14 +24,6 @@ struct Rows {
     return out;
   }
 };
-
-Tensor take(const Tensor& x, const std::vector<int64_t>& rows) {
-  const int64_t d = x.dim(1);
-  Tensor out = Tensor::uninitialised({std::ssize(rows), d});
-  for (size_t i = 0; i < rows.size(); ++i)
-    std::copy_n(x.data() + rows[i] * d, d, out.data() + static_cast<int64_t>(i) * d);
-  return out;
-}
 
 Tensor take_columns(const Tensor& x, const FeatureBlock& block) {
   Tensor out = Tensor::uninitialised({x.dim(0), block.width});
@@ -65,7 +58,8 @@ class FusionSweep {
         rows_(rows_of(prepared)),
         training_(rows_.of(Part::train)),
         scaler_(fit_scaler(
-            take(rows_.joined, training_), feature_blocks(roles_, prepared.train_features.blocks),
+            take_rows(rows_.joined, training_),
+            feature_blocks(roles_, prepared.train_features.blocks),
             {.mode = options.classifier.scale_blocks ? ScaleMode::standard : ScaleMode::none})) {}
 
   void run_dense() {
@@ -74,8 +68,8 @@ class FusionSweep {
     for (size_t f = 0; f < options_.fusions.size(); ++f) {
       if (options_.known(f, std::nullopt)) continue;
       const Tensor x = apply_scaler(scaler_, rows_.joined, weights(f));
-      const SoftmaxClassifier dense = train_softmax_classifier(take(x, training_), labels, classes_,
-                                                               {.seed = options_.classifier.seed});
+      const SoftmaxClassifier dense = train_softmax_classifier(
+          take_rows(x, training_), labels, classes_, {.seed = options_.classifier.seed});
       const Tensor probabilities = dense.probabilities(x);
       std::vector<int> predicted;
       for (int64_t i = 0; i < x.dim(0); ++i)
@@ -95,7 +89,8 @@ class FusionSweep {
     sweep_options.svc.budget_bytes = options_.budget_bytes;
     for (Part part : rows_.part) sweep_options.fold.push_back(part == Part::train ? -1 : 0);
     for (size_t f = 0; f < options_.fusions.size(); ++f)
-      sweep_options.kernels.push_back({weights(f), gamma(f)});
+      sweep_options.kernels.push_back(
+          {weights(f), fusion_gamma(options_.classifier, scaler_, weights(f))});
     std::vector<Tensor> blocks;
     const Tensor scaled = apply_scaler(scaler_, rows_.joined);
     for (const FeatureBlock& block : scaler_.blocks) blocks.push_back(take_columns(scaled, block));
@@ -109,17 +104,6 @@ class FusionSweep {
  private:
   std::vector<double> weights(size_t fusion) const {
     return block_weights(options_.fusions[fusion], roles_);
-  }
-
-  double gamma(size_t fusion) const {
-    switch (options_.classifier.gamma_rule) {
-      case GammaRule::automatic:
-        return 1.0 / static_cast<double>(scaler_.features());
-      case GammaRule::value:
-        return options_.classifier.gamma;
-      default:
-        return gamma_scale(scaler_, weights(fusion));
-    }
   }
 
   FusionCell cell(size_t fusion, std::optional<double> C, const std::vector<int>& predicted) const {

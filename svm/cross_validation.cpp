@@ -114,10 +114,8 @@ std::vector<double> cross_validate(const Tensor& x, std::span<const double> targ
         inside_targets.push_back(targets[static_cast<size_t>(row)]);
       }
     }
-    const auto all_columns = KernelType::linear;  // numbers of a precomputed kernel stay in them
-    Tensor training = support_rows(x, inside, all_columns);
-    const SvrModel model = train_svr(training, inside_targets, options);
-    const auto values = predict(model, support_rows(x, outside, all_columns));
+    const SvrModel model = train_svr(take_rows(x, inside), inside_targets, options);
+    const auto values = predict(model, take_rows(x, outside));
     for (size_t i = 0; i < outside.size(); ++i) out[static_cast<size_t>(outside[i])] = values[i];
   }
   return out;

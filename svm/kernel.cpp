@@ -31,12 +31,6 @@ LIMBIC_MULTIVERSION void rbf_of_row(double gamma, double norm, const double* nor
   rbf_row(gamma, norm, norms, n, products, out);
 }
 
-LIMBIC_MULTIVERSION void rbf_of_distances(double gamma, int64_t n, float* values) {
-  for_columns(n, [&](int64_t j) {
-    values[j] = exp_of_negative(static_cast<float>(-gamma * double{values[j]}));
-  });
-}
-
 double power(double base, int exponent) {
   double out = 1;
   for (; exponent > 0; exponent /= 2) {
@@ -184,13 +178,6 @@ Tensor SampleKernel::whole() const {
   }
   fill_symmetric(x_, out, ToKernel{options_, x_, x_});
   return out;
-}
-
-void rbf_from_distances(Tensor& distances, double gamma) {
-  parallel_for(distances.dim(0), [&](int64_t i) {
-    const Tensor row = distances.rows(i, i + 1);
-    rbf_of_distances(gamma, row.size(), row.data());
-  });
 }
 
 Tensor kernel_matrix(const Tensor& x, const KernelOptions& options) {

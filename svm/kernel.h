@@ -42,9 +42,6 @@ class SampleKernel {
   std::vector<int64_t> order_;  // of precomputed_
 };
 
-/// Turns squared distances into RBF kernel values in place: D -> exp(-gamma D).
-void rbf_from_distances(Tensor& distances, double gamma);
-
 /// The whole kernel matrix of x (n,d) -> (n,n), f32, symmetric. Throws Error over budget.
 Tensor kernel_matrix(const Tensor& x, const KernelOptions& options);
 

@@ -109,6 +109,19 @@ void check_shape(const Tensor& x) {
           to_string(x.shape()));
 }
 
+Tensor take_rows(const Tensor& x, std::span<const int64_t> rows) {
+  return take_rows(x, rows, x.dim(1));
+}
+
+Tensor take_rows(const Tensor& x, std::span<const int64_t> rows, int64_t columns) {
+  const int64_t d = x.dim(1);
+  Tensor out = Tensor::uninitialised({std::ssize(rows), columns});
+  parallel_for(std::ssize(rows), [&](int64_t i) {
+    std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, columns, out.data() + i * columns);
+  });
+  return out;
+}
+
 std::vector<double> squared_norms(const Tensor& x) { return norms_of<float>(x); }
 
 std::vector<double> column_means(const Tensor& x) {

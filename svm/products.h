@@ -29,6 +29,10 @@ void for_column_ranges(int64_t columns, Use&& use) {
                        [&](int64_t b) { use(b * width, std::min(columns, (b + 1) * width)); });
 }
 
+/// Some rows of x F32 (n,d), copied together -> (rows,d), or their first `columns` alone.
+Tensor take_rows(const Tensor& x, std::span<const int64_t> rows);
+Tensor take_rows(const Tensor& x, std::span<const int64_t> rows, int64_t columns);
+
 /// ||row||^2 of each row of x F32 (n,d), in f64; NaN or infinite where a feature is.
 std::vector<double> squared_norms(const Tensor& x);
 

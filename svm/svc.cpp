@@ -95,12 +95,7 @@ KernelOptions SvcModel::kernel_options() const {
 }
 
 Tensor support_rows(const Tensor& x, std::span<const int64_t> rows, KernelType kernel) {
-  const int64_t d = x.dim(1), kept = kernel == KernelType::precomputed ? 1 : d;
-  Tensor out = Tensor::uninitialised({std::ssize(rows), kept});
-  parallel_for(std::ssize(rows), [&](int64_t i) {
-    std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, kept, out.data() + i * kept);
-  });
-  return out;
+  return take_rows(x, rows, kernel == KernelType::precomputed ? 1 : x.dim(1));
 }
 
 SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOptions& options) {
