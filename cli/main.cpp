@@ -5,11 +5,24 @@
 #include "cli/verbs.h"
 #include "nn/core/error.h"
 #include "nn/core/parallel.h"
+#include "nn/core/processor.h"
+#include "nn/core/version.h"
+#include "nn/onednn/compat.h"
 
 static bool is_verb(const CLI::App& app, const std::string& name) {
   const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
   return std::any_of(verbs.begin(), verbs.end(),
                      [&](const CLI::App* verb) { return verb->get_name() == name; });
+}
+
+// `limbic --version`: everything that an answer may depend on.
+static std::string version_text() {
+  using namespace limbic;
+  const auto has = [](bool yes, const char* what) { return str_cat(yes ? ", " : ", no ", what); };
+  return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
+                 has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
+                 " instructions\noneDNN ", onednn::version(), ", kernels for ", onednn::kernels(),
+                 "\n", library_versions());
 }
 
 int main(int argc, char** argv) {
@@ -19,6 +32,8 @@ int main(int argc, char** argv) {
       "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",
       "limbic");
   app.require_subcommand(1);
+  app.set_version_flag("--version", version_text,
+                       "version, processor, libraries and the kernels that they chose");
   app.fallthrough();
   Common common;
   app.add_option("--threads", common.threads, "threads (0: all cores that may be used)")

@@ -75,6 +75,20 @@ std::string version() {
   return str_cat(v->major, '.', v->minor, '.', v->patch);
 }
 
+std::string kernels() {
+  using dnnl::cpu_isa;
+  const std::pair<cpu_isa, const char*> names[] = {{cpu_isa::sse41, "sse41"},
+                                                   {cpu_isa::avx, "avx"},
+                                                   {cpu_isa::avx2, "avx2"},
+                                                   {cpu_isa::avx512_core, "avx512_core"},
+                                                   {cpu_isa::avx512_core_vnni, "avx512_core_vnni"},
+                                                   {cpu_isa::avx512_core_bf16, "avx512_core_bf16"}};
+  const auto isa = dnnl::get_effective_cpu_isa();
+  for (const auto& [known, name] : names)
+    if (known == isa) return name;
+  return str_cat("instruction set ", static_cast<int>(isa));
+}
+
 Desc channels_last(const Shape& shape, DType dtype) {
   return {Dims(shape.begin(), shape.end()), type(dtype),
           shape.size() == 4 ? memory::format_tag::nhwc : memory::format_tag::nc};

@@ -20,6 +20,8 @@ dnnl::stream& stream();
 
 /// The version at run time, "2.6.3".
 std::string version();
+/// The newest instructions that its kernels use on this processor, "avx2".
+std::string kernels();
 
 /// Dense descriptors: activations are channels last (N,H,W,C in memory, N,C,H,W in dims);
 /// parameters are canonical, in the order of their dims.
