@@ -30,7 +30,11 @@ struct ParameterSpec {
   Initialiser init;
   bool trainable = true;
   DType dtype = DType::f32;
+  bool statistic = false;  ///< Forward changes it in training: a running mean or variance.
 };
+
+/// f32 or bf16: what activations are in plans that do not quantise.
+constexpr bool is_wide(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
 
 /// One operation: a shape rule, the parameters it owns, and how to make the kernel that computes
 /// it. Ops are immutable and know nothing of sizes until a plan binds them.
@@ -44,15 +48,34 @@ class Op {
   virtual Shape infer(std::span<const Shape> src) const = 0;
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
   virtual std::unique_ptr<Kernel> compile(KernelBuilder& builder) const = 0;
+  /// Whether its kernels read values of `src` and write `dst`; a plan refuses what they do not. An op
+  /// that says nothing computes f32 alone. (N,C) values are f32 in every plan.
+  virtual bool computes(DType src, DType dst) const {
+    return src == DType::f32 && dst == DType::f32;
+  }
   /// False where no gradient flows through it (what it computes is accounted for elsewhere).
   virtual bool differentiable() const { return true; }
   /// Multiply-adds of one run.
   virtual int64_t multiply_adds(std::span<const Shape>) const { return 0; }
 };
 
-/// A node's output while a graph is being written.
+/// Finds a graph that may have moved, or be gone, since: what is gone is named, not followed.
+class GraphHandle {
+ public:
+  GraphHandle() = default;
+  GraphHandle(Graph* graph);  // NOLINT: a graph stands for its handle
+  /// Throws Error where there is no graph, or none any more.
+  Graph& operator*() const;
+  Graph* operator->() const { return &**this; }
+
+ private:
+  std::weak_ptr<Graph*> graph_;
+};
+
+/// A node's output while a graph is being written. A graph that is moved takes its values along;
+/// one that is copied keeps them: the copy has none of its own.
 struct Value {
-  Graph* graph = nullptr;
+  GraphHandle graph;
   int node = 0;
 
   /// Channels of (N,C,H,W), features of (N,C).
@@ -61,7 +84,7 @@ struct Value {
 
 /// Where in the tree of names a layer stands: `s / "layer1" / "0" / "conv1"`.
 struct Scope {
-  Graph* graph;
+  GraphHandle graph;
   std::string path;
 
   Scope operator/(const std::string& name) const {
@@ -83,20 +106,34 @@ struct Node {
 /// models are ordinary functions from Value to Value.
 class Graph {
  public:
-  /// The image input (N,channels,H,W). Call once, first.
+  Graph() = default;
+  Graph(const Graph& other) : nodes_(other.nodes_), labels_(other.labels_), names_(other.names_) {}
+  Graph(Graph&& other) noexcept { swap(other); }
+  Graph& operator=(Graph other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  /// The image input (N,channels,H,W). Call once, first; throws Error otherwise.
   Value input(int64_t channels);
   Scope root() { return {this, ""}; }
 
   struct NewNode {
-    std::string name;  ///< Made unique by a suffix where it is taken.
+    /// Made unique by a suffix where it is taken; but a name that stands before parameters must be
+    /// free, and not empty.
+    std::string name;
     std::shared_ptr<const Op> op;
     std::vector<Value> src;
     int64_t channels;
     int64_t positions = 0;
   };
+  /// Throws Error on a source of another graph and on a name that cannot be had.
   Value append(NewNode node);
-  /// Appends a finished node as it is, known also under `other_name`: for plan passes.
-  int append_node(Node node, const std::string& other_name);
+  /// Appends a finished node as it is: for plan passes.
+  int append_node(Node node);
+  /// Takes over labels and names of a graph that this one was made from, node n having become
+  /// moved[n], or -1 where it is gone.
+  void take_names(const Graph& from, const std::vector<int>& moved);
 
   /// Gives a value a name that callers use: "features", "logits", "layer1".
   void label(const std::string& name, Value value);
@@ -105,7 +142,8 @@ class Graph {
   const std::map<std::string, int>& labels() const { return labels_; }
 
   const std::vector<Node>& nodes() const { return nodes_; }
-  const Node& node(int index) const { return nodes_[static_cast<size_t>(index)]; }
+  /// Throws Error where there is no such node.
+  const Node& node(int index) const;
 
   /// Shape of every node for an input shape (N,C,H,W); throws Error naming the node.
   std::vector<Shape> infer(const Shape& input) const;
@@ -118,9 +156,14 @@ class Graph {
   Parameters initialise(uint64_t seed, const Wanted& wanted) const;
 
  private:
+  friend class GraphHandle;
+  void swap(Graph& other) noexcept;
+  bool owns(const Value& value) const;
+
   std::vector<Node> nodes_;
   std::map<std::string, int> labels_;
   std::map<std::string, int> names_;
+  std::shared_ptr<Graph*> self_ = std::make_shared<Graph*>(this);  ///< Where handles find it.
 };
 
 }  // namespace limbic

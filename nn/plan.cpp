@@ -1,8 +1,9 @@
 #include "nn/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <limits>
+#include <utility>
 
 #include "nn/core/clock.h"
 #include "nn/core/parallel.h"
@@ -21,8 +22,27 @@ void transpose(const From* in, To* out, int64_t rows, int64_t columns) {
 
 }  // namespace
 
+// The kernels split their work by the number of threads for which they were made, whoever calls, and
+// a workspace serves one caller at a time.
+class Plan::Use {
+ public:
+  explicit Use(Plan& plan) : plan_(plan), scope_(plan.program_->threads()) {
+    require(!plan_.in_use_.test_and_set(),
+            "a plan is being run by another thread: give each a Plan over the same Program");
+  }
+  ~Use() { plan_.in_use_.clear(); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  Plan& plan_;
+  ThreadScope scope_;
+};
+
 Plan::Plan(std::shared_ptr<Program> program)
-    : program_(std::move(program)), arena_(allocate_aligned(program_->arena().bytes)) {
+    : program_(std::move(program)),
+      workspace_(program_->open_workspace()),
+      arena_(allocate_aligned(program_->arena().bytes)) {
   state_.seed = program_->options().seed;
   const auto& nodes = program_->graph().nodes();
   buffers_.resize(nodes.size());
@@ -91,22 +111,71 @@ void Plan::take_in(std::span<const float> nchw, int64_t images, int index,
 
 void Plan::run(const Tensor& images) {
   const Shape& shape = input_shape();
-  require(images.rank() == 4 && images.dim(0) <= shape[0] && images.dim(1) == shape[1] &&
-              images.dim(2) == shape[2] && images.dim(3) == shape[3],
+  require(images.rank() == 4 && images.dim(0) >= 1 && images.dim(0) <= shape[0] &&
+              images.dim(1) == shape[1] && images.dim(2) == shape[2] && images.dim(3) == shape[3],
           "plan: expected images ", to_string(shape), " or fewer, got ", to_string(images.shape()));
-  take_in(images.values(), images.dim(0), 0, buffers_[0].dst);
-  for (size_t n = 1; n < buffers_.size(); ++n) {
-    const Kernel* kernel = node(static_cast<int>(n)).kernel.get();
-    if (!kernel) continue;
-    const double start = profiling_ ? now() : 0;
-    kernel->forward(buffers_[n]);
-    if (profiling_) profile_[n].forward += now() - start;
-    if (observer_ && node(static_cast<int>(n)).dtype == DType::f32)
-      observer_(
-          program_->graph().nodes()[n].name,
-          {buffers_[n].dst.f32(), static_cast<size_t>(count(node(static_cast<int>(n)).shape))});
-  }
+  const std::span<const float> values = images.values();
+  const Use use(*this);
+  state_of_run_ = State::made;
+  poison(0, true);
+  take_in(values, images.dim(0), 0, buffers_[0].dst);
+  for (size_t n = 1; n < buffers_.size(); ++n)
+    if (node(static_cast<int>(n)).kernel) forward_node(n);
   if (program_->options().batch_statistics) ++training_runs_;
+  state_of_run_ = State::run;
+}
+
+void Plan::forward_node(size_t n) {
+  const Program::CompiledNode& compiled = node(static_cast<int>(n));
+  const double start = profiling_ ? now() : 0;
+  poison(static_cast<int>(n), true);
+  if (compiled.copied_from >= 0)
+    copy_to(buffers_[n].dst, buffers_[static_cast<size_t>(compiled.copied_from)].dst,
+            count(compiled.shape) * size_of(node(compiled.copied_from).dtype));
+  compiled.kernel->forward(buffers_[n]);
+  if (profiling_) profile_[n].forward += now() - start;
+  if (observer_) show(n);
+  poison(static_cast<int>(n), false);
+}
+
+// Before a step what it is the first to use, after it what it is the last to use.
+void Plan::poison(int step, bool before) const {
+  if (!program_->options().poison) return;
+  const auto& slices = program_->slices();
+  for (size_t i = 0; i < slices.size(); ++i) {
+    const auto& slice = slices[i];
+    if (slice.alias >= 0 || (before ? slice.life.first : slice.life.last) != step) continue;
+    // Eight-bit values have no NaN: 255 where they are unsigned, -128 where they are not.
+    const int absurd = onednn::is_signed_8_bit(slice.desc) ? 0x80 : 0xFF;
+    std::memset(static_cast<char*>(arena_.get()) + program_->arena().offsets[i], absurd,
+                static_cast<size_t>(slice.life.bytes));
+  }
+}
+
+std::string Plan::first_not_finite(const Tensor& images) {
+  const auto finite = [](std::span<const float> values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+  };
+  if (!finite(images.values())) return "input";
+  std::string first;
+  Observer before = std::exchange(observer_, [&](const std::string& name, auto values) {
+    if (first.empty() && !finite(values)) first = name;
+  });
+  run(images);
+  observer_ = std::move(before);
+  return first;
+}
+
+// Shows a node's output to the observer, in f32.
+void Plan::show(size_t n) const {
+  const Program::CompiledNode& compiled = node(static_cast<int>(n));
+  if (!is_wide(compiled.dtype)) return;
+  const auto size = static_cast<size_t>(count(compiled.shape));
+  const std::string& name = program_->graph().nodes()[n].name;
+  if (compiled.dtype == DType::f32) return observer_(name, {buffers_[n].dst.f32(), size});
+  std::vector<float> values;
+  for (size_t i = 0; i < size; ++i) values.push_back(to_f32(buffers_[n].dst.as<BFloat16>()[i]));
+  observer_(name, values);
 }
 
 Tensor Plan::to_nchw(const Buffer& b, int index) const {
@@ -122,17 +191,19 @@ Tensor Plan::to_nchw(const Buffer& b, int index) const {
   return out;
 }
 
+void Plan::require_run(const char* what) const {
+  require(state_of_run_ != State::made, "plan: ", what, " was asked for before a run");
+}
+
 Tensor Plan::output(const std::string& name) const {
-  const int index = program_->graph().find(name);
-  const Buffer& b = buffers_[static_cast<size_t>(index)].dst;
-  const auto& slice = program_->slices()[static_cast<size_t>(node(index).value)];
-  require(slice.life.last == 2 * static_cast<int>(buffers_.size()), name,
-          ": not kept; name it in PlanOptions::keep");
-  return to_nchw(b, index);
+  const int index = program_->kept(name);
+  require_run("an output");
+  return to_nchw(buffers_[static_cast<size_t>(index)].dst, index);
 }
 
 void Plan::read_output(const std::string& name, std::span<float> into) const {
-  const int index = program_->graph().find(name);
+  const int index = program_->kept(name);
+  require_run("an output");
   const Shape& shape = node(index).shape;
   require(shape.size() == 2 && static_cast<int64_t>(into.size()) <= count(shape), name,
           ": has shape ", to_string(shape), ", asked for ", into.size(), " values");
@@ -145,17 +216,33 @@ void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
   const Shape& shape = node(loss).shape;
   require(static_cast<int64_t>(diff.size()) == count(shape), "plan: expected a gradient of ",
           to_string(shape), ", got ", diff.size(), " values");
-  if (!gradients_[static_cast<size_t>(loss)].data) return;  // everything is frozen
-  take_in(diff, shape[0], loss, gradients_[static_cast<size_t>(loss)]);
-  for (size_t n = backward_.size(); n-- > 0;) {
-    const Program::CompiledNode& compiled = node(static_cast<int>(n));
-    for (int r : compiled.rebuild) {
-      const double start = profiling_ ? now() : 0;
-      // dst is where backward expects it; all else is as in forward.
-      node(r).kernel->recompute(backward_[static_cast<size_t>(r)]);
-      if (profiling_) profile_[static_cast<size_t>(r)].backward += now() - start;
-    }
-    if (!compiled.backward || !compiled.kernel) continue;
+  require_run("backward");
+  // oneDNN has split the gradients of weights by threads that it would not get here.
+  require(program_->threads() == 1 || !in_parallel_region(),
+          "plan: backward was called within an OpenMP parallel region: call it outside, or make the "
+          "plan with set_threads(1)");
+  require(state_of_run_ == State::run,
+          "plan: backward was called twice after one run, which has been written over: run first");
+  const Use use(*this);
+  state_of_run_ = State::backward;
+  const Buffer& start = gradients_[static_cast<size_t>(loss)];
+  if (!start.data) return;  // everything is frozen
+  poison(static_cast<int>(backward_.size()), true);
+  take_in(diff, shape[0], loss, start);
+  for (size_t n = backward_.size(); n-- > 0;) backward_node(n, sink);
+}
+
+void Plan::backward_node(size_t n, const GradientSink& sink) {
+  const Program::CompiledNode& compiled = node(static_cast<int>(n));
+  const int step = 2 * static_cast<int>(backward_.size()) - 1 - static_cast<int>(n);
+  if (n + 1 < backward_.size()) poison(step, true);  // the first step's memory holds diff already
+  for (int r : compiled.rebuild) {
+    const double start = profiling_ ? now() : 0;
+    // dst is where backward expects it; all else is as in forward.
+    node(r).kernel->recompute(backward_[static_cast<size_t>(r)]);
+    if (profiling_) profile_[static_cast<size_t>(r)].backward += now() - start;
+  }
+  if (compiled.backward && compiled.kernel) {
     const double start = profiling_ ? now() : 0;
     compiled.kernel->backward(backward_[n]);
     const auto& src = program_->graph().nodes()[n].src;
@@ -164,31 +251,27 @@ void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
         add_to(gradients_[static_cast<size_t>(src[i])], backward_[n].diff_src[i],
                count(node(src[i]).shape), node(src[i]).dtype);
     if (profiling_) profile_[n].backward += now() - start;
-    if (!sink) continue;
     for (int p : compiled.packed)
-      if (program_->packed()[static_cast<size_t>(p)].trainable) sink(static_cast<size_t>(p));
+      if (sink && program_->packed()[static_cast<size_t>(p)].trainable)
+        sink(static_cast<size_t>(p));
   }
+  poison(step, false);
 }
 
 float* Plan::packed_gradient(size_t index) const {
-  const auto slice = static_cast<size_t>(program_->packed()[index].gradient);
-  return reinterpret_cast<float*>(static_cast<char*>(arena_.get()) +
-                                  program_->arena().offsets[slice]);
-}
-
-void Plan::poison() {
-  const auto fill = [](void* data, int64_t bytes) {
-    std::fill_n(static_cast<float*>(data), bytes / 4, std::numeric_limits<float>::quiet_NaN());
-  };
-  fill(arena_.get(), program_->arena().bytes);
+  const auto& packed = program_->packed();
+  require(index < packed.size() && packed[index].gradient >= 0, "plan: packed parameter ", index,
+          " of ", packed.size(), " has no gradient");
+  return reinterpret_cast<float*>(
+      static_cast<char*>(arena_.get()) +
+      program_->arena().offsets[static_cast<size_t>(packed[index].gradient)]);
 }
 
 Tensor Plan::gradient(const std::string& name) const {
-  const int index = program_->graph().find(name);
-  const int slice = node(index).diff;
-  require(slice >= 0 && program_->slices()[static_cast<size_t>(slice)].life.last ==
-                            2 * static_cast<int>(buffers_.size()),
-          name, ": its gradient is not kept; name it in PlanOptions::keep_gradients");
+  const int index = program_->kept_gradient(name);
+  require(state_of_run_ == State::backward, "plan: a gradient was asked for before backward");
+  require(gradients_[static_cast<size_t>(index)].data != nullptr, name,
+          ": it has no gradient, as everything behind it is frozen");
   return to_nchw(gradients_[static_cast<size_t>(index)], index);
 }
 
@@ -207,6 +290,7 @@ void Plan::pack(const PackedParameter& p, const Tensor& canonical, const Tensor&
 Tensor Plan::parameter_gradient(const std::string& name) const {
   require(program_->options().keep_parameter_gradients, name,
           ": gradients are not kept; set PlanOptions::keep_parameter_gradients");
+  require(state_of_run_ == State::backward, "plan: a gradient was asked for before backward");
   const auto& packed = program_->packed();
   for (size_t i = 0; i < packed.size(); ++i)
     if (packed[i].name == name && packed[i].trainable) return unpack(packed[i], packed_gradient(i));
@@ -218,15 +302,20 @@ void Plan::store(Parameters& parameters) const {
     if (p.changes && !p.value.empty()) parameters.set(p.name, unpack(p, p.value.raw()));
   const auto& nodes = program_->graph().nodes();
   for (size_t n = 0; n < nodes.size(); ++n) {
+    if (!node(static_cast<int>(n)).batch_statistics) continue;
     for (const std::string& name : nodes[n].parameters) {
-      if (!name.ends_with("num_batches_tracked") || !node(static_cast<int>(n)).batch_statistics)
-        continue;
-      Tensor tracked = parameters.at(name).value.clone();
-      tracked.data<int64_t>()[0] += training_runs_ - stored_runs_;
-      parameters.set(name, tracked);
+      const auto tracked = program_->batches_tracked().find(name);
+      if (tracked == program_->batches_tracked().end()) continue;
+      const std::vector<int64_t> total = {tracked->second + training_runs_};
+      parameters.set(name, Tensor::of(total, {}));
     }
   }
-  stored_runs_ = training_runs_;
+}
+
+void Plan::refresh(const Parameters& parameters) {
+  const Use use(*this);
+  program_->refresh(parameters);
+  training_runs_ = 0;
 }
 
 void Plan::set_profiling(bool on) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <functional>
 
 #include "nn/program.h"
@@ -24,16 +25,18 @@ class Plan {
   Program& program() { return *program_; }
   const Program& program() const { return *program_; }
 
-  /// Forward. images: (n,C,H,W) f32 with n at most the plan's N; the rows beyond n are zeros.
+  /// Forward. images: (n,C,H,W) f32 with n from 1 to the plan's N; the rows beyond n are zeros.
+  /// One thread at a time: another needs a Plan of its own over the same program. Throws Error.
   void run(const Tensor& images);
-  /// A copy of a kept activation, NCHW or (N,C).
+  /// A copy of a kept activation of the last run, NCHW or (N,C). Throws Error before there is one.
   Tensor output(const std::string& name) const;
   /// Copies an output's (N,C) rows into `into` without allocating.
   void read_output(const std::string& name, std::span<float> into) const;
 
   /// Called with the index in program().packed() of a parameter whose gradient has been computed.
   using GradientSink = std::function<void(size_t)>;
-  /// Backward from the gradient of the loss with respect to options().loss_at, NCHW or (N,C). Calls
+  /// Backward from the gradient of the loss with respect to options().loss_at, NCHW or (N,C), once
+  /// after each run: it writes over what the run has left. Calls
   /// the sink for each trainable parameter as soon as backward no longer needs its value: the sink
   /// may change it.
   void backward(std::span<const float> diff, const GradientSink& sink = {});
@@ -50,20 +53,21 @@ class Plan {
 
   /// Writes the trained values and running statistics to `parameters`.
   void store(Parameters& parameters) const;
-  /// Takes over what changed in `parameters`.
-  void refresh(const Parameters& parameters) { program_->refresh(parameters); }
+  /// After it the plan computes with `parameters`, as one made anew would (Program::refresh).
+  void refresh(const Parameters& parameters);
 
   /// Randomness of the next run; training sets it to the step.
   void set_step(uint64_t step) { state_.step = step; }
   uint64_t step() const { return state_.step; }
 
-  /// Fills every activation and gradient with NaN: tests find what a run leaves unwritten.
-  void poison();
+  /// Runs the images and says where values stopped being finite: "input", or the first node, in the
+  /// order of computing, whose output holds NaN or infinity; empty where none does.
+  std::string first_not_finite(const Tensor& images);
 
   int64_t arena_bytes() const { return program_->arena().bytes; }
 
-  /// Called after each node of the runs that follow with its output, in f32 plans, until it is set
-  /// to an empty function.
+  /// Called after each node of the runs that follow with its output, unless that is stored in 8
+  /// bits, until it is set to an empty function.
   using Observer = std::function<void(const std::string& name, std::span<const float> values)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
 
@@ -80,18 +84,28 @@ class Plan {
   const Program::CompiledNode& node(int index) const {
     return program_->nodes()[static_cast<size_t>(index)];
   }
+  class Use;  // one call's hold on the workspace
+  enum class State { made, run, backward };
+
+  void forward_node(size_t n);
+  void backward_node(size_t n, const GradientSink& sink);
+  void poison(int step, bool before) const;
+  void show(size_t n) const;
+  void require_run(const char* what) const;
   void bind(Buffers& buffers, int node, bool in_backward) const;
   void take_in(std::span<const float> nchw, int64_t images, int node, const Buffer& buffer) const;
   Tensor to_nchw(const Buffer& buffer, int node) const;
 
   std::shared_ptr<Program> program_;
+  std::shared_ptr<void> workspace_;  ///< Program::open_workspace
   std::shared_ptr<void> arena_;
+  std::atomic_flag in_use_;
+  State state_of_run_ = State::made;
   std::vector<Buffers> buffers_;   ///< Of forward.
   std::vector<Buffers> backward_;  ///< Of backward: rebuilt values lie elsewhere.
   std::vector<Buffer> gradients_;  ///< Of each node's value.
   RunState state_;
-  int64_t training_runs_ = 0;
-  mutable int64_t stored_runs_ = 0;
+  int64_t training_runs_ = 0;  ///< Since the parameters were taken over.
   Observer observer_;
   bool profiling_ = false;
   std::vector<NodeTime> profile_;

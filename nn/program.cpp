@@ -1,10 +1,14 @@
 #include "nn/program.h"
 
 #include <algorithm>
+#include <cstring>
+#include <new>
 
 #include "nn/core/file.h"
+#include "nn/core/fingerprint.h"
 #include "nn/core/parallel.h"
 #include "nn/core/processor.h"
+#include "nn/ops/quantise.h"
 #include "nn/passes/passes.h"
 
 namespace limbic {
@@ -18,9 +22,18 @@ void Kernel::pack(std::span<const Tensor> canonical, std::span<const Buffer> pac
 
 namespace {
 
-bool starts_with_any(const std::string& name, const std::vector<std::string>& prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(),
-                     [&](const std::string& p) { return name.rfind(p, 0) == 0; });
+bool lies_within_any(const std::string& name, const std::vector<std::string>& paths) {
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](const std::string& path) { return lies_within(name, path); });
+}
+
+// A path that holds nothing is misspelt.
+template <class Named>
+void require_used(const std::vector<std::string>& paths, const char* option, const char* what,
+                  const Named& named) {
+  for (const std::string& path : paths)
+    require(path.empty() || named(path), option, " '", path, "': no ", what,
+            " has this name or lies within it");
 }
 
 void require_dtype(const PlanOptions& o) {
@@ -31,7 +44,7 @@ void require_dtype(const PlanOptions& o) {
           " has no bf16 instructions (AVX512_BF16), without which bf16 is slower than f32: use "
           "f32");
   if (dtype != DType::i8) return;
-  require(has_int8_instructions(), processor_name(),
+  require(has_int8_instructions() || o.slow_int8, processor_name(),
           " has no int8 instructions (AVX512_VNNI), without which int8 is slower than f32: use "
           "f32");
   require(!o.gradients && !o.batch_statistics, "int8 is for inference: train in f32 or bf16");
@@ -44,15 +57,41 @@ std::vector<bool> marks(const Graph& graph, const std::vector<std::string>& name
   return out;
 }
 
+// What a kernel reads without asking again.
+void require_fit(const std::string& name, const ParameterSpec& spec, const Tensor& value) {
+  require(value.shape() == spec.shape && value.dtype() == spec.dtype, name, ": expected ",
+          to_string(spec.dtype), " ", to_string(spec.shape), ", got ", to_string(value.dtype()), " ",
+          to_string(value.shape()));
+}
+
 }  // namespace
 
 bool Program::is_frozen(const std::string& name) const {
-  return starts_with_any(name, options_.frozen);
+  return lies_within_any(name, options_.frozen);
+}
+
+// Names that say nothing of this graph are met here, not passed over.
+void Program::require_names() const {
+  const auto any_node = [&](const auto& holds) {
+    return std::any_of(source_.nodes().begin(), source_.nodes().end(), holds);
+  };
+  require_used(options_.frozen, "frozen", "parameter", [&](const std::string& path) {
+    return any_node([&](const Node& node) {
+      return std::any_of(node.parameters.begin(), node.parameters.end(),
+                         [&](const std::string& name) { return lies_within(name, path); });
+    });
+  });
+  require_used(options_.full_precision, "full_precision", "layer", [&](const std::string& path) {
+    return any_node([&](const Node& node) { return lies_within(node.name, path); });
+  });
+  require(options_.gradients || (options_.keep_gradients.empty() && !options_.input_gradient),
+          "keep_gradients and input_gradient need PlanOptions::gradients");
 }
 
 Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions options)
-    : options_(std::move(options)) {
+    : options_(std::move(options)), source_(graph), threads_(limbic::threads()) {
   require_dtype(options_);
+  require_names();
   for (const char* output : {"features", "logits"})
     if (graph.labels().count(output)) options_.keep.push_back(output);
   require(!options_.keep.empty(),
@@ -61,8 +100,10 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
   if (options_.gradients) options_.keep.push_back(options_.loss_at);
   graph_ = options_.fuse ? apply_passes(graph, options_) : graph;
   shapes_ = graph_.infer(options_.input);
+  if (options_.dtype == DType::i8) quantise_sources();
   kept_ = marks(graph_, options_.keep);
   kept_gradient_ = marks(graph_, options_.keep_gradients);
+  if (options_.input_gradient) kept_gradient_[0] = true;
   if (options_.gradients) loss_node_ = graph_.find(options_.loss_at);
 
   const auto live = find_live();
@@ -71,7 +112,11 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
     if (live[n])
       for (int s : graph_.nodes()[n].src)
         consumers_[static_cast<size_t>(s)].push_back(static_cast<int>(n));
-  compile_nodes(live, find_gradients(live, parameters), parameters);
+  const auto wants = find_gradients(live, parameters);
+  for (const std::string& name : options_.keep_gradients)
+    require(wants[static_cast<size_t>(graph_.find(name))], name, ": it has no gradient, as '",
+            options_.loss_at, "' does not depend on it");
+  compile_nodes(live, wants, parameters);
   if (options_.gradients && activation_bytes() > options_.recompute_above) choose_rebuilt();
   plan_values();
   share_memory();
@@ -110,7 +155,7 @@ std::vector<bool> Program::find_gradients(const std::vector<bool>& live,
     if (reaches_loss[n])
       for (int s : nodes[n].src) reaches_loss[static_cast<size_t>(s)] = true;
   for (size_t n = 0; n < nodes.size(); ++n) {
-    bool depends = n == 0 ? options_.input_gradient : kept_gradient_[n];
+    bool depends = kept_gradient_[n];
     for (const auto& name : nodes[n].parameters)
       depends = depends || (parameters.at(name).trainable && !is_frozen(name));
     for (int s : nodes[n].src) depends = depends || wants[static_cast<size_t>(s)];
@@ -126,31 +171,58 @@ int Program::add_slice(const onednn::Desc& desc, int first, int last) {
   return static_cast<int>(slices_.size()) - 1;
 }
 
-void Program::choose_dtypes() {
-  const size_t n = nodes_.size();
+std::vector<DType> Program::dtypes() const {
+  const size_t n = graph_.nodes().size();
+  std::vector<DType> out;
   if (options_.dtype != DType::i8) {
-    for (size_t i = 0; i < n; ++i)
-      nodes_[i].dtype = shapes_[i].size() == 4 ? options_.dtype : DType::f32;
-    return;
+    for (const Shape& shape : shapes_)
+      out.push_back(shape.size() == 4 ? options_.dtype : DType::f32);
+    return out;
   }
   const DType wide = has_bf16_instructions() ? DType::bf16 : DType::f32;
-  std::vector<bool> keep_wide = kept_;
+  std::vector<bool> keep_wide = marks(graph_, options_.keep);
   for (size_t i = 0; i < n; ++i) {
-    const auto is_wide = [&](size_t k) {
-      return starts_with_any(graph_.nodes()[k].name, options_.full_precision);
-    };
     // A layer is wide if what it reads is.
-    if (!is_wide(i)) continue;
+    if (!lies_within_any(graph_.nodes()[i].name, options_.full_precision)) continue;
     keep_wide[i] = true;
     for (int s : graph_.nodes()[i].src) keep_wide[static_cast<size_t>(s)] = true;
   }
-  const auto dtypes = quantised_dtypes(graph_, shapes_, options_.calibration, wide, keep_wide);
-  for (size_t i = 0; i < n; ++i) {
-    nodes_[i].dtype = dtypes[i];
-    if (dtypes[i] != DType::u8 && dtypes[i] != DType::i8) continue;
-    const float range = std::max(options_.calibration.at(graph_.nodes()[i].name), 1e-6f);
-    nodes_[i].scale = range / (dtypes[i] == DType::u8 ? 255.0f : 127.0f);
+  return quantised_dtypes(graph_, shapes_, options_.calibration, wide, keep_wide);
+}
+
+// Whatever a convolution reads that is not stored in 8 bits is brought to them, unless the layer is to
+// be wide or nobody has measured the value's range.
+void Program::quantise_sources() {
+  std::vector<bool> convolutions;
+  for (const Node& node : graph_.nodes())
+    convolutions.push_back(
+        node.op && !lies_within_any(node.name, options_.full_precision) &&
+        options_.calibration.count(graph_.node(node.src[0]).name) > 0);
+  graph_ = limbic::quantise_sources(graph_, dtypes(), convolutions);
+  shapes_ = graph_.infer(options_.input);
+}
+
+void Program::choose_dtypes() {
+  const std::vector<DType> chosen = dtypes();
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    nodes_[i].dtype = chosen[i];
+    if (chosen[i] != DType::u8 && chosen[i] != DType::i8) continue;
+    const Node& node = graph_.nodes()[i];
+    const bool is_quantise = dynamic_cast<const Quantise*>(node.op.get()) != nullptr;
+    const std::string& measured = is_quantise ? graph_.node(node.src[0]).name : node.name;
+    const float range = std::max(options_.calibration.at(measured), 1e-6f);
+    nodes_[i].scale = range / (chosen[i] == DType::u8 ? 255.0f : 127.0f);
   }
+}
+
+Program::Convolutions Program::convolutions() const {
+  Convolutions c;
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (!nodes_[n].kernel || std::string(graph_.nodes()[n].op->type()) != "conv2d") continue;
+    ++c.all;
+    c.in_8_bits += !is_wide(nodes_[static_cast<size_t>(graph_.nodes()[n].src[0])].dtype);
+  }
+  return c;
 }
 
 KernelBuilder Program::builder_of(size_t n, const Parameters& parameters) const {
@@ -160,6 +232,7 @@ KernelBuilder Program::builder_of(size_t n, const Parameters& parameters) const 
   builder.dst_shape = shapes_[n];
   builder.dtype = nodes_[n].dtype;
   builder.scale = nodes_[n].scale;
+  builder.kept = kept_[n];
   builder.gradients = nodes_[n].backward;
   builder.dropout = options_.dropout;
   builder.batch_statistics = options_.batch_statistics;
@@ -177,10 +250,9 @@ KernelBuilder Program::builder_of(size_t n, const Parameters& parameters) const 
   for (size_t i = 0; i < specs.size(); ++i) {
     const std::string& name = node.parameters[i];
     const Parameter& parameter = parameters.at(name);
-    require(parameter.value.shape() == specs[i].shape, name, ": expected ",
-            to_string(specs[i].shape), ", got ", to_string(parameter.value.shape()));
+    require_fit(name, specs[i], parameter.value);
     const bool frozen = is_frozen(name);
-    if (frozen) builder.batch_statistics = false;
+    if (frozen && specs[i].statistic) builder.batch_statistics = false;
     builder.diff_parameters.push_back(nodes_[n].backward && parameter.trainable && !frozen);
     builder.packed.push_back(specs[i].dtype == DType::f32 ? onednn::canonical(specs[i].shape)
                                                           : onednn::Desc());
@@ -189,8 +261,14 @@ KernelBuilder Program::builder_of(size_t n, const Parameters& parameters) const 
 }
 
 std::unique_ptr<Kernel> Program::compile(const Op& op, KernelBuilder& builder) const {
+  for (const DType src : builder.src_dtypes)
+    require(op.computes(src, builder.dtype), builder.name, ": ", op.type(), " does not compute ",
+            to_string(builder.dtype), " from ", to_string(src),
+            " (Op::computes, nn/graph.h); use a plan in F32");
   try {
     return op.compile(builder);
+  } catch (const std::bad_alloc&) {
+    fail(builder.name, ": out of memory for this ", op.type(), " on ", to_string(options_.input));
   } catch (const dnnl::error& e) {
     fail(builder.name, ": oneDNN cannot compute this ", op.type(), " on ",
          to_string(options_.input), ": ", e.message);
@@ -204,7 +282,7 @@ void Program::take_in(size_t n, const KernelBuilder& builder) {
   const int index = static_cast<int>(n);
   const auto specs = node.op->parameters();
   compiled.batch_statistics = builder.batch_statistics;
-  compiled.versions.assign(specs.size(), 0);
+  compiled.fingerprints.assign(specs.size(), 0);
   for (size_t i = 0; i < builder.packed.size(); ++i) {
     PackedParameter packed;
     packed.desc = builder.packed[i];
@@ -213,7 +291,8 @@ void Program::take_in(size_t n, const KernelBuilder& builder) {
       packed.shape = specs[i].shape;
     }
     packed.trainable = i < builder.diff_parameters.size() && builder.diff_parameters[i];
-    packed.changes = packed.trainable || packed.name.find(".running_") != std::string::npos;
+    packed.changes = packed.trainable || (builder.batch_statistics && i < specs.size() &&
+                                          specs[i].statistic && options_.batch_statistics);
     if (packed.trainable)
       packed.gradient =
           add_slice(packed.desc, backward_step(index),
@@ -238,6 +317,8 @@ void Program::compile_nodes(const std::vector<bool>& live, const std::vector<boo
   for (size_t n = 0; n < nodes.size(); ++n) {
     nodes_[n].shape = shapes_[n];
     nodes_[n].backward = wants[n];
+    nodes_[n].kept = kept_[n] && live[n];
+    nodes_[n].kept_gradient = kept_gradient_[n] && wants[n];
     if (nodes[n].op && live[n]) computed.push_back(n);
   }
   std::vector<KernelBuilder> builders;
@@ -269,6 +350,7 @@ void Program::allocate_packed() {
   int64_t total = 0;
   for (const PackedParameter& p : packed_) total += (floats(p) + line - 1) / line * line;
   const std::shared_ptr<void> block = allocate_aligned(total * 4, true);
+  if (options_.poison) std::memset(block.get(), 0xFF, static_cast<size_t>(total * 4));
   auto* at = static_cast<float*>(block.get());
   for (PackedParameter& p : packed_) {
     p.value = Tensor::view(at, {floats(p)}, DType::f32, block);
@@ -372,15 +454,36 @@ bool Program::may_overwrite(int node) const {
   return slices_[static_cast<size_t>(root)].life.last <= forward_step(node);
 }
 
+// Node n may add to its source's own memory if whoever else reads that has read it by then, and
+// nobody looks at it afterwards.
+bool Program::may_accumulate(int node, int target) const {
+  const auto t = static_cast<size_t>(target);
+  if (!nodes_[t].kernel || kept_[t]) return false;
+  const auto memory_of = [&](int n) {
+    const int value = nodes_[static_cast<size_t>(n)].value;
+    const int alias = slices_[static_cast<size_t>(value)].alias;
+    return alias < 0 ? value : alias;
+  };
+  const int memory = memory_of(target);
+  const auto& src = graph_.nodes()[static_cast<size_t>(node)].src;
+  const auto reads = std::count_if(src.begin(), src.end(),
+                                   [&](int s) { return memory_of(s) == memory; });
+  return reads == 1 && slices_[static_cast<size_t>(memory)].life.last <= forward_step(node);
+}
+
 void Program::share_memory() {
   for (size_t n = 0; n < nodes_.size(); ++n) {
     if (!nodes_[n].kernel) continue;
     int target = -1;
-    const int into = nodes_[n].kernel->accumulates_into();
+    const int into = nodes_[n].kernel->accumulates_into(), self = static_cast<int>(n);
     if (into >= 0)
       target = graph_.nodes()[n].src[static_cast<size_t>(into)];
-    else if (may_overwrite(static_cast<int>(n)))
+    else if (may_overwrite(self))
       target = graph_.nodes()[n].src[0];
+    if (into >= 0 && !may_accumulate(self, target)) {
+      nodes_[n].copied_from = target;
+      target = -1;
+    }
     if (target < 0) continue;
     const int value = nodes_[static_cast<size_t>(target)].value;
     Slice& own = slices_[static_cast<size_t>(nodes_[n].value)];
@@ -399,9 +502,8 @@ void Program::plan_gradients() {
     int first = static_cast<int>(n) == loss_node_ ? start : backward_step(static_cast<int>(n));
     for (int c : consumers_[n])
       if (nodes_[static_cast<size_t>(c)].backward) first = std::min(first, backward_step(c));
-    const bool kept = kept_gradient_[n] || (n == 0 && options_.input_gradient);
-    nodes_[n].diff =
-        add_slice(layout(n), first, kept ? last_step() : backward_step(static_cast<int>(n)));
+    nodes_[n].diff = add_slice(layout(n), first,
+                               kept_gradient_[n] ? last_step() : backward_step(static_cast<int>(n)));
   }
   // In backward order, the first consumer writes a value's gradient, the others add to it.
   std::vector<bool> written(nodes_.size(), false);
@@ -425,33 +527,80 @@ void Program::plan_gradients() {
 }
 
 void Program::refresh(const Parameters& parameters) {
+  std::map<std::string, int64_t> tracked;
+  for (size_t n = 0; n < nodes_.size(); ++n) {
+    if (!nodes_[n].kernel) continue;
+    const Node& node = graph_.nodes()[n];
+    const auto specs = node.op->parameters();
+    for (size_t i = 0; i < specs.size(); ++i) {
+      const Tensor& value = parameters.at(node.parameters[i]).value;
+      require_fit(node.parameters[i], specs[i], value);
+      if (value.dtype() == DType::i64) tracked[node.parameters[i]] = value.data<int64_t>()[0];
+    }
+  }
   parallel_for_dynamic(static_cast<int64_t>(nodes_.size()), [&](int64_t index) {
     const auto n = static_cast<size_t>(index);
-    CompiledNode& node = nodes_[n];
-    bool changed = false;
-    std::vector<Tensor> canonical;
-    for (size_t i = 0; i < node.versions.size(); ++i) {
-      const Parameter& parameter = parameters.at(graph_.nodes()[n].parameters[i]);
-      changed = changed || parameter.version != node.versions[i];
-      node.versions[i] = parameter.version;
-      canonical.push_back(parameter.value);
-    }
-    if (!changed) return;
-    std::vector<Buffer> buffers;
-    for (int p : node.packed) {
-      PackedParameter& packed = packed_[static_cast<size_t>(p)];
-      if (packed.value.size() == 0)
-        buffers.emplace_back();
-      else
-        buffers.push_back(
-            {dnnl::memory(packed.desc, onednn::engine(), packed.value.raw()), packed.value.raw()});
-    }
-    node.kernel->pack(canonical, buffers);
-    for (const std::string& name : graph_.nodes()[n].parameters)
-      if (const Parameter& p = parameters.at(name); p.shared)
-        release_mapped(p.value.raw(), p.value.bytes());
+    if (nodes_[n].kernel) refresh_node(n, parameters);
   });
   parameters.require_intact();
+  batches_tracked_ = std::move(tracked);
+}
+
+void Program::refresh_node(size_t n, const Parameters& parameters) {
+  CompiledNode& node = nodes_[n];
+  const auto& names = graph_.nodes()[n].parameters;
+  std::vector<Tensor> canonical;
+  std::vector<uint64_t> prints;
+  for (size_t i = 0; i < node.fingerprints.size(); ++i) {
+    canonical.push_back(parameters.at(names[i]).value);
+    prints.push_back(fingerprint(canonical.back()));
+  }
+  std::vector<Buffer> buffers;
+  bool changes = false;
+  for (int p : node.packed) {
+    PackedParameter& packed = packed_[static_cast<size_t>(p)];
+    void* data = packed.value.raw();
+    changes = changes || packed.changes;
+    buffers.push_back(packed.value.size() == 0
+                          ? Buffer{}
+                          : Buffer{dnnl::memory(packed.desc, onednn::engine(), data), data});
+  }
+  if (prints == node.fingerprints && !changes) return;
+  // Should packing fail, the node counts as never packed.
+  std::fill(node.fingerprints.begin(), node.fingerprints.end(), 0);
+  node.kernel->pack(canonical, buffers);
+  node.fingerprints = prints;
+  for (const std::string& name : names)
+    if (const Parameter& p = parameters.at(name); p.shared)
+      release_mapped(p.value.raw(), p.value.bytes());
+}
+
+int Program::kept(const std::string& name) const {
+  const std::string& own = source_.node(source_.find(name)).name;
+  for (const std::string& label : options_.keep)
+    if (source_.node(source_.find(label)).name == own) return graph_.find(own);
+  fail(name, ": not kept; name it in PlanOptions::keep");
+}
+
+int Program::kept_gradient(const std::string& name) const {
+  const int node = source_.find(name);
+  require(node != 0 || options_.input_gradient || kept_gradient_[0], name,
+          ": its gradient is not kept; set PlanOptions::input_gradient");
+  if (node == 0) return 0;
+  const std::string& own = source_.node(node).name;
+  for (const std::string& label : options_.keep_gradients)
+    if (source_.node(source_.find(label)).name == own) return graph_.find(own);
+  fail(name, ": its gradient is not kept; name it in PlanOptions::keep_gradients");
+}
+
+std::shared_ptr<void> Program::open_workspace() {
+  const int others = workspaces_.fetch_add(1);
+  const std::shared_ptr<void> workspace(this, [](void* p) {
+    --static_cast<Program*>(p)->workspaces_;
+  });
+  require(others == 0 || !(options_.gradients || options_.batch_statistics),
+          "a program that trains takes one Plan: another would write the same weights");
+  return workspace;
 }
 
 }  // namespace limbic

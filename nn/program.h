@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +18,7 @@ struct PlanOptions {
   /// statistics and (N,C) values stay f32. i8 is for inference and needs a calibration.
   DType dtype = DType::f32;
   Calibration calibration;
-  /// i8: name prefixes of layers that are computed in the wider type.
+  /// i8: layers, or paths that hold layers, that are computed in the wider type.
   std::vector<std::string> full_precision;
   bool batch_statistics = false;  ///< Batch norm normalises with the batch's statistics.
   bool dropout = false;
@@ -26,7 +28,9 @@ struct PlanOptions {
   /// "logits" always can, where the graph has them.
   std::vector<std::string> keep;
   std::vector<std::string> keep_gradients;
-  /// Name prefixes of parameters that must not change; frozen batch norm uses running statistics.
+  /// Parameters that must not change, by name or by the path that they lie within ("layer1" holds
+  /// "layer1.0.conv1.weight"; "" holds all). A batch norm whose running statistics are frozen uses
+  /// them.
   std::vector<std::string> frozen;
   std::string loss_at = "logits";  ///< Where backward starts.
   /// Every parameter's gradient can be read after backward. Else each is only there while backward
@@ -40,6 +44,11 @@ struct PlanOptions {
   /// Choose each convolution's algorithm by timing it here (nn/tuner.h), else by a fixed rule.
   bool tune = false;
   uint64_t seed = 0;  ///< Of dropout.
+  /// For tests: i8 also where the processor has no instructions for it; weights then have 7 bits.
+  bool slow_int8 = false;
+  /// For tests: all memory that a kernel is handed to write (packed weights, activations, gradients,
+  /// scratch) first holds NaN, 8-bit values 0xFF or -128, and holds them again after its last use.
+  bool poison = false;
 
   static PlanOptions inference(Shape input) {
     PlanOptions o;
@@ -78,6 +87,8 @@ class Program {
   };
   struct CompiledNode {
     std::unique_ptr<Kernel> kernel;  ///< Null for the input and for nodes nobody needs.
+    bool kept = false, kept_gradient = false;  ///< Can be read after a run, and after backward.
+    int copied_from = -1;  ///< The node whose value dst holds before the kernel adds to it.
     Shape shape;
     DType dtype = DType::f32;
     float scale = 1;                      ///< Of 8-bit values.
@@ -89,7 +100,7 @@ class Program {
     std::vector<char> diff_src_adds;      ///< The kernel adds to that slice.
     std::vector<char> diff_src_is_added;  ///< The plan adds that slice to the value's gradient.
     std::vector<int> packed;              ///< Indices into packed().
-    std::vector<uint64_t> versions;
+    std::vector<uint64_t> fingerprints;  ///< Of the parameters as they were packed.
     bool backward = false;          ///< Takes part in backward.
     bool batch_statistics = false;  ///< Batch norm updates its running statistics.
   };
@@ -106,14 +117,36 @@ class Program {
   /// Node at which backward starts; -1 without gradients.
   int loss_node() const { return loss_node_; }
 
-  /// Packs again what has changed in `parameters` since it was packed.
+  /// After it the program computes with `parameters`, as one made anew would: packs again what is not
+  /// what was packed last (nn/core/fingerprint.h) and all that training may have changed. Throws
+  /// Error, and changes nothing, where they do not fit.
   void refresh(const Parameters& parameters);
+
+  /// The node of a label or of a node's name of the graph as it was given; throws Error, naming it,
+  /// where its value (its gradient) is not kept.
+  int kept(const std::string& name) const;
+  int kept_gradient(const std::string& name) const;
+  /// A batch norm's num_batches_tracked when it was packed, by name.
+  const std::map<std::string, int64_t>& batches_tracked() const { return batches_tracked_; }
+  /// How many convolutions it computes, and how many of them in 8 bits.
+  struct Convolutions {
+    int64_t all = 0, in_8_bits = 0;
+  };
+  Convolutions convolutions() const;
+  /// Threads that the kernels were made for, with which every run computes.
+  int threads() const { return threads_; }
+
+  /// One workspace more, until what is returned goes. Throws Error where there is one already and
+  /// the program trains: they would write the same weights.
+  std::shared_ptr<void> open_workspace();
 
  private:
   std::vector<bool> find_live() const;
   std::vector<bool> find_gradients(const std::vector<bool>& live, const Parameters& p) const;
   void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
                      const Parameters& parameters);
+  std::vector<DType> dtypes() const;
+  void quantise_sources();
   void choose_dtypes();
   KernelBuilder builder_of(size_t node, const Parameters& parameters) const;
   std::unique_ptr<Kernel> compile(const Op& op, KernelBuilder& builder) const;
@@ -125,6 +158,9 @@ class Program {
   void plan_gradients();
   void share_memory();
   bool may_overwrite(int node) const;
+  bool may_accumulate(int node, int target) const;
+  void require_names() const;
+  void refresh_node(size_t node, const Parameters& parameters);
   int first_reader_in_backward(int node) const;
   int add_slice(const onednn::Desc& desc, int first, int last);
   bool is_frozen(const std::string& name) const;
@@ -133,6 +169,7 @@ class Program {
   int last_step() const { return 2 * static_cast<int>(nodes_.size()); }
 
   PlanOptions options_;
+  Graph source_;  // as it was given: its names are those that callers know
   Graph graph_;
   std::vector<Shape> shapes_;
   std::vector<bool> kept_, kept_gradient_;
@@ -141,7 +178,10 @@ class Program {
   std::vector<Slice> slices_;
   std::vector<PackedParameter> packed_;
   ArenaLayout arena_;
+  std::map<std::string, int64_t> batches_tracked_;
   int loss_node_ = -1;
+  int threads_ = 0;
+  std::atomic<int> workspaces_ = 0;
 };
 
 }  // namespace limbic

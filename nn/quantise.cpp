@@ -2,21 +2,32 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
+#include "nn/ops/add.h"
 #include "nn/ops/batch_norm.h"
+#include "nn/ops/concat.h"
 #include "nn/ops/conv2d.h"
+#include "nn/ops/dropout.h"
 #include "nn/ops/pool2d.h"
+#include "nn/ops/quantise.h"
 #include "nn/ops/relu.h"
+#include "nn/ops/reshape.h"
 #include "nn/plan.h"
 
 namespace limbic {
 namespace {
 
-// The percentile of |x|, of at most 2^18 values spread evenly.
+// The percentile of |x|, of at most 2^18 values spread evenly: over all channels, which lie side by
+// side, as a step that has no divisor with their number visits each alike.
 float percentile(std::span<const float> x, double share) {
-  const size_t step = std::max<size_t>(1, x.size() >> 18);
+  size_t step = std::max<size_t>(1, x.size() >> 18);
+  while (std::gcd(step, x.size()) != 1) ++step;
   std::vector<float> sample;
-  for (size_t i = 0; i < x.size(); i += step) sample.push_back(std::abs(x[i]));
+  for (size_t i = 0; i < x.size(); i += step) {
+    if (!std::isfinite(x[i])) return x[i];
+    sample.push_back(std::abs(x[i]));
+  }
   const auto at =
       sample.begin() + static_cast<int64_t>(share * static_cast<double>(sample.size() - 1) + 0.5);
   std::nth_element(sample.begin(), at, sample.end());
@@ -42,7 +53,8 @@ class Chooser {
                             const std::vector<bool>& keep_wide) {
     for (size_t n = 0; n < readers_.size(); ++n) {
       const bool image = shapes[n].size() == 4;
-      const bool may = image && !keep_wide[n] && calibration.count(graph_.nodes()[n].name) > 0;
+      const bool may = op_of<Quantise>(node(n)) != nullptr ||
+                       (image && !keep_wide[n] && calibration.count(graph_.nodes()[n].name) > 0);
       dtypes_.push_back(!image ? DType::f32 : may ? wish(n) : wide_);
     }
     for (bool changed = true; changed;) {
@@ -61,15 +73,21 @@ class Chooser {
   DType dtype(int n) const { return dtypes_[static_cast<size_t>(n)]; }
 
   bool is_positive(size_t n) const {  // never below zero
+    if (n == 0) return false;
     if (const auto* conv = op_of<Conv2d>(node(n))) return conv->fused().relu;
     if (const auto* norm = op_of<BatchNorm>(node(n))) return norm->fused().relu;
     if (op_of<Relu>(node(n))) return true;
-    const auto* pool = op_of<Pool2d>(node(n));
-    return pool && pool->kind() == Pool2d::Kind::max &&
-           is_positive(static_cast<size_t>(node(n).src[0]));
+    const bool keeps_sign = op_of<Pool2d>(node(n)) || op_of<AdaptiveAvgPool2d>(node(n)) ||
+                            op_of<Concat>(node(n)) || op_of<Add>(node(n)) ||
+                            op_of<Dropout>(node(n)) || op_of<StridedSlicePad>(node(n)) ||
+                            op_of<Quantise>(node(n));
+    return keeps_sign && std::all_of(node(n).src.begin(), node(n).src.end(), [&](int s) {
+             return is_positive(static_cast<size_t>(s));
+           });
   }
 
   DType wish(size_t n) const {
+    if (op_of<Quantise>(node(n))) return is_positive(n) ? DType::u8 : DType::i8;
     const auto* conv = op_of<Conv2d>(node(n));
     const auto* norm = op_of<BatchNorm>(node(n));
     if (is_positive(n) && (conv || (norm && !norm->fused().add) || op_of<Pool2d>(node(n))))
@@ -85,15 +103,16 @@ class Chooser {
   }
 
   bool is_possible(size_t n) const {
+    if (op_of<Quantise>(node(n))) return true;
     if (const auto* conv = op_of<Conv2d>(node(n))) {
-      if (dtype(node(n).src[0]) != DType::u8 || conv->options().groups != 1) return false;
+      if (is_wide(dtype(node(n).src[0]))) return false;
       if (conv->fused().sum && !is_8_bit(dtype(node(n).src[1]))) return false;
     }
     return std::all_of(readers_[n].begin(), readers_[n].end(), [&](int r) {
       const Node& reader = graph_.node(r);
-      if (const auto* conv = op_of<Conv2d>(reader)) {
+      if (op_of<Conv2d>(reader)) {
         if (is_sum_of(r, n)) return is_8_bit(dtype(r));  // the sum is written over it
-        return dtypes_[n] == DType::u8 && conv->options().groups == 1;
+        return dtypes_[n] == DType::u8;
       }
       if (dtypes_[n] != DType::u8) return false;
       return op_of<GlobalAvgPool>(reader) || (op_of<Pool2d>(reader) && dtype(r) == DType::u8);
@@ -108,15 +127,32 @@ class Chooser {
 
 }  // namespace
 
+namespace {
+
+// Adds the range of one batch's values; a NaN has none.
+void add_range(Calibration& sums, const std::string& name, std::span<const float> values,
+               double share) {
+  const float range = percentile(values, share);
+  require(std::isfinite(range), name, ": its values are not finite on the calibration pictures");
+  sums[name] += range;
+}
+
+}  // namespace
+
 Calibration calibrate(const Graph& graph, const Parameters& parameters,
                       const std::vector<Tensor>& batches, const CalibrationOptions& options) {
   require(!batches.empty(), "int8 needs pictures to calibrate on, and there are none");
+  require(options.percentile > 0 && options.percentile <= 1,
+          "calibration: percentile is a share, above 0 and up to 1, got ", options.percentile);
   Plan plan(graph, parameters, PlanOptions::inference(batches[0].shape()));
   Calibration sums;
   plan.observe([&](const std::string& name, std::span<const float> values) {
-    sums[name] += percentile(values, options.percentile);
+    add_range(sums, name, values, options.percentile);
   });
-  for (const Tensor& batch : batches) plan.run(batch);
+  for (const Tensor& batch : batches) {
+    plan.run(batch);
+    add_range(sums, graph.node(0).name, batch.values(), options.percentile);
+  }
   for (auto& [name, sum] : sums) sum /= static_cast<float>(batches.size());
   return sums;
 }

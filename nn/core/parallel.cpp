@@ -49,6 +49,9 @@ void set_threads(int threads) {
   require(threads >= 0, "--threads: expected 0 (all cores) or more, got ", threads);
   current_threads = threads == 0 ? available_cores() : threads;
 #ifdef _OPENMP
+  // OMP_THREAD_LIMIT and OMP_DYNAMIC would give fewer threads than oneDNN has split its work for.
+  current_threads = std::min(current_threads, omp_get_thread_limit());
+  omp_set_dynamic(0);
   omp_set_num_threads(current_threads);  // libgomp is shared with oneDNN and OpenBLAS
 #else
   current_threads = 1;
@@ -59,6 +62,21 @@ int threads() {
   if (current_threads == 0) set_threads(0);
   return current_threads;
 }
+
+#ifdef _OPENMP
+ThreadScope::ThreadScope(int threads) : before_(omp_get_max_threads()) {
+  omp_set_dynamic(0);
+  if (before_ != threads) omp_set_num_threads(threads);
+}
+ThreadScope::~ThreadScope() {
+  if (before_ != omp_get_max_threads()) omp_set_num_threads(before_);
+}
+bool in_parallel_region() { return omp_in_parallel() != 0; }
+#else
+ThreadScope::ThreadScope(int) {}
+ThreadScope::~ThreadScope() = default;
+bool in_parallel_region() { return false; }
+#endif
 
 namespace detail {
 

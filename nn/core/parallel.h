@@ -10,6 +10,22 @@ int available_cores();
 void set_threads(int threads);
 int threads();
 
+/// Within a parallel loop, ours or a caller's of OpenMP: nested ones run on one thread.
+bool in_parallel_region();
+
+/// This thread's parallel work is done by `threads` threads, as set_threads would have it, while it
+/// stands: for code that was prepared for that number, whichever thread calls it.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 namespace detail {
 using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 /// Splits [0, n) over the threads: one contiguous range for each, or `grain` at a time to whichever

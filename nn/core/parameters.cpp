@@ -4,8 +4,13 @@
 
 namespace limbic {
 
+bool lies_within(const std::string& name, const std::string& path) {
+  if (path.empty() || name == path) return true;
+  return name.starts_with(path) && (path.back() == '.' || name[path.size()] == '.');
+}
+
 void Parameters::add(const std::string& name, Tensor value, bool trainable) {
-  require(map_.emplace(name, Parameter{std::move(value), trainable, 1}).second, "parameter '", name,
+  require(map_.emplace(name, Parameter{std::move(value), trainable}).second, "parameter '", name,
           "' is there already");
 }
 
@@ -31,14 +36,12 @@ void Parameters::set(const std::string& name, const Tensor& value) {
   else
     std::memcpy(own.value.raw(), value.raw(), static_cast<size_t>(value.bytes()));
   own.shared = false;
-  ++own.version;
 }
 
 void Parameters::adopt(const std::string& name, const Tensor& value) {
   Parameter& own = fitting(name, value);
   own.value = value;
   own.shared = true;
-  ++own.version;
 }
 
 void Parameters::require_intact() const {

@@ -13,9 +13,12 @@ namespace limbic {
 struct Parameter {
   Tensor value;
   bool trainable = true;  ///< false for buffers: running statistics, num_batches_tracked.
-  uint64_t version = 0;   ///< Grows with each change, so that a plan refreshes only what changed.
   bool shared = false;    ///< The value is somebody else's memory too, and is never written.
 };
+
+/// True where `name` is `path` or lies within it, by whole components: "features.1" holds
+/// "features.1.weight", not "features.10.weight". The empty path holds everything.
+bool lies_within(const std::string& name, const std::string& path);
 
 /// The tensors of a network by name, the names being the keys of its published checkpoint. It knows
 /// nothing of layouts, primitives or graphs; copies share the tensors.

@@ -11,6 +11,9 @@ namespace {
 
 using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
+// oneDNN's ReLU is a maximum with 0, in which NaN becomes 0; with a slope below 0 it multiplies, and
+// NaN stays. A slope of 2^-80 is lost in the rounding of every sum that has anything else in it.
+constexpr float relu_leak = 0x1p-80f;
 std::atomic<int64_t> created{0}, reorder_nanoseconds{0};
 
 // Creates a primitive_desc from the arguments of its operation, as 3.x does.
@@ -120,6 +123,14 @@ Desc hwio(const Shape& shape) {
 
 Desc flat(int64_t count) { return {{count}, f32, memory::format_tag::a}; }
 
+bool is_signed_8_bit(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_data_type() == memory::data_type::s8;
+#else
+  return desc.data_type() == memory::data_type::s8;
+#endif
+}
+
 Desc bytes(int64_t size) { return {{size}, memory::data_type::u8, memory::format_tag::a}; }
 
 int64_t primitives_created() { return created; }
@@ -145,9 +156,9 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionS
   }
   if (post_ops.relu) {
 #if DNNL_VERSION_MAJOR >= 3
-    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, relu_leak, 0.0f);
 #else
-    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, relu_leak, 0.0f);
 #endif
   }
   attr.set_post_ops(ops);
@@ -209,7 +220,14 @@ double reorder_seconds() { return static_cast<double>(reorder_nanoseconds) * 1e-
 
 void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) {
   const dnnl::memory a(from, engine(), const_cast<void*>(src)), b(to, engine(), dst);
-  dnnl::reorder(a, b).execute(stream(), const_cast<dnnl::memory&>(a), const_cast<dnnl::memory&>(b));
+  const dnnl::reorder::primitive_desc desc(engine(), from, engine(), to, user_scratchpad());
+  // The sums that a signed convolution's weights take along are added up in the scratchpad, which
+  // oneDNN 2.6 does not clear: its own is whatever the heap holds.
+  const Desc scratch_desc = desc.scratchpad_desc();
+  const Tensor zeros({static_cast<int64_t>(scratch_desc.get_size())}, DType::u8);
+  const dnnl::memory scratch(scratch_desc, engine(), zeros.raw());
+  dnnl::reorder(desc).execute(
+      stream(), {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}, {DNNL_ARG_SCRATCHPAD, scratch}});
   stream().wait();
 }
 

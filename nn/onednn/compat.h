@@ -37,6 +37,8 @@ Desc hwio(const Shape& shape);
 Desc flat(int64_t count);
 Desc bytes(int64_t size);
 
+bool is_signed_8_bit(const Desc& desc);
+
 /// Primitives made so far in this process: a run after the first must leave it as it was.
 int64_t primitives_created();
 

@@ -23,8 +23,16 @@ std::vector<ParameterSpec> BatchNorm::parameters() const {
   const Initialiser one{Initialiser::Kind::constant, 1}, zero{};
   return {{.name = "weight", .shape = {channels_}, .init = one},
           {.name = "bias", .shape = {channels_}, .init = zero},
-          {.name = "running_mean", .shape = {channels_}, .init = zero, .trainable = false},
-          {.name = "running_var", .shape = {channels_}, .init = one, .trainable = false},
+          {.name = "running_mean",
+           .shape = {channels_},
+           .init = zero,
+           .trainable = false,
+           .statistic = true},
+          {.name = "running_var",
+           .shape = {channels_},
+           .init = one,
+           .trainable = false,
+           .statistic = true},
           {.name = "num_batches_tracked",
            .shape = {},
            .init = zero,
@@ -95,7 +103,7 @@ class BatchNormKernel : public Kernel {
                                        scratch, s + pieces_[i].begin, products + pieces_[i].begin);
                });
     float *diff_weight = b.diff_packed[0].f32(), *diff_bias = b.diff_packed[1].f32();
-    float *a = sums.scratch, *slope = a + channels_, *constant = slope + channels_;
+    float *a = sums.scratch, *slope = a + channels_, *mean = slope + channels_;
     for (int64_t c = 0; c < channels_; ++c) {
       const double sum = sums.first[c], product = sums.second[c] * inverse[c];
       if (diff_weight) diff_weight[c] = static_cast<float>(product);
@@ -103,15 +111,15 @@ class BatchNormKernel : public Kernel {
       const double n = static_cast<double>(rows_);
       const double scale = double{b.packed[0].f32()[c]} * inverse[c];
       a[c] = static_cast<float>(scale);
-      slope[c] = batch_statistics_ ? static_cast<float>(-scale * product / n * inverse[c]) : 0.0f;
-      constant[c] = batch_statistics_ ? static_cast<float>(-scale * sum / n) : 0.0f;
+      slope[c] = batch_statistics_ ? static_cast<float>(product / n * inverse[c]) : 0.0f;
+      mean[c] = batch_statistics_ ? static_cast<float>(sum / n) : 0.0f;
     }
     for_blocks([&](const Piece& p, size_t i, int64_t begin, int64_t rows) {
       const GradientRows<T> g = gradient_rows(b, i, begin, rows);
       if (fused_.add && b.diff_src.back().data)
         mask_gradient(g, columns_of(b.diff_src.back(), p, begin), b.add_diff_src.back());
       if (b.diff_src[i].data)
-        input_gradient(g, {a + p.begin, slope + p.begin, constant + p.begin},
+        input_gradient(g, {a + p.begin, slope + p.begin, mean + p.begin},
                        piece_of(b.diff_src[i], p, begin), b.add_diff_src[i]);
     });
   }

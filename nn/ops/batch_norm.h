@@ -1,4 +1,6 @@
 #pragma once
+#include <cmath>
+
 #include "nn/graph.h"
 
 namespace limbic {
@@ -20,11 +22,19 @@ struct BatchNormOptions {
 class BatchNorm : public Op {
  public:
   BatchNorm(int64_t channels, const BatchNormOptions& options)
-      : channels_(channels), options_(options) {}
+      : channels_(channels), options_(options) {
+    require(options.epsilon >= 0 && options.epsilon < HUGE_VAL,
+            "batch_norm: epsilon must be finite and not negative, got ", options.epsilon);
+    require(options.momentum >= 0 && options.momentum <= 1,
+            "batch_norm: momentum must be in [0,1], got ", options.momentum);
+  }
   const char* type() const override { return "batch_norm"; }
   Shape infer(std::span<const Shape> src) const override;
   std::vector<ParameterSpec> parameters() const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override {
+    return is_wide(src) && (is_wide(dst) || dst == DType::u8);
+  }
 
   const BatchNormOptions& options() const { return options_; }
   int64_t channels() const { return channels_; }
@@ -56,6 +66,7 @@ class BatchMoments : public Op {
   /// Two f32 hold a double.
   Shape infer(std::span<const Shape> src) const override { return {2, 2 * src[0][1]}; }
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override { return is_wide(src) && dst == DType::f32; }
   bool differentiable() const override { return false; }
 };
 

@@ -56,8 +56,9 @@ LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
 template <Mask mask, class T>
 [[gnu::always_inline]] inline float masked(float dy, float centred, float scale, float bias,
                                            const T* y) {
-  if constexpr (mask == Mask::recomputed) return centred * scale + bias > 0 ? dy : 0.0f;
-  if constexpr (mask == Mask::stored) return to_f32(*y) > 0 ? dy : 0.0f;
+  // NaN passes, as it passes the ReLU.
+  if constexpr (mask == Mask::recomputed) return centred * scale + bias <= 0 ? 0.0f : dy;
+  if constexpr (mask == Mask::stored) return to_f32(*y) <= 0 ? 0.0f : dy;
   return dy;
 }
 
@@ -94,7 +95,7 @@ LIMBIC_MULTIVERSION void input_gradient_rows(const GradientRows<T>& g, const Inp
   const T* __restrict dy = g.dy, * __restrict y = g.y, * __restrict x = g.x;
   const float *__restrict mean = g.affine.mean, *__restrict scale = g.affine.scale,
               *__restrict bias = g.affine.bias;
-  const float* __restrict a = k.a, * __restrict slope = k.slope, * __restrict constant = k.constant;
+  const float* __restrict a = k.a, * __restrict slope = k.slope, * __restrict mean_d = k.mean;
   const int64_t rows = g.rows, columns = g.columns, x_pitch = g.x_pitch, y_pitch = g.y_pitch;
   for (int64_t r = 0; r < rows; ++r)
     for_columns(
@@ -102,7 +103,7 @@ LIMBIC_MULTIVERSION void input_gradient_rows(const GradientRows<T>& g, const Inp
           const float centred = to_f32(x[r * x_pitch + c]) - mean[c];
           const float d = masked<mask>(to_f32(dy[r * y_pitch + c]), centred, scale[c], bias[c],
                                        y + r * y_pitch + c);
-          float v = a[c] * d + slope[c] * centred + constant[c];
+          float v = (d - mean_d[c] - centred * slope[c]) * a[c];
           if constexpr (add) v += to_f32(dx[r * x_pitch + c]);
           dx[r * x_pitch + c] = from_f32<T>(v);
         });
@@ -112,7 +113,7 @@ template <class T>
 LIMBIC_MULTIVERSION void mask_row(const T* __restrict dy, const T* __restrict y, T* __restrict dz,
                                   bool add, int64_t n) {
   for (int64_t c = 0; c < n; ++c) {
-    const float all = to_f32(dy[c]), d = !y || to_f32(y[c]) > 0 ? all : 0.0f;
+    const float all = to_f32(dy[c]), d = y && to_f32(y[c]) <= 0 ? 0.0f : all;
     dz[c] = from_f32<T>(add ? to_f32(dz[c]) + d : d);
   }
 }

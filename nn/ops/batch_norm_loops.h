@@ -98,9 +98,10 @@ template <class T>
 void add_gradient_sums(const GradientRows<T>& g, float* scratch, double* sums, double* products);
 
 struct InputGradient {
-  const float *a, *slope, *constant;
+  const float *a, *slope, *mean;
 };
-/// dx (pitch x_pitch) = a dy + slope (x - mean) + constant, or added to dx.
+/// dx (pitch x_pitch) = a (dy - mean - slope (x - mean of x)), or added to dx. What cancels is
+/// subtracted before it is scaled: over one or two elements a channel nearly all does.
 template <class T>
 void input_gradient(const GradientRows<T>& g, const InputGradient& k, T* dx, bool add);
 /// dz (pitch y_pitch) = dy, or added to dz.

@@ -1,5 +1,6 @@
 #include "nn/ops/conv2d.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "nn/ops/conv2d_kernel.h"
@@ -24,6 +25,20 @@ Initialiser initialiser(WeightInit init, int64_t fan_in, int64_t fan_out) {
   fail("unknown initialiser");
 }
 
+void require_window(const char* op, Size2 kernel, Size2 stride, const Padding& p) {
+  const auto within = [](std::initializer_list<int64_t> values, int64_t lowest) {
+    return std::all_of(values.begin(), values.end(),
+                       [&](int64_t v) { return v >= lowest && v <= INT32_MAX; });
+  };
+  require(within({kernel.h, kernel.w}, 1), op, ": kernel_size must be from 1 to 2^31 - 1, got ",
+          kernel.h, "x", kernel.w);
+  require(within({stride.h, stride.w}, 1), op, ": stride must be from 1 to 2^31 - 1, got ",
+          stride.h, "x", stride.w);
+  require(within({p.top, p.left, p.bottom, p.right}, 0), op,
+          ": padding must be from 0 to 2^31 - 1, got ", p.top, ", ", p.left, ", ", p.bottom, ", ",
+          p.right);
+}
+
 Conv2d::Conv2d(int64_t in_channels, const Conv2dOptions& options)
     : in_channels_(in_channels), options_(options) {
   const auto& o = options_;
@@ -31,9 +46,10 @@ Conv2d::Conv2d(int64_t in_channels, const Conv2dOptions& options)
               o.out_channels % o.groups == 0,
           "conv2d: ", in_channels, " input and ", o.out_channels,
           " output channels do not divide into ", o.groups, " groups");
-  require(o.kernel_size.h > 0 && o.kernel_size.w > 0 && o.stride.h > 0 && o.stride.w > 0 &&
-              o.dilation.h > 0 && o.dilation.w > 0,
-          "conv2d: kernel, stride and dilation must be positive");
+  require_window("conv2d", o.kernel_size, o.stride, o.padding);
+  require(o.dilation.h > 0 && o.dilation.w > 0 && o.dilation.h <= INT32_MAX &&
+              o.dilation.w <= INT32_MAX,
+          "conv2d: dilation must be from 1 to 2^31 - 1, got ", o.dilation.h, "x", o.dilation.w);
 }
 
 Shape Conv2d::weight_shape() const {

@@ -18,6 +18,10 @@ struct Padding {
       : top(t), left(l), bottom(b), right(r) {}
 };
 
+/// Throws Error, naming `op`, unless kernel and stride are positive, no padding is negative, and all
+/// are below 2^31.
+void require_window(const char* op, Size2 kernel, Size2 stride, const Padding& padding);
+
 /// The initialisers that torchvision's models use (He et al. 2015, arXiv:1502.01852).
 enum class WeightInit {
   torch_default,           ///< U(-1/sqrt(fan_in), ...), also for the bias
@@ -51,6 +55,9 @@ class Conv2d : public Op {
   Shape infer(std::span<const Shape> src) const override;
   std::vector<ParameterSpec> parameters() const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override {
+    return is_wide(src) ? dst == src : src == DType::u8 || src == DType::i8;
+  }
   int64_t multiply_adds(std::span<const Shape> src) const override;
 
   const Conv2dOptions& options() const { return options_; }

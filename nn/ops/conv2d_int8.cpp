@@ -1,9 +1,11 @@
-// Inference in int8: src u8 with one scale, weights s8 with one scale for each output channel,
+// Inference in int8: src u8 or s8 with one scale, weights s8 with one scale for each output channel,
 //   dst = round(relu(scale_src scale_w[o] sum(src w) + bias[o] + scale_sum sum_src) / scale_dst)
 // for an 8-bit dst, and without the division for a wide one.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "nn/core/processor.h"
 #include "nn/ops/conv2d_kernel.h"
 
 namespace limbic {
@@ -12,11 +14,12 @@ namespace {
 class Int8Conv2dKernel : public Kernel {
  public:
   Int8Conv2dKernel(const Conv2d& op, KernelBuilder& b)
-      : op_(op), scale_src_(b.src_scales[0]), scale_dst_(b.scale) {
+      : name_(b.name), is_signed_(b.src_dtypes[0] == DType::i8), op_(op), scale_src_(b.src_scales[0]), scale_dst_(b.scale) {
     const auto& o = op.options();
+    weight_shape_ = grouped_weight_shape(op);
     const onednn::ConvolutionShape shape = {
-        .src = onednn::channels_last(b.src_shapes[0], DType::u8),
-        .weights = onednn::any_layout(op.weight_shape(), DType::i8),
+        .src = onednn::channels_last(b.src_shapes[0], b.src_dtypes[0]),
+        .weights = onednn::any_layout(weight_shape_, DType::i8),
         .dst = onednn::channels_last(b.dst_shape, b.dtype),
         .bias = onednn::canonical({o.out_channels}),
         .strides = {o.stride.h, o.stride.w},
@@ -53,18 +56,26 @@ class Int8Conv2dKernel : public Kernel {
     const auto [weight, bias] = folded_weights(op_, canonical, memory);
     const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
     Tensor quantised(weight.shape(), DType::i8);
+    // Without VNNI pairs of products are added in 16 bits, for which 7-bit weights leave room: of a
+    // signed src oneDNN halves the weights itself.
+    const float limit = has_int8_instructions() || is_signed_ ? 127 : 63;
     for (int64_t o = 0; o < out; ++o) {
       const float* w = weight.data() + o * per_out;
       float largest = 1e-20f;
-      for (int64_t i = 0; i < per_out; ++i) largest = std::max(largest, std::abs(w[i]));
-      const float scale = largest / 127;
+      for (int64_t i = 0; i < per_out; ++i) {
+        require(std::isfinite(w[i]), name_, ": a weight is not finite, which 8 bits cannot hold");
+        largest = std::max(largest, std::abs(w[i]));
+      }
+      const float scale = largest / limit;
       for (int64_t i = 0; i < per_out; ++i)
         quantised.data<int8_t>()[o * per_out + i] = static_cast<int8_t>(std::lround(w[i] / scale));
       const float multiplier = scale_src_ * scale / scale_dst_;
       packed[2].f32()[o] = multiplier;
       packed[1].f32()[o] = (bias.empty() ? 0.0f : bias.data()[o]) / scale_dst_ / multiplier;
     }
-    onednn::reorder_once(onednn::canonical(weight.shape(), DType::i8), quantised.raw(),
+    // What compensates for a signed src lies behind the weights, and the reorder adds to it.
+    std::memset(packed[0].data, 0, packed[0].memory.get_desc().get_size());
+    onednn::reorder_once(onednn::canonical(weight_shape_, DType::i8), quantised.raw(),
                          packed[0].memory.get_desc(), packed[0].data);
   }
 
@@ -72,7 +83,10 @@ class Int8Conv2dKernel : public Kernel {
   std::string implementation() const override { return implementation_; }
 
  private:
+  std::string name_;
+  bool is_signed_;
   Conv2d op_;
+  Shape weight_shape_;  // with the groups as a dimension of their own
   float scale_src_, scale_dst_;
   dnnl::primitive forward_;
   int scratch_ = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "nn/ops/elementwise.h"
 #include "nn/tuner.h"
 #include "nn/winograd/convolution.h"
 #include "nn/winograd/weight_gradient.h"
@@ -89,11 +90,10 @@ class Conv2dKernel : public Kernel {
       : op_(op), fused_(op.fused()), is_training_(b.gradients) {
     const auto& o = op.options();
     has_bias_ = o.bias || fused_.norm;
-    Shape weight = op.weight_shape();
-    if (o.groups > 1) {
-      weight.insert(weight.begin(), o.groups);
-      weight[1] /= o.groups;
-    }
+    leaks_ = fused_.relu && b.kept;  // onednn/compat.cpp says why; nobody but a caller would see it
+    elements_ = count(b.dst_shape);
+    dst_dtype_ = b.dtype;
+    const Shape weight = grouped_weight_shape(op);
     const DType dtype = b.src_dtypes[0];
     shape_ = {.src = onednn::channels_last(b.src_shapes[0], dtype),
               .weights = onednn::any_layout(weight, dtype),
@@ -106,7 +106,10 @@ class Conv2dKernel : public Kernel {
               .padding_end = {o.padding.bottom, o.padding.right}};
     canonical_weight_ = onednn::canonical(weight);
     const bool wants_data = b.gradients && b.diff_src[0];
-    const bool wants_weights = b.gradients && b.diff_parameters[0];
+    // oneDNN computes both gradients or none; one that nobody wants goes to scratch.
+    const bool wants_weight = b.gradients && b.diff_parameters[0];
+    const bool wants_bias = b.gradients && o.bias && b.diff_parameters[1];
+    const bool wants_weights = wants_weight || wants_bias;
     const bool forward_is_direct = forward == Algorithm::direct;
     const bool data_is_direct = !wants_data || backward_data == Algorithm::direct;
     // The bias' gradient comes with oneDNN's alone.
@@ -132,6 +135,8 @@ class Conv2dKernel : public Kernel {
     }
     if (b.gradients && !(forward_is_direct && data_is_direct)) master_ = onednn::hwio(weight);
     if (wants_weights && weights_are_direct) prepare_backward_weights(b, *hint, dtype);
+    if (wants_weights && !wants_weight) unwanted_weight_ = b.temporary(master_, true);
+    if (wants_weights && has_bias_ && !wants_bias) unwanted_bias_ = b.temporary(shape_.bias, true);
     if (!weights_are_direct) {
       weight_gradient_.emplace(geometry(op, b.src_shapes[0]));
       weights_scratch_ = b.temporary(onednn::flat(weight_gradient_->scratch_floats()), true);
@@ -165,6 +170,7 @@ class Conv2dKernel : public Kernel {
                                {DNNL_ARG_BIAS, has_bias_ ? b.packed[1].dnnl() : nullptr},
                                {DNNL_ARG_DST, b.dst.dnnl()},
                                {DNNL_ARG_SCRATCHPAD, extra(b, forward_scratch_).dnnl()}});
+    if (leaks_) drop_negative(b.dst, elements_, dst_dtype_);
   }
 
   void backward(const Buffers& b) const override {
@@ -187,14 +193,18 @@ class Conv2dKernel : public Kernel {
       weight_gradient_->run(b.src[0].f32(), b.diff_dst.f32(), b.diff_packed[0].f32(),
                             extra(b, weights_scratch_).f32());
     if (backward_weights_) {
-      const Buffer& diff = gradient_reorder_ ? extra(b, diff_weights_) : b.diff_packed[0];
+      const Buffer& weight = unwanted_weight_ >= 0 ? extra(b, unwanted_weight_) : b.diff_packed[0];
+      const Buffer& diff = gradient_reorder_ ? extra(b, diff_weights_) : weight;
+      const dnnl::memory* bias = !has_bias_            ? nullptr
+                                 : unwanted_bias_ >= 0 ? extra(b, unwanted_bias_).dnnl()
+                                                       : b.diff_packed[1].dnnl();
       onednn::execute(backward_weights_,
                       {{DNNL_ARG_SRC, b.src[0].dnnl()},
                        {DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
                        {DNNL_ARG_DIFF_WEIGHTS, diff.dnnl()},
-                       {DNNL_ARG_DIFF_BIAS, has_bias_ ? b.diff_packed[1].dnnl() : nullptr},
+                       {DNNL_ARG_DIFF_BIAS, bias},
                        {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
-      if (gradient_reorder_)
+      if (gradient_reorder_ && unwanted_weight_ < 0)
         onednn::execute_reorder(gradient_reorder_, diff.memory, b.diff_packed[0].memory);
     }
   }
@@ -265,7 +275,9 @@ class Conv2dKernel : public Kernel {
 
   Conv2d op_;
   Conv2d::Fused fused_;
-  bool is_training_, has_bias_ = false;
+  bool is_training_, has_bias_ = false, leaks_ = false;
+  int64_t elements_ = 0;
+  DType dst_dtype_ = DType::f32;
   WinogradPart winograd_forward_, winograd_data_;
   std::optional<winograd::WeightGradient> weight_gradient_;
   onednn::ConvolutionShape shape_;
@@ -276,6 +288,7 @@ class Conv2dKernel : public Kernel {
   int forward_scratch_ = 0, data_scratch_ = 0, weights_scratch_ = 0;
   int forward_weights_ = 0, data_weights_ = 0, diff_weights_ = 0;
   int blocked_dst_ = 0, blocked_src_ = 0;
+  int unwanted_weight_ = -1, unwanted_bias_ = -1;
   std::string implementation_;
 };
 
@@ -327,6 +340,15 @@ std::optional<Algorithm> by_timing(const Conv2d& op, const KernelBuilder& b, Alg
 
 }  // namespace
 
+Shape grouped_weight_shape(const Conv2d& op) {
+  Shape weight = op.weight_shape();
+  const int64_t groups = op.options().groups;
+  if (groups == 1) return weight;
+  weight.insert(weight.begin(), groups);
+  weight[1] /= groups;
+  return weight;
+}
+
 FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical,
                              std::vector<float>& memory) {
   const Tensor own_bias = op.options().bias ? canonical[1] : Tensor();
@@ -349,7 +371,7 @@ FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical
 }
 
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& b) {
-  if (b.src_dtypes[0] == DType::u8) return compile_int8_conv2d(op, b);
+  if (!is_wide(b.src_dtypes[0])) return compile_int8_conv2d(op, b);
   Algorithm forward = Algorithm::direct, backward_data = Algorithm::direct;
   if (is_winograd(op.options(), b)) {
     const winograd::Geometry g = geometry(op, b.src_shapes[0]);

@@ -8,8 +8,11 @@ namespace limbic {
 /// for forward and for the data gradient each, by timing or by a fixed rule. Null where it would have
 /// to be timed and builder.may_time is false.
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& builder);
-/// Inference with a u8 src (conv2d_int8.cpp).
+/// Inference with a src of 8 bits (conv2d_int8.cpp).
 std::unique_ptr<Kernel> compile_int8_conv2d(const Conv2d& op, KernelBuilder& builder);
+
+/// Of oneDNN's weights: (O,I,H,W), or (G,O/G,I,H,W) where there are groups.
+Shape grouped_weight_shape(const Conv2d& op);
 
 /// Weight and bias (empty without one) from an op's canonical tensors. A fused batch norm is folded
 /// in, in f64: scale = gamma / sqrt(var + epsilon), weight' = weight * scale,

@@ -36,7 +36,7 @@ class DropoutKernel : public Kernel {
       for (int64_t i = 0; i < 4 && block * 4 + i < n_; ++i) {
         const int64_t at = block * 4 + i;
         const bool dropped = words[static_cast<size_t>(i)] < threshold_;
-        out[at] = from_f32<T>(dropped ? 0.0f : to_f32(in[at]) * scale_);
+        out[at] = from_f32<T>(to_f32(in[at]) * (dropped ? 0.0f : scale_));  // NaN stays
       }
     });
   }

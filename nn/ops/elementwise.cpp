@@ -37,4 +37,17 @@ void add_to(const Buffer& dst, const Buffer& src, int64_t n, DType dtype) {
   with_element(dtype, [&]<class T>(T) { add_to(dst.as<T>(), src.as<T>(), n); });
 }
 
+void drop_negative(const Buffer& values, int64_t n, DType dtype) {
+  with_element(dtype, [&]<class T>(T) {
+    T* x = values.as<T>();
+    parallel_for(n, [&](int64_t i) { x[i] = to_f32(x[i]) < 0 ? T{} : x[i]; });
+  });
+}
+
+void copy_to(const Buffer& dst, const Buffer& src, int64_t bytes) {
+  parallel_ranges(bytes, [&](int64_t begin, int64_t end) {
+    std::memcpy(dst.as<char>() + begin, src.as<char>() + begin, static_cast<size_t>(end - begin));
+  });
+}
+
 }  // namespace limbic

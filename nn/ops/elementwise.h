@@ -40,5 +40,8 @@ void add_to(T* dst, const T* src, int64_t n);
 void add_to(const Buffer& dst, const Buffer& src, int64_t n, DType dtype);
 template <class T>
 void copy_to(T* dst, const T* src, int64_t n);
+void copy_to(const Buffer& dst, const Buffer& src, int64_t bytes);
+/// Negative elements become 0, in place and in parallel; NaN stays.
+void drop_negative(const Buffer& values, int64_t n, DType dtype);
 
 }  // namespace limbic

@@ -15,7 +15,11 @@ struct LinearOptions {
 class Linear : public Op {
  public:
   Linear(int64_t in_features, const LinearOptions& options)
-      : in_features_(in_features), options_(options) {}
+      : in_features_(in_features), options_(options) {
+    require(in_features > 0 && options.out_features > 0,
+            "linear: in_features and out_features must be positive, got ", in_features, " and ",
+            options.out_features);
+  }
   const char* type() const override { return "linear"; }
   Shape infer(std::span<const Shape> src) const override;
   std::vector<ParameterSpec> parameters() const override;

@@ -93,14 +93,18 @@ Geometry adaptive(const Shape& src, const Shape& dst) {
   return g;
 }
 
+// A NaN counts as larger than all: a comparison alone would let it vanish.
+[[gnu::always_inline]] inline bool exceeds(float v, float best) { return v > best || v != v; }
+
 // Takes over x where it is larger, and the window's element it is.
 template <class T>
 LIMBIC_MULTIVERSION void update_max(const T* __restrict x, float* __restrict best,
                                     int32_t* __restrict where, int32_t element, int64_t n) {
   for (int64_t c = 0; c < n; ++c) {
     const float v = to_f32(x[c]);
-    where[c] = v > best[c] ? element : where[c];
-    best[c] = v > best[c] ? v : best[c];
+    const bool larger = exceeds(v, best[c]);
+    where[c] = larger ? element : where[c];
+    best[c] = larger ? v : best[c];
   }
 }
 
@@ -108,7 +112,7 @@ template <class T>
 LIMBIC_MULTIVERSION void update_max(const T* __restrict x, float* __restrict best, int64_t n) {
   for (int64_t c = 0; c < n; ++c) {
     const float v = to_f32(x[c]);
-    best[c] = v > best[c] ? v : best[c];
+    best[c] = exceeds(v, best[c]) ? v : best[c];
   }
 }
 

@@ -13,15 +13,22 @@ struct Pool2dOptions {
 
 /// Max or average pooling, PyTorch's semantics:
 /// (N,C,H,W) -> (N,C,OH,OW), OH = floor or ceil((H + top + bottom - kh) / sh) + 1; in ceil mode the
-/// last window is dropped if it would start beyond the padded input. The maximum ignores padding;
-/// its gradient goes to the first of equal values.
+/// last window is dropped if it would start beyond the padded input. The maximum ignores padding
+/// and is NaN where the window holds one; its gradient goes to the first of equal values, or to the
+/// NaN.
 class Pool2d : public Op {
  public:
   enum class Kind { max, average };
-  Pool2d(Kind kind, const Pool2dOptions& options) : kind_(kind), options_(options) {}
+  Pool2d(Kind kind, const Pool2dOptions& options) : kind_(kind), options_(options) {
+    require_window(type(), options.kernel_size, options.stride, options.padding);
+  }
   const char* type() const override { return kind_ == Kind::max ? "max_pool2d" : "avg_pool2d"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override {
+    return (is_wide(src) || src == DType::u8) &&
+           (is_wide(dst) || (dst == DType::u8 && kind_ == Kind::max));
+  }
   Kind kind() const { return kind_; }
   const Pool2dOptions& options() const { return options_; }
 
@@ -37,10 +44,16 @@ Value avg_pool2d(Value src, const Pool2dOptions& options);
 /// window i spans [floor(i H / OH), ceil((i+1) H / OH)). (N,C,H,W) -> (N,C,output.h,output.w).
 class AdaptiveAvgPool2d : public Op {
  public:
-  explicit AdaptiveAvgPool2d(Size2 output) : output_(output) {}
+  explicit AdaptiveAvgPool2d(Size2 output) : output_(output) {
+    require(output.h >= 1 && output.w >= 1, "adaptive_avg_pool2d: output must be positive, got ",
+            output.h, "x", output.w);
+  }
   const char* type() const override { return "adaptive_avg_pool2d"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override {
+    return (is_wide(src) || src == DType::u8) && is_wide(dst);
+  }
   Size2 output() const { return output_; }
 
  private:
@@ -55,6 +68,9 @@ class GlobalAvgPool : public Op {
   const char* type() const override { return "global_avg_pool"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override {
+    return (is_wide(src) || src == DType::u8) && is_wide(dst);
+  }
 };
 
 Value global_avg_pool(Value src);

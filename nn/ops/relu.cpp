@@ -11,8 +11,9 @@ template <class T>
 LIMBIC_MULTIVERSION void clamp(const T* x, T* y, float cap, int64_t n) {
   LIMBIC_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) {
-    const float v = to_f32(x[i]), positive = v > 0 ? v : 0.0f;
-    y[i] = from_f32<T>(positive < cap ? positive : cap);
+    // A comparison with NaN is false: written this way round, NaN goes through.
+    const float v = to_f32(x[i]), positive = v < 0 ? 0.0f : v;
+    y[i] = from_f32<T>(positive > cap ? cap : positive);
   }
 }
 
@@ -21,7 +22,7 @@ LIMBIC_MULTIVERSION void pass(const T* __restrict dy, const T* __restrict y, T* 
                               float cap, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const float v = to_f32(y[i]);
-    dx[i] = from_f32<T>(v > 0 && v < cap ? to_f32(dy[i]) : 0.0f);
+    dx[i] = from_f32<T>(v <= 0 || v >= cap ? 0.0f : to_f32(dy[i]));
   }
 }
 

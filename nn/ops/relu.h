@@ -6,13 +6,14 @@
 namespace limbic {
 
 /// dst = min(max(src, 0), cap); the gradient passes where 0 < dst < cap. relu has no cap, relu6 has
-/// 6. Any shape -> the same.
+/// 6. NaN stays NaN. Any shape -> the same.
 class Relu : public Op {
  public:
   explicit Relu(float cap) : cap_(cap) {}
   const char* type() const override { return cap_ == 6.0f ? "relu6" : "relu"; }
   Shape infer(std::span<const Shape> src) const override { return src[0]; }
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override { return is_wide(src) && dst == src; }
   float cap() const { return cap_; }
 
  private:

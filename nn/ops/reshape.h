@@ -9,6 +9,7 @@ class Flatten : public Op {
   const char* type() const override { return "flatten"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override { return is_wide(src) && dst == DType::f32; }
 };
 
 /// Throws Error unless the graph fixes H and W (through adaptive pooling).
@@ -23,10 +24,18 @@ struct ShortcutOptions {
 };
 class StridedSlicePad : public Op {
  public:
-  explicit StridedSlicePad(const ShortcutOptions& options) : options_(options) {}
+  explicit StridedSlicePad(const ShortcutOptions& options) : options_(options) {
+    require(options.stride.h >= 1 && options.stride.w >= 1,
+            "slice_pad: stride must be positive, got ", options.stride.h, "x", options.stride.w);
+    const auto fits = [](int64_t channels) { return channels >= 0 && channels <= INT32_MAX; };
+    require(fits(options.channels_before) && fits(options.channels_after),
+            "slice_pad: channels must be from 0 to 2^31 - 1, got ", options.channels_before,
+            " and ", options.channels_after);
+  }
   const char* type() const override { return "slice_pad"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  bool computes(DType src, DType dst) const override { return is_wide(src) && dst == src; }
   const ShortcutOptions& options() const { return options_; }
 
  private:

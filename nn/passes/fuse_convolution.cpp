@@ -13,7 +13,7 @@ namespace {
 class Fuser {
  public:
   Fuser(const Graph& graph, const PlanOptions& options)
-      : graph_(graph), uses_(graph, options), position_(graph.nodes().size()) {
+      : graph_(graph), uses_(graph, options), position_(graph.nodes().size()), taken_(graph.nodes().size(), false) {
     for (size_t n = 0; n < position_.size(); ++n) position_[n] = static_cast<int>(n);
   }
 
@@ -37,7 +37,8 @@ class Fuser {
       fusion.nodes.push_back(*next);
       next = uses_.only_reader(*next);
     }
-    if (next && op_as<Add>(graph_, *next) && can_add(fusion.nodes.back(), *next)) {
+    if (next && op_as<Add>(graph_, *next) && !taken_[static_cast<size_t>(*next)] &&
+        can_add(fusion, *next)) {
       const auto& src = graph_.node(*next).src;
       fusion.replacement.src.push_back(src[0] == fusion.nodes.back() ? src[1] : src[0]);
       fused.sum = true;
@@ -51,25 +52,31 @@ class Fuser {
     }
     if (fusion.nodes.size() == 1) return;
     fusion.replacement.op = std::make_shared<Conv2d>(conv.with(fused));
-    for (int f : fusion.nodes) position_[static_cast<size_t>(f)] = fusion.nodes.back();
+    for (int f : fusion.nodes) {
+      position_[static_cast<size_t>(f)] = fusion.nodes.back();
+      taken_[static_cast<size_t>(f)] = true;
+    }
     fusions_.push_back(std::move(fusion));
   }
 
-  // The sum is written over the other operand, so whoever else reads that must have run before, and
-  // it must be finished before the convolution starts.
-  bool can_add(int own, int add) const {
+  // The sum is written over the other operand, so whoever else reads that should have run before: else
+  // the plan copies it first, which costs what the fusion saves. It must be finished before the
+  // convolution starts.
+  bool can_add(const Fusion& fusion, int add) const {
     const auto& src = graph_.node(add).src;
-    const int other = src[0] == own ? src[1] : src[0];
+    const int own = fusion.nodes.back(), other = src[0] == own ? src[1] : src[0];
     if (other == own || other == 0 || uses_.is_protected(other)) return false;
-    if (position_[static_cast<size_t>(add)] != add) return false;  // part of another fusion
     const auto& readers = uses_.readers(other);
     return std::all_of(readers.begin(), readers.end(),
-                       [&](int r) { return r == add || position_[static_cast<size_t>(r)] < own; });
+                       [&](int r) {
+                         return r == add || position_[static_cast<size_t>(r)] < fusion.nodes[0];
+                       });
   }
 
   const Graph& graph_;
   Uses uses_;
   std::vector<int> position_;  // where each node will run
+  std::vector<bool> taken_;    // by a fusion
   std::vector<Fusion> fusions_;
 };
 

@@ -17,4 +17,9 @@ Graph dissolve_concat(const Graph& graph, const PlanOptions& options);
 /// Training: where several batch norms read a value, its mean and variance are computed once.
 Graph share_moments(const Graph& graph, const PlanOptions& options);
 
+/// int8: where a convolution of those marked reads a value that `dtypes` stores wide, a Quantise of
+/// that value (one for all its readers) comes between.
+Graph quantise_sources(const Graph& graph, const std::vector<DType>& dtypes,
+                       const std::vector<bool>& convolutions);
+
 }  // namespace limbic

@@ -23,7 +23,11 @@ Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions,
   std::vector<bool> vanishes(nodes.size(), false);
   for (int n : vanishing) vanishes[static_cast<size_t>(n)] = true;
   for (const Fusion& fusion : fusions) {
-    for (int n : fusion.nodes) vanishes[static_cast<size_t>(n)] = true;
+    for (int n : fusion.nodes) {
+      require(!vanishes[static_cast<size_t>(n)], nodes[static_cast<size_t>(n)].name,
+              ": a plan pass has fused it twice");
+      vanishes[static_cast<size_t>(n)] = true;
+    }
     ends[static_cast<size_t>(fusion.nodes.back())] = &fusion;
   }
   Graph out;
@@ -35,18 +39,16 @@ Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions,
       const bool is_inserted = s < 0;
       const auto old = static_cast<size_t>(is_inserted ? inserted_after(s) : s);
       s = is_inserted ? after[old] : moved[old];
+      require(s >= 0, node.name, ": a plan pass has removed what it reads");
     }
-    moved[n] = out.append_node(std::move(node), nodes[n].name);
+    moved[n] = out.append_node(std::move(node));
     const auto extra = inserted.find(static_cast<int>(n));
     if (extra == inserted.end()) continue;
     Node follower = extra->second;
     follower.src = {moved[n]};
-    const std::string name = follower.name;
-    after[n] = out.append_node(std::move(follower), name);
+    after[n] = out.append_node(std::move(follower));
   }
-  for (const auto& [label, n] : graph.labels())
-    if (moved[static_cast<size_t>(n)] >= 0)
-      out.label(label, Value{&out, moved[static_cast<size_t>(n)]});
+  out.take_names(graph, moved);
   return out;
 }
 

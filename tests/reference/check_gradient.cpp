@@ -39,6 +39,7 @@ PlanOptions options_of(const GradientCase& c) {
   options.keep = {"out"};
   options.loss_at = "out";
   options.frozen = c.frozen;
+  options.poison = true;
   return options;
 }
 
@@ -71,12 +72,12 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
   options.fuse = fuse;
   if (fuse) options.recompute_above = 0;  // and once without
   Plan plan(graph, parameters, options);
-  plan.poison();
   plan.run(input);
 
   naive::Arrays twin_parameters = naive::from_parameters(parameters);
   naive::Array twin_input = naive::from_tensor(input);
-  const naive::Mode mode{c.batch_statistics && c.frozen.empty(), c.twin};
+  const naive::Mode mode{
+      .batch_statistics = c.batch_statistics, .frozen = c.frozen, .twin = c.twin};
   // The graph's own output alone: running statistics must not move between two evaluations.
   const auto evaluate = [&](naive::Arrays p) {
     return naive::evaluate(graph, p, twin_input, mode)[static_cast<size_t>(out_node)].values;
@@ -115,7 +116,7 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
   for (const auto& entry : parameters) {
     const std::string& name = entry.first;
     const Parameter& parameter = entry.second;
-    const auto frozen = [&](const std::string& prefix) { return name.rfind(prefix, 0) == 0; };
+    const auto frozen = [&](const std::string& path) { return lies_within(name, path); };
     if (!parameter.trainable || std::any_of(c.frozen.begin(), c.frozen.end(), frozen)) continue;
     compare(name, plan.parameter_gradient(name), twin_parameters.at(name));
   }
@@ -147,7 +148,6 @@ GradientErrors compare_dtype(const GradientCase& c, DType dtype) {
   options.dtype = dtype;
   Plan plan(graph, parameters, options);
   for (Plan* p : {&expected, &plan}) {
-    p->poison();
     p->run(input);
     p->backward(diff);
   }

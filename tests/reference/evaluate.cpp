@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "nn/ops/add.h"
 #include "nn/ops/concat.h"
 #include "nn/ops/dropout.h"
@@ -13,15 +15,16 @@ const T* as(const Op& op) {
   return dynamic_cast<const T*>(&op);
 }
 
-Array run(const Op& op, const std::vector<Array>& src, const std::vector<Array*>& p,
+Array run(const Node& node, const std::vector<Array>& src, const std::vector<Array*>& p,
           const Shape& dst, const Mode& mode) {
-  const Array none;
+  const Op& op = *node.op;
   Array no_bias;
   no_bias.values.clear();
   if (const auto* conv = as<Conv2d>(op))
     return conv2d(src[0], *p[0], conv->options().bias ? *p[1] : no_bias, conv->options(), dst);
   if (const auto* norm = as<BatchNorm>(op))
-    return batch_norm(src[0], *p[0], *p[1], *p[2], *p[3], norm->options(), mode.batch_statistics);
+    return batch_norm(src[0], *p[0], *p[1], *p[2], *p[3], norm->options(),
+                      uses_batch_statistics(node, mode));
   if (const auto* r = as<Relu>(op)) return relu(src[0], static_cast<double>(r->cap()));
   if (const auto* pool = as<Pool2d>(op))
     return (pool->kind() == Pool2d::Kind::max ? max_pool2d : avg_pool2d)(src[0], pool->options(),
@@ -30,7 +33,7 @@ Array run(const Op& op, const std::vector<Array>& src, const std::vector<Array*>
   if (const auto* l = as<Linear>(op))
     return linear(src[0], *p[0], l->options().bias ? *p[1] : no_bias);
   if (as<Add>(op)) return add(src[0], src[1]);
-  if (as<Concat>(op)) return str_cat(src, dst);
+  if (as<Concat>(op)) return concat(src, dst);
   if (as<Softmax>(op)) return softmax(src[0]);
   if (as<Dropout>(op)) return src[0];
   if (as<Flatten>(op)) return flatten(src[0]);
@@ -51,9 +54,18 @@ std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array&
     for (int s : node.src) src.push_back(values[static_cast<size_t>(s)]);
     std::vector<Array*> own;
     for (const auto& name : node.parameters) own.push_back(&parameters.at(name));
-    values.push_back(run(*node.op, src, own, shapes[n], mode));
+    values.push_back(run(node, src, own, shapes[n], mode));
+    if (mode.round)
+      for (double& v : values.back().values) v = mode.round(v);
   }
   return values;
+}
+
+bool uses_batch_statistics(const Node& node, const Mode& mode) {
+  return mode.batch_statistics &&
+         std::none_of(mode.frozen.begin(), mode.frozen.end(), [&](const std::string& path) {
+           return lies_within(node.parameters[2], path) || lies_within(node.parameters[3], path);
+         });
 }
 
 Array from_tensor(const Tensor& tensor) {

@@ -66,7 +66,7 @@ Array batch_norm(const Array& src, const Array& weight, const Array& bias, Array
 Array relu(const Array& src, double cap) {
   Array dst(src.shape);
   for (size_t i = 0; i < src.values.size(); ++i)
-    dst.values[i] = std::min(std::max(src.values[i], 0.0), cap);
+    dst.values[i] = src.values[i] < 0 ? 0 : src.values[i] > cap ? cap : src.values[i];  // NaN stays
   return dst;
 }
 
@@ -92,7 +92,8 @@ Array max_pool2d(const Array& src, const Pool2dOptions& o, const Shape& shape) {
         const int64_t y = oy * o.stride.h - o.padding.top + u;
         const int64_t x = ox * o.stride.w - o.padding.left + v;
         if (y < 0 || x < 0 || y >= src.shape[2] || x >= src.shape[3]) continue;
-        best = std::max(best, src.at(n, c, y, x));
+        const double pixel = src.at(n, c, y, x);
+        if (pixel > best || std::isnan(pixel)) best = pixel;
       }
     dst.at(n, c, oy, ox) = best;
   });
@@ -155,7 +156,7 @@ Array add(const Array& a, const Array& b) {
   return dst;
 }
 
-Array str_cat(const std::vector<Array>& src, const Shape& shape) {
+Array concat(const std::vector<Array>& src, const Shape& shape) {
   Array dst(shape);
   int64_t begin = 0;
   for (const Array& piece : src) {

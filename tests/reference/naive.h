@@ -48,7 +48,7 @@ Array avg_pool2d(const Array& src, const Pool2dOptions& o, const Shape& dst);
 Array adaptive_avg_pool2d(const Array& src, const Shape& dst);
 Array linear(const Array& src, const Array& weight, const Array& bias);
 Array add(const Array& a, const Array& b);
-Array str_cat(const std::vector<Array>& src, const Shape& dst);
+Array concat(const std::vector<Array>& src, const Shape& dst);
 Array softmax(const Array& src);
 Array flatten(const Array& src);
 Array slice_pad(const Array& src, const ShortcutOptions& o, const Shape& dst);
@@ -60,6 +60,9 @@ using Twin = std::function<Array(const Op& op, const std::vector<Array>& src,
 
 struct Mode {
   bool batch_statistics = false;
+  std::vector<std::string> frozen = {};  ///< As in PlanOptions: these running statistics are used.
+  /// Rounds every op's result: what the plain computation would give in a smaller dtype.
+  std::function<double(double)> round = {};
   Twin twin = {};  ///< Of ops that have none here: whoever adds an op brings its own.
 };
 using Arrays = std::map<std::string, Array>;
@@ -68,6 +71,9 @@ using Arrays = std::map<std::string, Array>;
 /// `parameters` by full name; running statistics in it are updated in batch-statistics mode.
 std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array& input,
                             const Mode& mode);
+
+/// Whether this batch norm normalises with the batch's statistics.
+bool uses_batch_statistics(const Node& node, const Mode& mode);
 
 Array from_tensor(const Tensor& tensor);
 Arrays from_parameters(const Parameters& parameters);
