@@ -42,7 +42,7 @@ FusionClassifier train_classifier(const std::vector<std::string>& roles,
   svc.seed = o.seed;
   const std::vector<int> labels(features.labels.begin(), features.labels.end());
   c.svm = train_svc(x, labels, svc);
-  c.dense = train_softmax_classifier(x, features.labels, classes, {.seed = o.seed});
+  c.dense = train_softmax_classifier(x, features.labels, classes);
   return c;
 }
 

@@ -97,10 +97,11 @@ std::vector<double> predict(const SvrModel& model, const Tensor& x) {
   require(model.kernel.type == KernelType::precomputed || x.dim(1) == model.features(),
           "SVM features: expected ", model.features(), " columns, got ", x.dim(1));
   constexpr int64_t block = 1024;  // bounds the kernel values in memory
+  const ModelKernel support(model.support_vectors, model.kernel);
   std::vector<double> out;
   for (int64_t begin = 0; begin < x.dim(0); begin += block) {
     const int64_t end = std::min(x.dim(0), begin + block), n = std::ssize(model.coef);
-    const Tensor kernel = kernel_matrix(x.rows(begin, end), model.support_vectors, model.kernel);
+    const Tensor kernel = support.values(x.rows(begin, end));
     for (int64_t i = 0; i < end - begin; ++i) {
       double sum = -model.rho;
       for (int64_t j = 0; j < n; ++j)

@@ -24,11 +24,11 @@ Tensor weighted(std::span<const Tensor> blocks, std::span<const double> weights)
   Tensor out = Tensor::uninitialised({n, width});
   for (size_t b = 0; b < blocks.size(); ++b) {
     const int64_t own = blocks[b].dim(1);
-    const auto weight = static_cast<float>(weights[b]);
+    const double weight = weights[b];
     parallel_for(n, [&](int64_t i) {
       const float* from = blocks[b].data() + i * own;
       float* to = out.data() + i * width + at;
-      for (int64_t j = 0; j < own; ++j) to[j] = weight * from[j];
+      for (int64_t j = 0; j < own; ++j) to[j] = static_cast<float>(weight * double{from[j]});
     });
     at += own;
   }

@@ -220,27 +220,6 @@ TEST_CASE(
   CHECK_THROWS_AS(extract_features({}, data, {}), Error);
 }
 
-TEST_CASE("softmax classifier: learns what can be separated, the same way each time") {
-  Tensor x = noise({300, 5}, 1);
-  std::vector<int64_t> labels;
-  for (int64_t i = 0; i < 300; ++i) {
-    labels.push_back(i % 3);
-    x.data()[i * 5 + i % 3] += 5;
-  }
-  const SoftmaxClassifier c = train_softmax_classifier(x, labels, 3);
-  const Tensor p = c.probabilities(x);
-  int right = 0;
-  for (int64_t i = 0; i < 300; ++i) {
-    const auto row = p.rows(i, i + 1).values();
-    right += argmax(row) == labels[static_cast<size_t>(i)];
-    CHECK(double{row[0]} + row[1] + row[2] == doctest::Approx(1).epsilon(1e-6));
-  }
-  CHECK(right >= 294);
-  CHECK(equal_bits(train_softmax_classifier(x, labels, 3).weight, c.weight));
-  CHECK_FALSE(equal_bits(train_softmax_classifier(x, labels, 3, {.seed = 1}).weight, c.weight));
-  CHECK_THROWS_AS(c.probabilities(noise({2, 4}, 1)), Error);
-}
-
 TEST_CASE("fit: epochs 0 uses all pictures; a saved model predicts the same") {
   const TemporaryFolder folder;
   const Dataset data = make_pictures(folder, 6);
