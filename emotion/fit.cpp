@@ -69,8 +69,7 @@ class Fitter {
           "the SVM reached its iteration limit before it converged; try a "
           "smaller --C or --scale block");
     if (!model.classifier.dense.converged)
-      result_.notes.push_back(
-          "the dense layer did not reach the least loss; try --scale block");
+      result_.notes.push_back("the dense layer did not reach the least loss; try --scale block");
     if (result_.test.size() > 0) score(class_count());
     remember();
     if (!options_.out.empty()) save_model(model, options_.out);

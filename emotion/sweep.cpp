@@ -68,7 +68,8 @@ class FusionSweep {
     for (size_t f = 0; f < options_.fusions.size(); ++f) {
       if (options_.known(f, std::nullopt)) continue;
       const Tensor x = apply_scaler(scaler_, rows_.joined, weights(f));
-      const SoftmaxClassifier dense = train_softmax_classifier(take_rows(x, training_), labels, classes_);
+      const SoftmaxClassifier dense =
+          train_softmax_classifier(take_rows(x, training_), labels, classes_);
       const Tensor probabilities = dense.probabilities(x);
       std::vector<int> predicted;
       for (int64_t i = 0; i < x.dim(0); ++i)

@@ -1,86 +1,23 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "emotion/fit.h"
-#include "tests/io/pictures.h"
+#include "tests/emotion/pipeline.h"
 #include "weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::testing;
 using nlohmann::json;
-using testing::error_of;
-using testing::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-// Each class a colour, the rest noise.
-Dataset make_pictures(const TemporaryFolder& folder, int64_t per_class) {
-  const std::vector<std::string> classes = {"awe", "fear", "joy"};
-  for (size_t c = 0; c < 3; ++c)
-    for (int64_t i = 0; i < per_class; ++i) {
-      Picture picture = testing::random_picture(16, 16, 100 * c + static_cast<uint64_t>(i));
-      for (size_t at = 0; at < picture.pixels.size(); ++at)
-        picture.pixels[at] = static_cast<uint8_t>(picture.pixels[at] / 2 + (at % 3 == c ? 120 : 0));
-      testing::write_png(folder / ("set/" + classes[c] + "/" + std::to_string(i) + ".png"),
-                         picture);
-    }
-  return list_folders(folder / "set");
-}
-
-Branch small_branch(const std::string& role, uint64_t seed) {
-  const Model model = build_model("resnet8", 3);
-  Branch b{.role = role, .model = "resnet8", .classes = 3};
-  b.parameters = model.graph.initialise(seed);
-  b.preset = with_image_size(find_preset("cifar"), 16);
-  b.hash = "hash of " + role;
-  return b;
-}
-
-bool equal_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() &&
-         std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0;
-}
-
-Tensor noise(const Shape& shape, uint64_t seed) {
-  Tensor out(shape);
-  Random random(seed);
-  for (float& x : out.values()) x = static_cast<float>(random.normal());
-  return out;
-}
-
-FitOptions small_fit(const std::string& out, int64_t epochs) {
-  FitOptions o;
-  o.out = out;
-  o.diff1 = {.model = "resnet8", .preset = "cifar", .image_size = 16};
-  o.diff2 = {.model = "resnet14", .preset = "cifar", .image_size = 16};
-  o.training.epochs = epochs;
-  o.training.batch_size = 6;
-  o.training.learning_rate = 0.05;
-  return o;
-}
-
-Prediction predict_all(const EmotionModel& model, const Dataset& data) {
-  const BranchFeatures f = extract_features(model.branches, data, {});
-  return classify(model.classifier, model.roles(), f.blocks,
-                  static_cast<int64_t>(model.classes.size()));
-}
 
 std::string only_file(const std::string& folder) {
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
   REQUIRE(files.size() == 1);
   return files[0];
-}
-
-void edit_json(const std::string& path, const std::function<void(json&)>& edit) {
-  const auto bytes = read_file(path);
-  json j = json::parse(bytes.begin(), bytes.end());
-  edit(j);
-  testing::write_text(path, j.dump());
 }
 
 }  // namespace
@@ -288,121 +225,4 @@ TEST_CASE("fit: what cannot be is an Error before the work") {
   for (const Sample& s : data.samples)
     if (s.label > 0) testing::write_text(s.path, "text");
   CHECK(error_of([&] { fit(data, o); }).find("'awe'") != std::string::npos);
-}
-
-TEST_CASE("model folder: damage of any kind is an Error") {
-  const TemporaryFolder folder;
-  const Dataset data = make_pictures(folder, 4);
-  const std::string whole = folder / "model", hurt = folder / "hurt";
-  FitOptions o = small_fit(whole, 0);
-  o.diff2 = o.diff1;
-  fit(data, o);
-  fs::remove_all(whole + "/cache");
-
-  // Copies the model, damages the copy; gives the message of loading and using it.
-  const auto message = [&](const std::function<void()>& damage) {
-    fs::remove_all(hurt);
-    fs::copy(whole, hurt, fs::copy_options::recursive);
-    damage();
-    return error_of([&] { predict_all(load_model(hurt), data); });
-  };
-  CHECK(message([] {}) == "");
-  CHECK(error_of([&] { load_model(folder / "nowhere"); }).find("limbic fit") != std::string::npos);
-
-  for (const std::string file :
-       {"model.json", "diff1.safetensors", "diff2.safetensors", "classifier.safetensors"}) {
-    CAPTURE(file);
-    const std::string path = hurt + "/" + file;
-    const auto bytes = read_file(whole + "/" + file);
-    CHECK(message([&] { fs::remove(path); }) != "");
-    CHECK(message([&] {
-            fs::remove(path);
-            fs::create_directory(path);
-          }) != "");
-    for (int64_t part = 0; part < 16; ++part) {
-      const auto cut = static_cast<std::ptrdiff_t>(bytes.size()) * part / 16;
-      const std::string text = message([&] {
-        testing::write_bytes(path, {bytes.begin(), bytes.begin() + cut});
-      });
-      CAPTURE(cut);
-      CHECK(text.find(file) != std::string::npos);
-      CHECK(text.find('\n') == std::string::npos);
-    }
-  }
-
-  CHECK(message([&] {
-          fs::rename(hurt + "/diff1.safetensors", hurt + "/x");
-          fs::rename(hurt + "/classifier.safetensors", hurt + "/diff1.safetensors");
-          fs::rename(hurt + "/x", hurt + "/classifier.safetensors");
-        }) != "");
-  // Two CNNs of one architecture: only the stored hash can tell.
-  CHECK(message([&] {
-          fs::rename(hurt + "/diff1.safetensors", hurt + "/x");
-          fs::rename(hurt + "/diff2.safetensors", hurt + "/diff1.safetensors");
-          fs::rename(hurt + "/x", hurt + "/diff2.safetensors");
-        }) != "");
-
-  const std::vector<std::pair<std::string, std::function<void(json&)>>> edits = {
-      {"no classes", [](json& j) { j.erase("classes"); }},
-      {"fewer classes", [](json& j) { j["classes"].erase(2); }},
-      {"more classes", [](json& j) { j["classes"].push_back("calm"); }},
-      {"classes of another type", [](json& j) { j["classes"] = 3; }},
-      {"another version", [](json& j) { j["limbic_model"] = 99; }},
-      {"alpha out of range", [](json& j) { j["alpha"] = 2; }},
-      {"alpha and beta", [](json& j) { j["beta"] = 0.5; }},
-      {"neither", [](json& j) { j.erase("alpha"); }},
-      {"alpha a text", [](json& j) { j["alpha"] = "half"; }},
-      {"another architecture", [](json& j) { j["branches"][0]["model"] = "resnet14"; }},
-      {"unknown architecture", [](json& j) { j["branches"][0]["model"] = "resnet19"; }},
-      {"other classes of a CNN", [](json& j) { j["branches"][0]["classes"] = 4; }},
-      {"negative classes", [](json& j) { j["branches"][0]["classes"] = -1; }},
-      {"unknown layer", [](json& j) { j["branches"][0]["layer"] = "nowhere"; }},
-      {"another layer", [](json& j) { j["branches"][0]["layer"] = "logits"; }},
-      {"another role", [](json& j) { j["branches"][0]["role"] = "../diff1x"; }},
-      {"one CNN less", [](json& j) { j["branches"].erase(1); }},
-      {"no CNN", [](json& j) { j["branches"] = json::array(); }},
-      {"a CNN twice", [](json& j) { j["branches"].push_back(j["branches"][0]); }},
-      {"no preset", [](json& j) { j["branches"][0].erase("preset"); }},
-      {"preset of no size", [](json& j) { j["branches"][0]["preset"]["crop"] = 0; }},
-      {"no blocks", [](json& j) { j["blocks"] = json::array(); }},
-      {"block too wide", [](json& j) { j["blocks"][0]["width"] = 65; }},
-      {"block of negative width", [](json& j) { j["blocks"][0]["width"] = -1; }},
-      {"block far out", [](json& j) { j["blocks"][1]["begin"] = int64_t{1} << 60; }},
-      {"blocks overlap", [](json& j) { j["blocks"][1]["begin"] = 0; }},
-      {"a list", [](json& j) { j = json::array(); }},
-  };
-  for (const auto& [name, edit] : edits) {
-    const auto& label = name;  // clang 14 cannot capture a structured binding
-    CAPTURE(label);
-    const std::string text =
-        message([&, &apply = edit] { edit_json(hurt + "/model.json", apply); });
-    CAPTURE(text);
-    CHECK(text != "");
-    CHECK(text.find('\n') == std::string::npos);
-  }
-
-  const auto edit_classifier =
-      [&](const std::function<void(std::map<std::string, Tensor>&)>& edit) {
-        return message([&] {
-          auto tensors = read_safetensors(whole + "/classifier.safetensors").tensors;
-          edit(tensors);
-          write_safetensors(hurt + "/classifier.safetensors", tensors);
-        });
-      };
-  for (const auto& [name, tensor] : read_safetensors(whole + "/classifier.safetensors").tensors) {
-    const std::string& key = name;
-    CAPTURE(key);
-    CHECK(edit_classifier([&](auto& t) { t.erase(key); }) != "");
-    CHECK(edit_classifier([&](auto& t) { t[key] = Tensor({1}, DType::u8); }) != "");
-    CHECK(edit_classifier([&](auto& t) { t[key] = Tensor({0}, t[key].dtype()); }) != "");
-  }
-  CHECK(edit_classifier([](auto& t) {
-          t["svm.n_sv"] = Tensor::of(std::vector<int64_t>{-1, 2, 1}, {3});
-        }) != "");
-  CHECK(edit_classifier([](auto& t) {
-          t["svm.classes"] = Tensor::of(std::vector<int32_t>{0, 1, 1}, {3});
-        }) != "");
-  CHECK(edit_classifier([](auto& t) {
-          t["svm.gamma_temperature"] = Tensor::of(std::vector<double>{NAN, 1}, {2});
-        }) != "");
 }
