@@ -13,11 +13,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string only_file(const std::string& folder) {
-  std::vector<std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
-  REQUIRE(files.size() == 1);
-  return files[0];
+// Every file below a folder, by its path within.
+std::map<std::string, std::vector<uint8_t>> bytes_below(const std::string& folder) {
+  std::map<std::string, std::vector<uint8_t>> out;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) out[fs::relative(entry.path(), folder)] = read_file(entry.path());
+  return out;
 }
 
 }  // namespace
@@ -69,67 +70,143 @@ TEST_CASE("fusion: alpha = 1/2 and beta = 2/3 are one classifier, scaled") {
   CHECK(std::set<int64_t>(alpha.begin(), alpha.end()).size() == 3);
 }
 
-TEST_CASE("feature cache: nothing is computed twice, and damage is not believed") {
+TEST_CASE("feature cache: nothing is computed twice, and each key has its own rows") {
   const TemporaryFolder folder;
   const Dataset data = make_pictures(folder, 4);
   const ExtractOptions options{.batch_size = 5, .cache = folder / "cache"};
-  Branch branch = small_branch("diff1", 1);
+  const Branch branch = small_branch("diff1", 1);
+  using Counts = std::vector<int64_t>;
   const BranchFeatures first = extract_features({branch}, data, options);
   REQUIRE(first.blocks.size() == 1);
   CHECK(first.blocks[0].shape() == Shape{12, 64});
-  CHECK(first.skipped.empty());
-  const std::string cache = only_file(folder / "cache");
-  const auto bytes = read_file(cache);
+  CHECK((first.skipped.empty() && first.notes.empty()));
+  CHECK(first.computed == Counts{12});
+  const auto before = bytes_below(folder / "cache");
+  const BranchFeatures second = extract_features({branch}, data, options);
+  CHECK(second.computed == Counts{0});
+  CHECK(equal_bits(second.blocks[0], first.blocks[0]));
+  CHECK(bytes_below(folder / "cache") == before);
+  CHECK(extract_features({branch}, data, {}).computed == Counts{12});
 
-  // Other weights under the same hash: what comes out can only come from the cache.
-  Branch impostor = small_branch("diff1", 2);
-  CHECK(equal_bits(extract_features({impostor}, data, options).blocks[0], first.blocks[0]));
-  CHECK(read_file(cache) == bytes);
-  CHECK_FALSE(equal_bits(extract_features({impostor}, data, {}).blocks[0], first.blocks[0]));
-
-  // Found again under another name, in another order.
+  // Found again under another name, in another order; one that is new is added.
   Dataset renamed = data;
   fs::rename(data.samples[3].path, folder / "set/fear/renamed.png");
   renamed.samples[3].path = folder / "set/fear/renamed.png";
   std::swap(renamed.samples[0], renamed.samples[3]);
-  const Tensor rows = extract_features({impostor}, renamed, options).blocks[0];
-  CHECK(equal_bits(rows.rows(0, 1), first.blocks[0].rows(3, 4)));
-  CHECK(equal_bits(rows.rows(3, 4), first.blocks[0].rows(0, 1)));
+  BranchFeatures again = extract_features({branch}, renamed, options);
+  CHECK(again.computed == Counts{0});
+  CHECK(equal_bits(again.blocks[0].rows(0, 1), first.blocks[0].rows(3, 4)));
+  CHECK(equal_bits(again.blocks[0].rows(3, 4), first.blocks[0].rows(0, 1)));
   fs::rename(folder / "set/fear/renamed.png", data.samples[3].path);
+  write_png(data.samples[3].path, random_picture(16, 16, 999));
+  CHECK(extract_features({branch}, data, options).computed == Counts{1});
+  CHECK(bytes_below(folder / "cache").size() == 2);
+  for (const auto& [name, bytes] : before) CHECK(bytes_below(folder / "cache").at(name) == bytes);
+  CHECK(extract_features({branch}, data, options).computed == Counts{0});
 
-  // Another hash, preset or layer is another cache.
+  // Other weights, layers, presets or architectures have their own rows, and replace the old ones.
   Branch other = branch;
+  other.parameters = build_model("resnet8", 3).graph.initialise(2);
   other.hash = "another";
-  extract_features({other}, data, options);
+  const auto check_other = [&] {
+    const BranchFeatures f = extract_features({other}, data, options);
+    CHECK(f.computed == Counts{12});
+    CHECK(equal_bits(f.blocks[0], extract_features({other}, data, {.batch_size = 5}).blocks[0]));
+    CHECK(std::distance(fs::directory_iterator(folder / "cache"), {}) == 1);
+  };
+  check_other();
   other = branch;
   other.preset = with_image_size(branch.preset, 24);
-  CHECK_FALSE(equal_bits(extract_features({other}, data, options).blocks[0], first.blocks[0]));
-  CHECK(std::distance(fs::directory_iterator(folder / "cache"), {}) == 3);
+  check_other();
+  other.preset.apply_exif = !other.preset.apply_exif;
+  check_other();
+  other.layer = "logits";
+  check_other();
+  other.softmax = true;
+  check_other();
+  // That of another CNN of the same run stays.
+  const std::vector<Branch> both = {branch, small_branch("diff2", 2)};
+  CHECK(extract_features(both, data, options).computed == Counts{12, 12});
+  CHECK(extract_features(both, data, options).computed == Counts{0, 0});
+  CHECK(std::distance(fs::directory_iterator(folder / "cache"), {}) == 2);
+}
 
-  const auto damage = [&](const std::vector<uint8_t>& content) {
-    testing::write_bytes(cache, content);
-    CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], first.blocks[0]));
-    CHECK(read_file(cache) == bytes);  // written anew
+TEST_CASE("feature cache: damage is not believed, and what was saved before a kill is there") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 4);
+  const ExtractOptions options{.batch_size = 5, .cache = folder / "cache"};
+  const Branch branch = small_branch("diff1", 1);
+  const Tensor rows = extract_features({branch}, data, options).blocks[0];
+  const auto [name, bytes] = *bytes_below(folder / "cache").begin();
+  const std::string path = folder / "cache" + "/" + name;
+  const auto damage = [&, &whole = bytes](const std::vector<uint8_t>& content) {
+    write_bytes(path, content);
+    const BranchFeatures f = extract_features({branch}, data, options);
+    CHECK(f.computed == std::vector<int64_t>{12});
+    CHECK(equal_bits(f.blocks[0], rows));
+    CHECK(read_file(path) == whole);  // written anew
   };
   damage({});
   damage({'t', 'e', 'x', 't'});
   for (size_t cut : {size_t{7}, size_t{100}, bytes.size() / 2, bytes.size() - 1})
     damage({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(cut)});
+  Random random(3);
+  for (int i = 0; i < 40; ++i) {  // values of rows
+    auto flipped = bytes;
+    const auto at = bytes.size() - 1 - static_cast<size_t>(random.below(12 * 64 * 4));
+    flipped[at] = static_cast<uint8_t>(flipped[at] ^ (1 << random.below(8)));
+    damage(flipped);
+  }
   const Tensor wrong({12, 64});
   for (const std::string pictures : {"[]", "{}", "7", "[1,2,3,4,5,6,7,8,9,10,11,12]", "[\"a\"]"}) {
     CAPTURE(pictures);
-    write_safetensors(cache, {{"features", wrong}}, {{"pictures", pictures}, {"paths", pictures}});
-    CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], first.blocks[0]));
+    write_safetensors(path, {{"features", wrong}},
+                      {{"pictures", pictures}, {"paths", pictures}, {"sha256", "x"}});
+    CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], rows));
   }
-  // Rows of another width than the network's.
-  json hashes = json::array(), paths = json::array();
-  for (const Sample& s : data.samples) {
-    hashes.push_back(sha256_of_file(s.path));
-    paths.push_back(s.path);
+  // A run that was killed in the middle of a write: one file whole, one half, one temporary.
+  Dataset half = data;
+  half.samples.resize(5);
+  fs::remove_all(folder / "cache");
+  extract_features({branch}, half, options);
+  const std::string saved = bytes_below(folder / "cache").begin()->first;
+  write_text(fs::path(folder / "cache" + "/" + saved).parent_path() / "0123.safetensors.tmp.1",
+             "half");
+  const BranchFeatures rest = extract_features({branch}, data, options);
+  CHECK(rest.computed == std::vector<int64_t>{7});
+  CHECK(equal_bits(rest.blocks[0], rows));
+}
+
+TEST_CASE(
+    "feature cache: its writes grow with the pictures, and where it cannot write it says so") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 44);  // 132 batches of one
+  const Branch branch = small_branch("diff1", 1);
+  CHECK(
+      extract_features({branch}, data, {.batch_size = 1, .cache = folder / "cache"}).notes.empty());
+  size_t total = 0, rows = 0;
+  for (const auto& [name, bytes] : bytes_below(folder / "cache")) {
+    total += bytes.size();
+    rows += static_cast<size_t>(
+        read_safetensors(folder / "cache" + "/" + name).tensors.at("features").dim(0));
   }
-  write_safetensors(cache, {{"features", Tensor({12, 3})}},
-                    {{"pictures", hashes.dump()}, {"paths", paths.dump()}});
-  CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], first.blocks[0]));
+  CHECK(bytes_below(folder / "cache").size() == 3);  // after 64, 128 and all batches
+  CHECK(rows == 132);
+  CHECK(total < 132 * (64 * 4 + 400));
+  // A file in the place of the folder: nothing can be made below it, not even by root.
+  write_text(folder / "file", "text");
+  const BranchFeatures f =
+      extract_features({branch}, data, {.batch_size = 1, .cache = folder / "file"});
+  CHECK(f.blocks[0].dim(0) == 132);
+  REQUIRE(f.notes.size() == 1);
+  CHECK(f.notes[0].find(folder / "file") != std::string::npos);
+  FitOptions o = small_fit(folder / "model", 0);
+  write_text(folder / "model/cache", "text");
+  const FitResult fitted = fit(data, o);
+  CHECK(load_model(folder / "model").classes == data.classes);
+  CHECK(std::count_if(fitted.notes.begin(), fitted.notes.end(), [](const std::string& text) {
+          return text.find("not kept for another run") != std::string::npos;
+        }) == 2);  // one for each CNN
 }
 
 TEST_CASE(
@@ -199,10 +276,65 @@ TEST_CASE("fit: one epoch holds pictures out, and a second fit takes the feature
   const FitResult again = fit(data, o);
   CHECK(again.trainings.at("diff1").resumed_step > 0);
   CHECK(equal_bits(again.test_features.blocks[0], r.test_features.blocks[0]));
+  CHECK(again.train_features.computed == std::vector<int64_t>{0, 0});
+  CHECK(again.test_features.computed == std::vector<int64_t>{0, 0});
 
   o = small_fit("", 1);
   o.select_by_test = true;
   CHECK(fit(data, o).model.remarks.at("selection").find("--select test") != std::string::npos);
+}
+
+TEST_CASE("fit: goes on only with the pictures and weights that it began with, by content") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 10);
+  FitOptions o = small_fit(folder / "model", 1);
+  o.diff2.model = "none";
+  fit(data, o);
+  o.training.resume = true;
+  const auto kept = read_file(data.samples[0].path);
+  // All pictures of two classes change places: the same names, other contents.
+  for (int i = 0; i < 10; ++i) {
+    const std::string a = folder / str_cat("set/awe/", i, ".png"),
+                      b = folder / str_cat("set/joy/", i, ".png");
+    const auto bytes = read_file(a);
+    fs::rename(b, a);
+    write_bytes(b, bytes);
+  }
+  CHECK(error_of([&] { fit(data, o); }).find("other pictures") != std::string::npos);
+  for (int i = 0; i < 10; ++i) {
+    const std::string a = folder / str_cat("set/awe/", i, ".png"),
+                      b = folder / str_cat("set/joy/", i, ".png");
+    const auto bytes = read_file(a);
+    fs::rename(b, a);
+    write_bytes(b, bytes);
+  }
+  CHECK(read_file(data.samples[0].path) == kept);
+  CHECK(fit(data, o).trainings.at("diff1").resumed_step > 0);
+  fs::remove(folder / "model/training/diff1/inputs.json");
+  CHECK(fit(data, o).notes.back().find("by content") != std::string::npos);
+}
+
+TEST_CASE("fit: a part without a picture that can be read is met before the training") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 10);
+  const FitOptions o = small_fit(folder / "model", 1);
+  const auto hurt = [&](const Dataset& part) {
+    std::map<std::string, std::vector<uint8_t>> kept;
+    for (const Sample& s : part.samples) {
+      kept[s.path] = read_file(s.path);
+      write_text(s.path, "text");
+    }
+    const std::string text = error_of([&] { fit(data, o); });
+    CHECK_FALSE(fs::exists(folder / "model/training"));
+    for (const auto& [path, bytes] : kept) write_bytes(path, bytes);
+    return text;
+  };
+  const Split parts = split(data, o.train_fraction, o.training.seed),
+              inner = split(parts.train, o.train_fraction, o.training.seed + 1);
+  CHECK(hurt(parts.held_out).find("held out to test can be read") != std::string::npos);
+  CHECK(hurt(inner.held_out).find("to choose the epoch can be read") != std::string::npos);
+  CHECK(hurt(inner.train).find("to learn from can be read") != std::string::npos);
+  CHECK(hurt(data).find("to learn from") != std::string::npos);
 }
 
 TEST_CASE("fit: what cannot be is an Error before the work") {
