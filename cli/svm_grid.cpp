@@ -83,9 +83,9 @@ int run(const Common& common, Options& o) {
   };
   report();
   sweep({&data.x, 1}, data.labels, options, [&](const SweepCell& cell) {
-    cells.add(place(cell.C, gammas[cell.kernel]),
-              {{"accuracy", share_of_equal(cell.predicted, data.labels)},
-               {"converged", cell.converged}});
+    cells.add(
+        place(cell.C, gammas[cell.kernel]),
+        {{"accuracy", share_of_equal(cell.predicted, data.labels)}, {"converged", cell.converged}});
     ++finished;
     report();
   });
@@ -107,11 +107,12 @@ int run(const Common& common, Options& o) {
       map.values.push_back(accuracy);
       if (accuracy > best) best = accuracy, best_C = C, best_gamma = gamma;
     }
-  write_heat_map(o.picture, map);
   if (common.json())
     print_json({{"C", best_C}, {"gamma", best_gamma}, {"accuracy", best}, {"picture", o.picture}});
   else
     std::printf("%g %g %g\n", best_C, best_gamma, 100 * best);  // as LIBSVM's grid.py
+  std::fflush(stdout);
+  write_heat_map(o.picture, map);
   return done;
 }
 

@@ -119,8 +119,9 @@ class Table {
     }
   }
 
-  // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are.
-  std::vector<std::string> draw(const std::string& dir) const {
+  // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are. One that cannot be
+  // written is a note: the numbers are there.
+  std::vector<std::string> draw(const Common& common, const std::string& dir) const {
     std::vector<std::string> names;
     for (const bool alpha : {true, false}) {
       if (!any(alpha)) continue;
@@ -135,8 +136,13 @@ class Table {
         map.y.push_back(value(fusion));
         for (double C : Cs_) map.values.push_back(test(fusion, C));
       }
-      names.push_back(dir + (alpha ? "/alpha.svg" : "/beta.svg"));
-      write_heat_map(names.back(), map);
+      const std::string path = dir + (alpha ? "/alpha.svg" : "/beta.svg");
+      try {
+        write_heat_map(path, map);
+        names.push_back(path);
+      } catch (const Error& e) {
+        note(common, str_cat("no heat map: ", e.what()));
+      }
     }
     return names;
   }
@@ -202,7 +208,7 @@ int run(const Common& common, Options& o) {
   compute(common, prepared, options, cells);
   const Table table(options.fusions, o.C, cells);
   note_unconverged(common, table.stopped());
-  const auto pictures = table.draw(o.pipeline.out);
+  const auto pictures = table.draw(common, o.pipeline.out);
   const Json best = table.best();
   const std::string selection = fit_options.select_by_test || prepared.validation_rows.empty()
                                     ? "chosen by the test pictures themselves"

@@ -37,7 +37,9 @@ class Fitter {
  public:
   Fitter(const Dataset& data, const FitOptions& options, const ProgressFunction& progress)
       : options_(options), progress_(progress) {
-    check(options.classifier.fusion);
+    check(options.classifier);
+    require(options.hold_out_test || !options.select_by_test,
+            "the epoch cannot be chosen by test pictures where none are held out");
     require(data.classes.size() >= 2, "at least two classes are needed, got ", data.classes.size());
     divide(data);
   }
@@ -97,10 +99,13 @@ class Fitter {
       result_.train = data;
       return;
     }
-    Split parts = split(data, options_.train_fraction, options_.training.seed);
-    result_.train = std::move(parts.train);
-    result_.test = std::move(parts.held_out);
-    result_.test.classes = data.classes;
+    result_.train = data;
+    if (options_.hold_out_test) {
+      Split parts = split(data, options_.train_fraction, options_.training.seed);
+      result_.train = std::move(parts.train);
+      result_.test = std::move(parts.held_out);
+      result_.test.classes = data.classes;
+    }
     tuned_ = result_.train;
     validation_ = result_.test;
     if (!options_.select_by_test) {

@@ -1,6 +1,16 @@
 #include "emotion/model.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace limbic {
+
+void check(const ClassifierOptions& o) {
+  check(o.fusion);
+  require(o.C > 0 && std::isfinite(o.C), "SVM: expected C > 0 and finite, got ", o.C);
+  require(o.gamma_rule != GammaRule::value || (o.gamma > 0 && std::isfinite(o.gamma)),
+          "SVM: expected gamma > 0 and finite, got ", o.gamma);
+}
 
 double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
                     std::span<const double> weights) {
@@ -12,6 +22,10 @@ double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
 FusionClassifier train_classifier(const std::vector<std::string>& roles,
                                   const BranchFeatures& features, int64_t classes,
                                   const ClassifierOptions& o) {
+  check(o);
+  for (int64_t label : features.labels)
+    require(label >= 0 && label < classes, "expected labels from 0 to ", classes - 1, ", got ",
+            label);
   FusionClassifier c;
   c.fusion = o.fusion;
   const std::vector<double> weights = block_weights(o.fusion, roles);
@@ -33,6 +47,15 @@ FusionClassifier train_classifier(const std::vector<std::string>& roles,
 
 Prediction classify(const FusionClassifier& c, const std::vector<std::string>& roles,
                     const std::vector<Tensor>& blocks, int64_t classes) {
+  const auto given = feature_blocks(roles, blocks);
+  require(std::equal(given.begin(), given.end(), c.scaler.blocks.begin(), c.scaler.blocks.end(),
+                     [](const FeatureBlock& a, const FeatureBlock& b) {
+                       return a.name == b.name && a.width == b.width;
+                     }),
+          "the classifier learnt from other feature blocks than these");
+  for (int label : c.svm.classes)
+    require(label >= 0 && label < classes, "the classifier knows a class ", label,
+            ", expected less than ", classes);
   const Tensor x = apply_scaler(c.scaler, join_blocks(blocks), block_weights(c.fusion, roles));
   Prediction out;
   const Tensor decisions = decision_values(c.svm, x);

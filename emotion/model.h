@@ -23,16 +23,21 @@ struct ClassifierOptions {
   uint64_t seed = 0;
 };
 
+/// Throws Error for a fusion, C or gamma out of range.
+void check(const ClassifierOptions& options);
+
 /// Gamma of the RBF kernel over blocks that the scaler scales and these weights weight.
 double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
                     std::span<const double> weights);
 
-/// Trains both on the blocks of the training pictures.
+/// Trains both on the blocks of the training pictures. Throws Error unless there is a block a role
+/// with a row a label, and labels lie in [0, classes).
 FusionClassifier train_classifier(const std::vector<std::string>& roles,
                                   const BranchFeatures& features, int64_t classes,
                                   const ClassifierOptions& options);
 
-/// What a classifier says of pictures, rows as in the features.
+/// What a classifier says of pictures, rows as in the features. Throws Error for blocks that are
+/// not the ones it learnt from, and for fewer classes than it knows.
 struct Prediction {
   Tensor probabilities;         ///< F64 (N,classes), columns in the order of the model's classes.
   std::vector<int64_t> labels;  ///< N; each row's argmax by construction.

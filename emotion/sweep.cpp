@@ -145,6 +145,7 @@ void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
                    const std::function<void(const FusionCell&)>& done) {
   require(!prepared.test_features.labels.empty(), "sweep: no test pictures were held out");
   for (const Fusion& fusion : options.fusions) check(fusion);
+  check(options.classifier);
   FusionSweep sweep(prepared, options, done);
   sweep.run_dense();
   sweep.run_svm();

@@ -147,6 +147,7 @@ SampleKernel::SampleKernel(const Tensor& x, const KernelOptions& options,
     x_ = arrange_for(options, x, order);
     return;
   }
+  check_order(order, x.dim(0));
   precomputed_ = precomputed_block(x, x);
   const int64_t n = x.dim(0);
   for (int64_t i = 0; i < n; ++i)

@@ -107,12 +107,27 @@ void check_shape(const Tensor& x) {
           to_string(x.shape()));
 }
 
+void check_rows(std::span<const int64_t> rows, int64_t count) {
+  for (int64_t row : rows)
+    require(row >= 0 && row < count, "SVM features: expected rows from 0 to ", count - 1, ", got ",
+            row);
+}
+
+void check_order(std::span<const int64_t> order, int64_t count) {
+  require(order.empty() || std::ssize(order) == count, "SVM features: an order of ", order.size(),
+          " for ", count, " rows");
+  check_rows(order, count);
+}
+
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows) {
   return take_rows(x, rows, x.dim(1));
 }
 
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows, int64_t columns) {
   const int64_t d = x.dim(1);
+  check_rows(rows, x.dim(0));
+  require(columns >= 0 && columns <= d, "SVM features: expected at most ", d, " columns, got ",
+          columns);
   Tensor out = Tensor::uninitialised({std::ssize(rows), columns});
   parallel_for(std::ssize(rows), [&](int64_t i) {
     std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, columns, out.data() + i * columns);
@@ -166,6 +181,7 @@ SampleRows SampleRows::take(std::span<const int64_t> rows) const {
 
 SampleRows arrange(const Tensor& x, const ProductNeeds& needs, std::span<const int64_t> order) {
   check_shape(x);
+  check_order(order, x.dim(0));
   SampleRows out;
   double norm = largest(norms_around(out.origin_, x));
   if (too_coarse(needs, norm) && needs.shift_invariant) {

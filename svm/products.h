@@ -29,6 +29,11 @@ void for_column_ranges(int64_t columns, Use&& use) {
                        [&](int64_t b) { use(b * width, std::min(columns, (b + 1) * width)); });
 }
 
+/// Throws Error unless all rows lie in [0, count).
+void check_rows(std::span<const int64_t> rows, int64_t count);
+/// The same for an order of all of them; an empty one is their own.
+void check_order(std::span<const int64_t> order, int64_t count);
+
 /// Some rows of x F32 (n,d), copied together -> (rows,d), or their first `columns` alone.
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows);
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows, int64_t columns);

@@ -85,6 +85,8 @@ double choose_gamma(const Tensor& x, GammaRule rule, double gamma) {
     require(positive_and_finite(gamma), "SVM: expected gamma > 0 and finite, got ", gamma);
     return gamma;
   }
+  require(x.rank() == 2 && x.dim(0) > 0 && x.dim(1) > 0, "SVM: no data: features are ",
+          to_string(x.shape()));
   if (rule == GammaRule::automatic) return 1.0 / static_cast<double>(x.dim(1));
   const double variance = summed_variance(x);
   return variance > 0 ? 1 / variance : 1;

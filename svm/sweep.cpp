@@ -48,8 +48,9 @@ void check(std::span<const Tensor> blocks, std::span<const int> labels,
            const SweepOptions& options) {
   require(!blocks.empty(), "SVM sweep: expected one block of features at least");
   for (const Tensor& block : blocks) check_training(block, labels, options.svc);
-  require(options.fold.size() == labels.size(), "SVM sweep: ", labels.size(), " rows but ",
-          options.fold.size(), " folds");
+  check_fold_numbers(options.fold, std::ssize(labels));
+  require(std::any_of(options.fold.begin(), options.fold.end(), [](int f) { return f >= 0; }),
+          "SVM sweep: no row is held out");
   for (double C : options.C)
     require(C > 0 && std::isfinite(C), "SVM: expected C > 0 and finite, got ", C);
   for (const SweepKernel& kernel : options.kernels) {

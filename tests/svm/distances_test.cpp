@@ -115,7 +115,7 @@ TEST_CASE("scaler: every block to mean 0 and variance 1, then weighted") {
     CHECK(variance == doctest::Approx(j == 2 ? 0 : weight * weight));
   }
   CHECK(scaled.data()[2] == 0);
-  CHECK(scaler.factor[2] == 1);
+  CHECK(scaler.factor[2] == 0);
   CHECK(gamma_scale(scaler, weights) == doctest::Approx(1 / (0.0625 + 2 * 0.25)));
   CHECK(gamma_scale(scaler) == doctest::Approx(1.0 / 3));
 }
