@@ -109,6 +109,7 @@ class Sweep {
 
   void predict_held_out(const TrainingKernel& kernel, const SvcOptions& svc, FoldAlphas& alphas) {
     cell_.converged = true;
+    cell_.iterations = 0;
     for_each_fold(
         kernel, samples_.classes, svc, fold_,
         [&](const HeldOut& held_out) {
@@ -118,6 +119,7 @@ class Sweep {
             cell_.predicted[static_cast<size_t>(samples_.order[sample])] = labels[i];
           }
           cell_.converged = cell_.converged && held_out.model.converged();
+          for (const PairReport& pair : held_out.model.pairs) cell_.iterations += pair.iterations;
         },
         &alphas);
   }
