@@ -121,6 +121,30 @@ TEST_CASE("softmax classifier: the least loss, wider than rows, far from 0 and o
     }
 }
 
+TEST_CASE("softmax classifier: no step raises the loss, where whole Newton steps would") {
+  // Few rows of values over many orders, hardly penalised.
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Set set{Tensor({7, 3}), {}};
+    Random random(seed);
+    for (int64_t i = 0; i < 7; ++i) {
+      set.labels.push_back(random.below(2));
+      for (int64_t j = 0; j < 3; ++j)
+        set.x.data()[i * 3 + j] =
+            static_cast<float>((random.below(2) ? 1 : -1) * std::exp(2 * random.normal()));
+    }
+    double before = INFINITY;
+    for (int64_t steps = 0; steps <= 30; ++steps) {
+      const double loss =
+          train_softmax_classifier(set.x, set.labels, 2, {.weight_decay = 1e-9, .max_steps = steps})
+              .loss;
+      CAPTURE(seed);
+      CAPTURE(steps);
+      CHECK(loss <= before);
+      before = loss;
+    }
+  }
+}
+
 TEST_CASE(
     "softmax classifier: a weighted block is not scaled back, and a class without rows is none") {
   const Set set = make_set(200, 6, 3, 2);
