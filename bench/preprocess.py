@@ -103,6 +103,8 @@ def compare_time(photos):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python3 bench/preprocess.py PHOTO ...")
     print("Pillow %s, libjpeg-turbo %s" % (PIL.__version__, features.version("libjpeg_turbo")))
     equal = check_resize() & check_decode(sys.argv[1:])
     compare_time(sys.argv[1:])

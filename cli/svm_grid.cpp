@@ -64,7 +64,7 @@ int run(const Common& common, Options& o) {
   std::string key =
       str_cat(sha256_of_file(o.data), " v", o.folds, " seed", common.seed, " e", o.eps);
   for (const auto& weight : o.weights) key += " w" + weight;
-  Cells cells(o.out, key, {"accuracy"});
+  Cells cells(o.out, key, {"accuracy", "converged"});
   SweepOptions options{
       .kernels = {},
       .C = Cs,
@@ -82,15 +82,17 @@ int run(const Common& common, Options& o) {
     if (progress) progress({.task = "svm-grid", .done = finished, .total = total, .unit = "cell"});
   };
   report();
-  int64_t stopped = 0;
   sweep({&data.x, 1}, data.labels, options, [&](const SweepCell& cell) {
-    cells.add(place(cell.C, gammas[cell.kernel]),
-              {{"accuracy", share_of_equal(cell.predicted, data.labels)}});
-    stopped += !cell.converged;
+    cells.add(
+        place(cell.C, gammas[cell.kernel]),
+        {{"accuracy", share_of_equal(cell.predicted, data.labels)}, {"converged", cell.converged}});
     ++finished;
     report();
   });
   end_progress();
+  int64_t stopped = 0;
+  for (double C : Cs)
+    for (double gamma : gammas) stopped += cells.at(place(C, gamma)).at("converged") == 0;
   note_unconverged(common, stopped);
   HeatMap map{.title = name + ": accuracy over " + std::to_string(o.folds) + " folds",
               .x_label = "log2 C",
@@ -105,11 +107,12 @@ int run(const Common& common, Options& o) {
       map.values.push_back(accuracy);
       if (accuracy > best) best = accuracy, best_C = C, best_gamma = gamma;
     }
-  write_heat_map(o.picture, map);
   if (common.json())
     print_json({{"C", best_C}, {"gamma", best_gamma}, {"accuracy", best}, {"picture", o.picture}});
   else
     std::printf("%g %g %g\n", best_C, best_gamma, 100 * best);  // as LIBSVM's grid.py
+  std::fflush(stdout);
+  write_heat_map(o.picture, map);
   return done;
 }
 

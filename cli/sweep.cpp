@@ -78,6 +78,16 @@ class Table {
     return out;
   }
 
+  // Cells, of this run or an earlier one, whose solver reached its iteration limit first.
+  int64_t stopped() const {
+    int64_t out = 0;
+    for (const Fusion& fusion : fusions_) {
+      out += cells_.at(place(fusion, std::nullopt)).at("converged") == 0;
+      for (double C : Cs_) out += cells_.at(place(fusion, C)).at("converged") == 0;
+    }
+    return out;
+  }
+
   Json line(const Fusion& fusion, std::optional<double> C) const {
     Json out = place(fusion, C);
     const Cells::Result& result = cells_.at(out);
@@ -109,8 +119,9 @@ class Table {
     }
   }
 
-  // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are.
-  std::vector<std::string> draw(const std::string& dir) const {
+  // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are. One that cannot be
+  // written is a note: the numbers are there.
+  std::vector<std::string> draw(const Common& common, const std::string& dir) const {
     std::vector<std::string> names;
     for (const bool alpha : {true, false}) {
       if (!any(alpha)) continue;
@@ -125,8 +136,13 @@ class Table {
         map.y.push_back(value(fusion));
         for (double C : Cs_) map.values.push_back(test(fusion, C));
       }
-      names.push_back(dir + (alpha ? "/alpha.svg" : "/beta.svg"));
-      write_heat_map(names.back(), map);
+      const std::string path = dir + (alpha ? "/alpha.svg" : "/beta.svg");
+      try {
+        write_heat_map(path, map);
+        names.push_back(path);
+      } catch (const Error& e) {
+        note(common, str_cat("no heat map: ", e.what()));
+      }
     }
     return names;
   }
@@ -164,17 +180,15 @@ void compute(const Common& common, const FitResult& prepared, FusionSweepOptions
     if (progress) progress({.task = "sweep", .done = finished, .total = total, .unit = "cell"});
   };
   report();
-  int64_t stopped = 0;
   sweep_fusions(prepared, options, [&](const FusionCell& cell) {
     cells.add(place(fusions[cell.fusion], cell.C),
               {{"validation_accuracy", cell.validation_accuracy.value_or(-1)},
-               {"test_accuracy", cell.test_accuracy}});
-    stopped += !cell.converged;
+               {"test_accuracy", cell.test_accuracy},
+               {"converged", cell.converged}});
     ++finished;
     report();
   });
   end_progress();
-  note_unconverged(common, stopped);
 }
 
 int run(const Common& common, Options& o) {
@@ -190,10 +204,11 @@ int run(const Common& common, Options& o) {
                              .classifier = fit_options.classifier,
                              .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024)};
   Cells cells(o.pipeline.out + "/sweep.jsonl", key_of(prepared, o.pipeline, common.seed),
-              {"validation_accuracy", "test_accuracy"});
+              {"validation_accuracy", "test_accuracy", "converged"});
   compute(common, prepared, options, cells);
   const Table table(options.fusions, o.C, cells);
-  const auto pictures = table.draw(o.pipeline.out);
+  note_unconverged(common, table.stopped());
+  const auto pictures = table.draw(common, o.pipeline.out);
   const Json best = table.best();
   const std::string selection = fit_options.select_by_test || prepared.validation_rows.empty()
                                     ? "chosen by the test pictures themselves"

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/verbs.h"
+#include "emotion/model.h"
 #include "models/models.h"
 #include "train/stored_case.h"
 #include "weights/checkpoint.h"
@@ -49,11 +50,9 @@ int run(const Common& common, Options& o) {
   std::vector<std::string> files = {o.file};
   if (std::filesystem::is_directory(o.file)) {
     files.clear();
-    for (const char* role : {"diff1", "diff2", "supplement"})
-      if (const std::string path = str_cat(o.file, "/", role, ".safetensors");
-          std::filesystem::exists(path))
-        files.push_back(path);
-    require(!files.empty(), o.file, ": holds no diff1, diff2 or supplement.safetensors");
+    load_model(o.file);  // checks the hash of every file, the classifiers' too
+    for (const auto& [part, path] : model_files(o.file))
+      if (part != "classifier") files.push_back(path);
   }
   bool all = true;
   for (const std::string& file : files) {

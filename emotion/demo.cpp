@@ -128,6 +128,7 @@ class Demo {
     f.augmentation = augmentation();
     f.classifier.seed = options_.seed;
     f.train_fraction = 0.9;
+    f.hold_out_test = false;  // fresh pictures are painted for that
     f.extract_batch = 64;
     fit_ = fit(data, f, progress_);
   }
@@ -186,9 +187,9 @@ class Demo {
     r.title = "Limbic demo: the emotion of a painting";
     r.subtitle = options_.command;
     r.notes.push_back(str_cat(
-        "This run painted ", fit_.train.size() + fit_.test.size(), " pictures of ",
-        fit_.model.classes.size(),
-        " emotions to learn from (a tenth of them only to choose the best epoch), ",
+        "This run painted ", fit_.train.size(), " pictures of ", fit_.model.classes.size(),
+        " emotions to learn from (", fit_.validation_rows.size(),
+        " of them kept out of the CNNs' training, to choose their best epoch), ",
         result_.test_pictures,
         " fresh ones to be tested on, and a set of objects for the supplementary CNN; it trained "
         "three small CNNs, fused what they see and fitted an SVM, all on this machine in ",

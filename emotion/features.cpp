@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <unordered_map>
 
 #include "io/decode.h"
@@ -20,91 +21,134 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// The rows of one branch that were computed before, by the picture's hash.
+// The rows of one branch that were computed before, by the picture's hash, in a folder of its own:
+// each save adds a file of the rows that are new, so that a run's writes grow with its pictures,
+// and a run that is killed loses at most what it had not saved.
 class FeatureCache {
  public:
-  FeatureCache(const std::string& folder, const Branch& branch, int64_t width) : width_(width) {
+  FeatureCache(const std::string& folder, const Branch& branch, int64_t width)
+      : folder_(folder), width_(width) {
     if (folder.empty()) return;
-    const std::string key = branch.hash + branch.model + branch.layer +
-                            (branch.softmax ? "softmax" : "") + to_json(branch.preset);
-    const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(key.data()), key.size());
-    path_ = folder + "/" + branch.role + "-" + sha256(bytes).substr(0, 16) + ".safetensors";
-    if (!fs::exists(path_)) return;
-    try {
-      read();
-    } catch (const std::exception&) {
-      rows_.clear();  // a damaged cache is computed again and written over
-      paths_.clear();
-    }
+    name_ = branch.role + "-" +
+            sha256_of_text(json({branch.hash, branch.model, branch.layer, branch.softmax,
+                                 json::parse(to_json(branch.preset)), "f32"})
+                               .dump())
+                .substr(0, 16);
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(path(), none)) read_or_remove(entry.path());
   }
 
+  const std::string& name() const { return name_; }
   const std::vector<float>* find(const std::string& hash) const {
     const auto found = rows_.find(hash);
     return found == rows_.end() ? nullptr : &found->second;
   }
-  void add(const std::string& hash, const std::string& path, std::span<const float> row) {
+  void add(const std::string& hash, const std::string& picture, std::span<const float> row) {
     rows_[hash].assign(row.begin(), row.end());
-    paths_[hash] = path;
-    changed_ = true;
+    fresh_.emplace_back(hash, picture);
   }
 
-  void save() {
-    if (path_.empty() || !changed_ || rows_.empty()) return;
-    std::vector<std::string> hashes;
-    for (const auto& [hash, row] : rows_) hashes.push_back(hash);
-    std::sort(hashes.begin(), hashes.end());
-    const auto width = static_cast<int64_t>(rows_.at(hashes[0]).size());
-    Tensor features({static_cast<int64_t>(hashes.size()), width});
-    json paths = json::array();
-    for (size_t i = 0; i < hashes.size(); ++i) {
-      const auto& row = rows_.at(hashes[i]);
-      std::copy(row.begin(), row.end(), features.data() + static_cast<int64_t>(i) * width);
-      paths.push_back(paths_[hashes[i]]);
+  // Writes the rows that are new. A cache saves time and decides nothing: where it cannot be
+  // written, `notes` says so, once.
+  void save(std::vector<std::string>& notes) {
+    if (folder_.empty() || fresh_.empty() || !writable_) return;
+    try {
+      write();
+      fresh_.clear();
+    } catch (const std::exception& e) {
+      writable_ = false;
+      notes.push_back(str_cat("features are not kept for another run: ", e.what()));
     }
-    fs::create_directories(fs::path(path_).parent_path());
-    write_safetensors(path_, {{"features", features}},
-                      {{"pictures", json(hashes).dump()},
-                       {"paths", paths.dump(-1, ' ', false, json::error_handler_t::replace)}});
-    changed_ = false;
   }
 
  private:
-  void read() {
-    const SafetensorsFile file = read_safetensors(path_);
-    const Tensor& features = file.tensors.at("features");
-    const json hashes = json::parse(file.metadata.at("pictures"));
-    const json paths = json::parse(file.metadata.at("paths"));
-    require(features.rank() == 2 && static_cast<int64_t>(hashes.size()) == features.dim(0) &&
-                features.dim(1) == width_,
-            path_, ": damaged");
-    const int64_t width = features.dim(1);
-    for (size_t i = 0; i < hashes.size(); ++i) {
-      const float* row = features.data() + static_cast<int64_t>(i) * width;
-      rows_[hashes[i]].assign(row, row + width);
-      paths_[hashes[i]] = paths.at(i);
-    }
-    file.file.require_intact();
+  std::string path() const { return folder_ + "/" + name_; }
+
+  static std::string sha256_of_text(const std::string& text) {
+    return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  }
+  static std::string sum_of(const Tensor& features, const std::string& pictures) {
+    return sha256_of_text(sha256({static_cast<const uint8_t*>(features.raw()),
+                                  static_cast<size_t>(features.bytes())}) +
+                          pictures);
   }
 
-  std::string path_;
+  void write() {
+    const auto n = std::ssize(fresh_);
+    Tensor features({n, width_});
+    json hashes = json::array(), paths = json::array();
+    for (int64_t i = 0; i < n; ++i) {
+      const auto& [hash, picture] = fresh_[static_cast<size_t>(i)];
+      std::copy_n(rows_.at(hash).data(), width_, features.data() + i * width_);
+      hashes.push_back(hash);
+      paths.push_back(picture);
+    }
+    const std::string pictures = hashes.dump();
+    fs::create_directories(path());
+    // Named by content: no two runs write different rows to one file.
+    const std::string sum = sum_of(features, pictures);
+    write_safetensors(path() + "/" + sum.substr(0, 16) + ".safetensors", {{"features", features}},
+                      {{"pictures", pictures},
+                       {"paths", paths.dump(-1, ' ', false, json::error_handler_t::replace)},
+                       {"sha256", sum}});
+  }
+
+  // A damaged file is not believed; its rows are computed again.
+  void read_or_remove(const std::string& file) {
+    try {
+      read(file);
+    } catch (const Error&) {
+      remove(file);
+    } catch (const json::exception&) {
+      remove(file);
+    }
+  }
+  static void remove(const std::string& file) {
+    std::error_code ignored;
+    fs::remove(file, ignored);
+  }
+
+  void read(const std::string& path) {
+    const SafetensorsFile file = read_safetensors(path);
+    const auto found = file.tensors.find("features");
+    require(found != file.tensors.end() && file.metadata.contains("pictures") &&
+                file.metadata.contains("sha256"),
+            path, ": no feature cache");
+    const Tensor features = found->second.clone();
+    file.file.require_intact();
+    const std::string& pictures = file.metadata.at("pictures");
+    const auto hashes = json::parse(pictures).get<std::vector<std::string>>();
+    require(features.dtype() == DType::f32 && features.rank() == 2 &&
+                std::ssize(hashes) == features.dim(0) && features.dim(1) == width_ &&
+                file.metadata.at("sha256") == sum_of(features, pictures),
+            path, ": damaged");
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      const float* row = features.data() + static_cast<int64_t>(i) * width_;
+      rows_[hashes[i]].assign(row, row + width_);
+    }
+  }
+
+  std::string folder_, name_;
   int64_t width_;
-  bool changed_ = false;
+  bool writable_ = true;
   std::unordered_map<std::string, std::vector<float>> rows_;
-  std::unordered_map<std::string, std::string> paths_;
+  std::vector<std::pair<std::string, std::string>> fresh_;  // hash and path, not saved yet
 };
 
 struct Runner {
   const Branch& branch;
+  int64_t width;
   Predictor predictor;
   FeatureCache cache;
   std::vector<float> rows;
-  int64_t width = 0;
+  int64_t computed = 0;
 
   Runner(const Branch& b, const ExtractOptions& options, int64_t batch)
       : branch(b),
+        width(row_width(b)),
         predictor(build_model(b.model, b.classes), b.parameters, input_shape(batch, b.preset),
                   b.layer),
-        cache(options.cache, b, row_width(b)) {}
+        cache(options.cache, b, width) {}
 
   // Values that the branch gives for one picture.
   static int64_t row_width(const Branch& b) {
@@ -126,8 +170,10 @@ class Extractor {
       : data_(data),
         options_(options),
         progress_(progress),
-        batch_(std::max<int64_t>(1, std::min(options.batch_size, data.size()))) {
+        batch_(std::clamp<int64_t>(data.size(), 1, std::max<int64_t>(options.batch_size, 1))) {
     require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
+    require(options.batch_size >= 1, "features: expected a batch size from 1, got ",
+            options.batch_size);
     for (const Branch& b : branches)
       runners_.push_back(std::make_unique<Runner>(b, options, batch_));
   }
@@ -136,17 +182,34 @@ class Extractor {
     for (int64_t begin = 0; begin < data_.size(); begin += batch_) {
       run_batch(begin, std::min(data_.size(), begin + batch_));
       if (begin / batch_ % 64 == 63)
-        for (auto& r : runners_) r->cache.save();
+        for (auto& r : runners_) r->cache.save(out_.notes);
     }
     const auto n = static_cast<int64_t>(out_.labels.size());
     for (auto& r : runners_) {
-      r->cache.save();
+      r->cache.save(out_.notes);
       out_.blocks.push_back(Tensor::of(r->rows, {n, r->width}));
+      out_.computed.push_back(r->computed);
     }
+    remove_superseded();
     return std::move(out_);
   }
 
  private:
+  // Caches of other weights, presets or layers than those in use.
+  void remove_superseded() const {
+    if (options_.cache.empty()) return;
+    static const std::regex caches("(diff1|diff2|supplement)-[0-9a-f]{16}(\\.safetensors)?");
+    std::error_code ignored;
+    std::vector<fs::path> old;
+    for (const auto& entry : fs::directory_iterator(options_.cache, ignored))
+      if (const std::string name = entry.path().filename();
+          std::regex_match(name, caches) &&
+          std::none_of(runners_.begin(), runners_.end(),
+                       [&](const auto& r) { return r->cache.name() == name; }))
+        old.push_back(entry.path());
+    for (const fs::path& path : old) fs::remove_all(path, ignored);
+  }
+
   void run_batch(int64_t begin, int64_t end) {
     std::vector<Item> items(static_cast<size_t>(end - begin));
     parallel_for_dynamic(end - begin, [&](int64_t i) {
@@ -191,6 +254,7 @@ class Extractor {
       if (!r.cache.find(item->hash)) missing.push_back(item);
     if (!missing.empty()) {
       const auto n = static_cast<int64_t>(missing.size());
+      r.computed += n;
       Tensor images(input_shape(n, r.branch.preset));
       parallel_for_dynamic(n, [&](int64_t i) {
         const Preset& preset = r.branch.preset;
@@ -208,7 +272,6 @@ class Extractor {
     for (const Item* item : items) {
       const auto& row = *r.cache.find(item->hash);
       r.rows.insert(r.rows.end(), row.begin(), row.end());
-      r.width = static_cast<int64_t>(row.size());
     }
   }
 

@@ -26,18 +26,21 @@ struct BranchFeatures {
   std::vector<int64_t> labels;   ///< N
   std::vector<int64_t> indices;  ///< N, into Dataset::samples.
   std::vector<SkippedSample> skipped;
+  std::vector<int64_t> computed;   ///< Rows of each block that the cache did not have.
+  std::vector<std::string> notes;  ///< Why rows could not be kept.
 };
 
 struct ExtractOptions {
   int64_t batch_size = 16;
   /// Folder of the feature cache; empty: none. Rows are found again by the picture's SHA-256, the
-  /// branch's weights, layer and preset (which holds the image size).
+  /// branch's weights, architecture, layer and preset (which holds the image size). What is there
+  /// of other weights or presets is removed at the end. A cache that cannot be written is a note.
   std::string cache;
   std::string task = "extracting features";
 };
 
 /// Runs every branch over a data set; each picture is decoded once. Pictures that cannot be read
-/// are skipped and named.
+/// are skipped and named. Throws Error without branches.
 BranchFeatures extract_features(const std::vector<Branch>& branches, const Dataset& data,
                                 const ExtractOptions& options,
                                 const ProgressFunction& progress = {});

@@ -5,12 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "io/decode.h"
 #include "nn/core/file.h"
+#include "nn/core/parallel.h"
 #include "train/checkpoint.h"
 #include "train/network.h"
 
 namespace limbic {
 namespace {
+
+namespace fs = std::filesystem;
 
 // Which weights these are: the file's hash, or that of the tensors after training.
 std::string hash_of(const Parameters& parameters) {
@@ -33,7 +37,9 @@ class Fitter {
  public:
   Fitter(const Dataset& data, const FitOptions& options, const ProgressFunction& progress)
       : options_(options), progress_(progress) {
-    check(options.classifier.fusion);
+    check(options.classifier);
+    require(options.hold_out_test || !options.select_by_test,
+            "the epoch cannot be chosen by test pictures where none are held out");
     require(data.classes.size() >= 2, "at least two classes are needed, got ", data.classes.size());
     divide(data);
   }
@@ -47,6 +53,7 @@ class Fitter {
     for (const auto& [role, spec] : specs())
       if (spec->model != "none") branches.push_back(branch(role, *spec, classes));
     require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
+    require_usable(branches[0].preset.decode_options());
     for (Branch& b : branches) {
       if (b.role != "supplement" && options_.training.epochs > 0) fine_tune(b);
       b.hash = hash_of(b.parameters);
@@ -68,7 +75,13 @@ class Fitter {
       result_.notes.push_back(
           "the SVM reached its iteration limit before it converged; try a "
           "smaller --C or --scale block");
-    if (result_.test.size() > 0) score(class_count());
+    if (!model.classifier.dense.converged)
+      result_.notes.push_back("the dense layer did not reach the least loss; try --scale block");
+    if (result_.test_features.labels.size() > 0)
+      score(class_count());
+    else if (result_.test.size() > 0)
+      result_.notes.push_back(
+          "not one of the pictures held out could be read: no accuracy is known");
     remember();
     if (!options_.out.empty()) save_model(model, options_.out);
     return std::move(result_);
@@ -86,10 +99,13 @@ class Fitter {
       result_.train = data;
       return;
     }
-    Split parts = split(data, options_.train_fraction, options_.training.seed);
-    result_.train = std::move(parts.train);
-    result_.test = std::move(parts.held_out);
-    result_.test.classes = data.classes;
+    result_.train = data;
+    if (options_.hold_out_test) {
+      Split parts = split(data, options_.train_fraction, options_.training.seed);
+      result_.train = std::move(parts.train);
+      result_.test = std::move(parts.held_out);
+      result_.test.classes = data.classes;
+    }
     tuned_ = result_.train;
     validation_ = result_.test;
     if (!options_.select_by_test) {
@@ -118,7 +134,10 @@ class Fitter {
   void fine_tune(Branch& b) {
     const Model network = build_model(b.model, b.classes);
     TrainOptions o = options_.training;
-    if (!options_.out.empty()) o.out = options_.out + "/training/" + b.role;
+    if (!options_.out.empty()) {
+      o.out = options_.out + "/training/" + b.role;
+      remember_inputs(b, o);
+    }
     TrainData data{tuned_, validation_, b.preset, options_.augmentation};
     TrainResult trained =
         train(network, b.parameters, data, o, with_role(b.role + " " + b.model, progress_));
@@ -127,12 +146,84 @@ class Fitter {
     result_.trainings[b.role] = std::move(trained);
   }
 
+  // Stops before the long work where a part has no picture that can be read, or all are of one
+  // class. Reads no more than it must.
+  void require_usable(const DecodeOptions& decoding) const {
+    std::string reason;
+    const auto readable = [&](const Sample& sample) {
+      try {
+        decode(read_file(sample.path, int64_t{1} << 30), sample.path, decoding);
+        return true;
+      } catch (const Error& e) {
+        reason = e.what();
+        return false;
+      }
+    };
+    const Dataset& learning = tuned_.samples.empty() ? result_.train : tuned_;
+    std::set<int64_t> classes;
+    for (const Sample& sample : learning.samples)
+      if (!classes.contains(sample.label) && readable(sample)) classes.insert(sample.label);
+    require(!classes.empty(), "not one of the ", learning.size(),
+            " pictures to learn from can be read (", reason, ")");
+    require(classes.size() >= 2, "only pictures of one class ('",
+            result_.train.classes[static_cast<size_t>(*classes.begin())],
+            "') could be used; the SVM needs two");
+    for (const auto& [what, part] : {std::pair{"to choose the epoch", &validation_},
+                                     std::pair{"held out to test", &result_.test}})
+      require(part->samples.empty() ||
+                  std::any_of(part->samples.begin(), part->samples.end(), readable),
+              "not one of the ", part->size(), " pictures ", what, " can be read (", reason, ")");
+  }
+
+  // The hash of each picture's bytes, in order, with its label.
+  static std::string hash_of_pictures(const Dataset& data) {
+    std::vector<std::string> hashes(data.samples.size());
+    parallel_for_dynamic(data.size(), [&](int64_t i) {
+      const Sample& sample = data.samples[static_cast<size_t>(i)];
+      try {
+        hashes[static_cast<size_t>(i)] = sha256_of_file(sample.path);
+      } catch (const Error&) {
+        hashes[static_cast<size_t>(i)] = "unreadable";
+      }
+      hashes[static_cast<size_t>(i)] += str_cat(" ", sample.label, "\n");
+    });
+    std::string all;
+    for (const std::string& hash : hashes) all += hash;
+    return sha256({reinterpret_cast<const uint8_t*>(all.data()), all.size()});
+  }
+
+  // A training is resumed with the pictures and weights that it began with, by content.
+  void remember_inputs(const Branch& b, const TrainOptions& o) {
+    const std::string path = o.out + "/inputs.json";
+    const nlohmann::json now = {{"pictures", hash_of_pictures(tuned_)},
+                                {"validation", hash_of_pictures(validation_)},
+                                {"weights", hash_of(b.parameters)}};
+    if (o.resume && fs::exists(o.out + "/weights/last.safetensors")) {
+      if (!fs::exists(path)) {
+        result_.notes.push_back(b.role +
+                                ": its training began before pictures were remembered by "
+                                "content; they are taken to be the same");
+        return;
+      }
+      const auto bytes = read_file(path, 1 << 20);
+      const auto before = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
+      for (const auto& [what, hash] : now.items())
+        require(before.is_object() && before.value(what, "") == hash, o.out,
+                ": was trained with other ",
+                what == "weights" ? "weights to begin with" : "pictures",
+                ", so it cannot be resumed with these; leave out --resume to begin anew");
+      return;
+    }
+    fs::create_directories(o.out);
+    write_atomically(path, [&](std::ostream& out) { out << now.dump(2) << "\n"; });
+  }
+
   void extract_all() {
     ExtractOptions o{
         .batch_size = options_.extract_batch, .cache = {}, .task = "extracting features"};
     if (!options_.out.empty()) o.cache = options_.out + "/cache";
     result_.train_features = extract_features(result_.model.branches, result_.train, o, progress_);
-    for (const auto& s : result_.train_features.skipped) skip(s);
+    note(result_.train_features);
     require(
         !result_.train_features.labels.empty(),
         "not one of the pictures could be read; the first: ",
@@ -145,7 +236,7 @@ class Fitter {
     if (result_.test.size() == 0) return;
     o.task = "extracting test features";
     result_.test_features = extract_features(result_.model.branches, result_.test, o, progress_);
-    for (const auto& s : result_.test_features.skipped) skip(s);
+    note(result_.test_features);
   }
 
   void find_validation_rows() {
@@ -188,6 +279,13 @@ class Fitter {
     return labels;
   }
 
+  void note(const BranchFeatures& features) {
+    for (const auto& s : features.skipped) skip(s);
+    for (const auto& text : features.notes)
+      if (std::find(result_.notes.begin(), result_.notes.end(), text) == result_.notes.end())
+        result_.notes.push_back(text);
+  }
+
   void skip(const SkippedSample& s) {
     if (skipped_.insert(s.path).second) result_.skipped.push_back(s);
   }
@@ -195,7 +293,7 @@ class Fitter {
   void remember() {
     auto& r = result_.model.remarks;
     r["training_pictures"] = std::to_string(result_.train_features.labels.size());
-    if (result_.test.size() == 0) return;
+    if (result_.svm.samples == 0) return;
     r["selection"] = options_.select_by_test
                          ? "the epoch was chosen by the test pictures themselves (--select test)"
                          : "the epoch was chosen by a slice of the training pictures";

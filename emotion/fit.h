@@ -20,6 +20,7 @@ struct FitOptions {
   /// The paper's rule: the epoch is chosen by the test pictures themselves. Otherwise by a slice
   /// (15 %) of the training pictures.
   bool select_by_test = false;
+  bool hold_out_test = true;     ///< false: tested elsewhere; a slice still chooses the epoch.
   double train_fraction = 0.85;  ///< The rest tests; all pictures train when epochs are 0 ...
   bool always_hold_out = false;  ///< ... unless this is set.
   int64_t extract_batch = 16;

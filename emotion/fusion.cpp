@@ -30,9 +30,15 @@ std::vector<double> block_weights(const Fusion& fusion, const std::vector<std::s
 }
 
 Tensor join_blocks(const std::vector<Tensor>& blocks) {
-  const int64_t n = blocks.at(0).dim(0);
+  require(!blocks.empty(), "expected one block of features at least");
   int64_t width = 0;
-  for (const Tensor& b : blocks) width += b.dim(1);
+  for (const Tensor& b : blocks) {
+    require(b.rank() == 2 && b.dtype() == DType::f32,
+            "a block of features: expected F32 (N,D), got ", to_string(b.dtype()), " ",
+            to_string(b.shape()));
+    width += b.dim(1);
+  }
+  const int64_t n = blocks[0].dim(0);
   Tensor out({n, width});
   int64_t begin = 0;
   for (const Tensor& b : blocks) {
@@ -48,6 +54,8 @@ Tensor join_blocks(const std::vector<Tensor>& blocks) {
 
 std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
                                          const std::vector<Tensor>& blocks) {
+  require(roles.size() == blocks.size(), "expected a block of features a CNN, got ", blocks.size(),
+          " for ", roles.size());
   std::vector<FeatureBlock> out;
   int64_t begin = 0;
   for (size_t i = 0; i < roles.size(); ++i) {

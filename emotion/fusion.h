@@ -23,7 +23,8 @@ void check(const Fusion& fusion);
 /// The weight of each branch's block.
 std::vector<double> block_weights(const Fusion& fusion, const std::vector<std::string>& roles);
 
-/// Blocks side by side, unweighted: (N, D1 + D2 + ...).
+/// Blocks side by side, unweighted: (N, D1 + D2 + ...). Throws Error without blocks, and for
+/// unequal rows or other shapes.
 Tensor join_blocks(const std::vector<Tensor>& blocks);
 std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
                                          const std::vector<Tensor>& blocks);

@@ -23,16 +23,21 @@ struct ClassifierOptions {
   uint64_t seed = 0;
 };
 
+/// Throws Error for a fusion, C or gamma out of range.
+void check(const ClassifierOptions& options);
+
 /// Gamma of the RBF kernel over blocks that the scaler scales and these weights weight.
 double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
                     std::span<const double> weights);
 
-/// Trains both on the blocks of the training pictures.
+/// Trains both on the blocks of the training pictures. Throws Error unless there is a block a role
+/// with a row a label, and labels lie in [0, classes).
 FusionClassifier train_classifier(const std::vector<std::string>& roles,
                                   const BranchFeatures& features, int64_t classes,
                                   const ClassifierOptions& options);
 
-/// What a classifier says of pictures, rows as in the features.
+/// What a classifier says of pictures, rows as in the features. Throws Error for blocks that are
+/// not the ones it learnt from, and for fewer classes than it knows.
 struct Prediction {
   Tensor probabilities;         ///< F64 (N,classes), columns in the order of the model's classes.
   std::vector<int64_t> labels;  ///< N; each row's argmax by construction.
@@ -41,8 +46,8 @@ struct Prediction {
 Prediction classify(const FusionClassifier& classifier, const std::vector<std::string>& roles,
                     const std::vector<Tensor>& blocks, int64_t classes);
 
-/// Everything that `predict` needs, as one folder: model.json, one .safetensors for each CNN,
-/// classifier.safetensors.
+/// Everything that `predict` needs, as one folder: model.json, and a .safetensors file for each CNN
+/// and for the classifiers.
 struct EmotionModel {
   std::vector<std::string> classes;
   std::vector<Branch> branches;  ///< In the order diff1, diff2, supplement; `none` is absent.
@@ -52,10 +57,17 @@ struct EmotionModel {
   std::vector<std::string> roles() const;
 };
 
-/// Writes each file atomically, model.json last, so that an interrupted save is never taken for a
-/// model. Throws Error.
+/// Writes the model's files beside those of a model that is there already, each under a name that
+/// holds its hash, then model.json, which names them all with their hashes, and last removes what
+/// is named no more. The one rename of model.json decides: where anything fails before it, the old
+/// model is left as it was, and nothing of the new one. Throws Error.
 void save_model(const EmotionModel& model, const std::string& dir);
-/// Throws Error where anything is missing, damaged or does not fit together.
+/// Throws Error where anything is missing, damaged, not finite or not of one save. A folder of
+/// version 1 (before 2026-11-26) is taken too, though nothing tells whether its
+/// classifier.safetensors belongs to its model.json: those did not keep that hash.
 EmotionModel load_model(const std::string& dir);
+/// Path of each file that a folder's model.json names, by part: "diff1", "diff2", "supplement",
+/// "classifier". Throws Error.
+std::map<std::string, std::string> model_files(const std::string& dir);
 
 }  // namespace limbic

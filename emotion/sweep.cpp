@@ -68,13 +68,15 @@ class FusionSweep {
     for (size_t f = 0; f < options_.fusions.size(); ++f) {
       if (options_.known(f, std::nullopt)) continue;
       const Tensor x = apply_scaler(scaler_, rows_.joined, weights(f));
-      const SoftmaxClassifier dense = train_softmax_classifier(
-          take_rows(x, training_), labels, classes_, {.seed = options_.classifier.seed});
+      const SoftmaxClassifier dense =
+          train_softmax_classifier(take_rows(x, training_), labels, classes_);
       const Tensor probabilities = dense.probabilities(x);
       std::vector<int> predicted;
       for (int64_t i = 0; i < x.dim(0); ++i)
         predicted.push_back(static_cast<int>(argmax(probabilities.rows(i, i + 1).values())));
-      done_(cell(f, std::nullopt, predicted));
+      FusionCell out = cell(f, std::nullopt, predicted);
+      out.converged = dense.converged;
+      done_(out);
     }
   }
 
@@ -143,6 +145,7 @@ void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
                    const std::function<void(const FusionCell&)>& done) {
   require(!prepared.test_features.labels.empty(), "sweep: no test pictures were held out");
   for (const Fusion& fusion : options.fusions) check(fusion);
+  check(options.classifier);
   FusionSweep sweep(prepared, options, done);
   sweep.run_dense();
   sweep.run_svm();

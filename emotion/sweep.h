@@ -23,7 +23,7 @@ struct FusionCell {
   /// pictures chose it.
   std::optional<double> validation_accuracy;
   double test_accuracy = 0;
-  bool converged = true;  ///< false where the SVM reached its iteration limit first.
+  bool converged = true;  ///< false where the solver reached its iteration limit first.
 };
 
 /// Table 2 and Fig. 3 of the paper: done(cell) for the dense layer and the SVM with each C over

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs every test of a build folder and ends with one line, "N passed, M failed": the test cases of
-# the doctest programs plus the programs that ctest runs besides (the examples).
+# the doctest programs plus the programs that ctest runs besides (the examples). Fails where one
+# failed and where there are none.
 #
 #   scripts/run_tests.sh build
 set -u
@@ -27,7 +28,11 @@ awk '
     passed += good[number]; failed += bad[number]
   }
   END {
-    if (passed + failed == 0) failed = 1
+    if (passed + failed == 0) {
+      print "run_tests.sh: this folder has no tests; build it with -DLIMBIC_TESTS=ON" >"/dev/stderr"
+      failed = 1
+    }
     printf "%d passed, %d failed\n", passed, failed
-  }' "$log"
+    exit failed > 0
+  }' "$log" || [ "$status" -ne 0 ] || status=1
 exit "$status"

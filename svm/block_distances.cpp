@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "nn/core/simd.h"
 #include "svm/distances.h"
@@ -16,8 +17,8 @@ LIMBIC_MULTIVERSION void add_scaled(float factor, const float* from, float* to, 
   for_columns(n, [&](int64_t j) { to[j] += factor * from[j]; });
 }
 
-LIMBIC_MULTIVERSION void to_rbf(float gamma, float* values, int64_t n) {
-  for_columns(n, [&](int64_t j) { values[j] = exp_of_negative(-gamma * values[j]); });
+LIMBIC_MULTIVERSION void exponentials(float* values, int64_t n) {
+  for_columns(n, [&](int64_t j) { values[j] = exp_of_negative(-values[j]); });
 }
 
 Tensor pack_lower(const Tensor& square) {
@@ -49,40 +50,36 @@ BlockDistances::BlockDistances(std::span<const Tensor> blocks, const Options& op
   require(needed <= options.budget_bytes, "distances of ", n_, " rows in ", blocks.size(),
           " blocks need ", static_cast<double>(needed) / 1e9, " GB, the budget is ",
           static_cast<double>(options.budget_bytes) / 1e9, " GB");
-  for (const Tensor& block : blocks)
-    triangles_.push_back(pack_lower(squared_distances(
-        block, {.gamma = options.gamma, .budget_bytes = options.budget_bytes, .order = order})));
+  for (const Tensor& block : blocks) {
+    const SquaredDistances distances = squared_distances(
+        block, {.gamma = options.gamma, .budget_bytes = options.budget_bytes, .order = order});
+    triangles_.push_back(pack_lower(distances.values));
+    units_.push_back(distances.unit);
+  }
 }
 
-// finish(row, length) is called on each row of the lower triangle before it is mirrored.
-template <class Finish>
-Tensor BlockDistances::combined(std::span<const double> weights, const Finish& finish) const {
+Tensor BlockDistances::rbf(std::span<const double> weights, double gamma) const {
+  require(gamma > 0 && std::isfinite(gamma), "block distances: expected gamma > 0, got ", gamma);
   require(std::ssize(weights) == blocks(), "block distances: ", blocks(), " blocks but ",
           weights.size(), " weights");
-  for (double weight : weights)
-    require(std::isfinite(weight), "block distances: expected finite weights, got ", weight);
+  constexpr double largest = std::numeric_limits<float>::max();
+  std::vector<float> factors;
+  for (size_t b = 0; b < weights.size(); ++b) {
+    require(std::isfinite(weights[b]), "block distances: expected finite weights, got ",
+            weights[b]);
+    factors.push_back(
+        static_cast<float>(std::min(weights[b] * weights[b] * (gamma * units_[b]), largest)));
+  }
   Tensor out = Tensor::uninitialised({n_, n_});
   parallel_for_dynamic(n_, [&](int64_t i) {
     float* row = out.data() + i * n_;
     std::fill_n(row, i + 1, 0.0f);
     for (size_t b = 0; b < triangles_.size(); ++b)
-      if (weights[b] != 0)
-        add_scaled(static_cast<float>(weights[b] * weights[b]), triangles_[b].data() + row_start(i),
-                   row, i + 1);
-    finish(row, i + 1);
+      if (factors[b] != 0) add_scaled(factors[b], triangles_[b].data() + row_start(i), row, i + 1);
+    exponentials(row, i + 1);
   });
   mirror_lower(out);
   return out;
-}
-
-Tensor BlockDistances::combine(std::span<const double> weights) const {
-  return combined(weights, [](float*, int64_t) {});
-}
-
-Tensor BlockDistances::rbf(std::span<const double> weights, double gamma) const {
-  require(gamma > 0 && std::isfinite(gamma), "block distances: expected gamma > 0, got ", gamma);
-  return combined(
-      weights, [&](float* row, int64_t length) { to_rbf(static_cast<float>(gamma), row, length); });
 }
 
 }  // namespace limbic

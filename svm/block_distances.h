@@ -32,17 +32,14 @@ class BlockDistances {
   int64_t samples() const { return n_; }
   int64_t blocks() const { return std::ssize(triangles_); }
 
-  /// D of all samples under a weight for each block -> F32 (n,n), symmetric.
-  Tensor combine(std::span<const double> weights) const;
-  /// exp(-gamma D) likewise, in one pass.
+  /// exp(-gamma D) of all samples under a weight for each block -> F32 (n,n), symmetric. Throws
+  /// Error for other numbers of weights, and for weights or a gamma that are not finite.
   Tensor rbf(std::span<const double> weights, double gamma) const;
 
  private:
-  template <class Finish>
-  Tensor combined(std::span<const double> weights, const Finish& finish) const;
-
   int64_t n_ = 0;
   std::vector<Tensor> triangles_;  // row i at i(i+1)/2, columns 0 ... i
+  std::vector<double> units_;      // of each block's distances
 };
 
 }  // namespace limbic

@@ -42,8 +42,16 @@ ClassRows training_part(const ClassRows& classes, std::span<const int> fold, int
 
 }  // namespace
 
+void check_fold_numbers(std::span<const int> fold, int64_t samples) {
+  require(std::ssize(fold) == samples, "SVM: ", samples, " rows but ", fold.size(), " folds");
+  for (int f : fold)
+    require(f >= -1 && f < samples, "SVM: expected folds from -1 to ", samples - 1, ", got ", f);
+}
+
 std::vector<int> stratified_folds(const ClassRows& classes, int64_t samples, int folds,
                                   Random random) {
+  require(folds >= 1, "SVM: expected 1 fold at least, got ", folds);
+  for (const auto& members : classes.members) check_rows(members, samples);
   std::vector<int> fold(static_cast<size_t>(samples));
   int next = 0;
   for (std::vector<int64_t> members : classes.members) {
@@ -56,6 +64,7 @@ std::vector<int> stratified_folds(const ClassRows& classes, int64_t samples, int
 void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
                    const SvcOptions& options, std::span<const int> fold,
                    const std::function<void(const HeldOut&)>& use, FoldAlphas* alphas) {
+  check_fold_numbers(fold, kernel.samples());
   const int folds = fold.empty() ? 0 : *std::max_element(fold.begin(), fold.end()) + 1;
   if (alphas) alphas->resize(static_cast<size_t>(folds));
   for (int f = 0; f < folds; ++f) {
@@ -95,8 +104,11 @@ double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOpt
 
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
                                    const SvrOptions& wanted, int folds, uint64_t seed) {
+  check_training(x, targets, wanted);
   SvrOptions options = wanted;
   options.fit_error = false;
+  options.gamma = choose_kernel(x, wanted).gamma;
+  options.gamma_rule = GammaRule::value;
   const int64_t n = x.dim(0);
   check_folds(folds, n);
   std::vector<int64_t> order = count_up(n);

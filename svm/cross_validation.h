@@ -9,7 +9,12 @@
 
 namespace limbic {
 
-/// Fold, from 0, of each sample: every class is dealt out over the folds, shuffled.
+/// Throws Error unless there is a fold for each sample, each from -1 (never held out) to samples
+/// - 1.
+void check_fold_numbers(std::span<const int> fold, int64_t samples);
+
+/// Fold, from 0, of each sample: every class is dealt out over the folds, shuffled. Throws Error
+/// for less than one fold.
 std::vector<int> stratified_folds(const ClassRows& classes, int64_t samples, int folds,
                                   Random random);
 
@@ -40,7 +45,8 @@ void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
 double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
                       int folds);
 
-/// The same for regression, folds shuffled: the predicted value of each row.
+/// The same for regression, folds shuffled: the predicted value of each row. Gamma is chosen once,
+/// over all rows. Throws Error as train_svr and deal_folds do.
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
                                    const SvrOptions& options, int folds, uint64_t seed);
 

@@ -12,7 +12,7 @@ struct DistanceOptions {
   /// The largest gamma of an RBF kernel that will use the distances: it decides the precision.
   double gamma = 1;
   int64_t budget_bytes = int64_t{4} << 30;  ///< Of the result; a larger one throws Error.
-  /// Of one set: sample i is row order[i]; empty: row i.
+  /// Sample i is row order[i]; empty: row i.
   std::span<const int64_t> order = {};
 };
 
@@ -24,13 +24,17 @@ void check_features(const Tensor& x);
 /// features of wildly different ranges need f64.
 bool needs_f64(double slope, double max_squared_norm);
 
-/// All squared Euclidean distances between rows, x (n,d) -> (n,n), f32, symmetric, 0 on the
-/// diagonal. ||x - y||^2 = ||x||^2 + ||y||^2 - 2 x.y by matrix products, each pair of rows once, in
-/// f32 or f64 after needs_f64, norms in f64, clamped at 0. Throws Error over budget or if x is not
-/// F32 (n,d).
-Tensor squared_distances(const Tensor& x, const DistanceOptions& options = {});
+/// Squared distances F32 (n,n) as multiples of a power of two: features of 2^-80 or 2^66 have
+/// squares that f32 does not hold. D = unit * values.
+struct SquaredDistances {
+  Tensor values;
+  double unit = 1;
+};
 
-/// The same between two sets, x (m,d) and y (n,d) -> (m,n).
-Tensor squared_distances(const Tensor& x, const Tensor& y, const DistanceOptions& options = {});
+/// All squared Euclidean distances between rows, x (n,d) -> (n,n), symmetric, 0 on the diagonal.
+/// ||x - y||^2 = ||x||^2 + ||y||^2 - 2 x.y by matrix products, each pair of rows once, in f32 or
+/// f64 after needs_f64, norms in f64, clamped at 0. Throws Error over budget or if x is not F32
+/// (n,d).
+SquaredDistances squared_distances(const Tensor& x, const DistanceOptions& options = {});
 
 }  // namespace limbic

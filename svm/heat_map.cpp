@@ -46,6 +46,8 @@ void write_heat_map(const std::string& path, const HeatMap& map) {
   const size_t columns = map.x.size(), rows = map.y.size();
   require(!map.values.empty() && map.values.size() == columns * rows, path, ": ", rows, " x ",
           columns, " cells but ", map.values.size(), " values");
+  for (double value : map.values)
+    require(std::isfinite(value), path, ": expected finite values, got ", value);
   const auto [low, high] = std::minmax_element(map.values.begin(), map.values.end());
   write_atomically(path, [&](std::ostream& out) {
     const double width = left + cell * static_cast<double>(columns) + 20,

@@ -12,23 +12,29 @@
 namespace limbic {
 namespace {
 
+// One row's products with others, its squared norm in the unit of theirs, and that of products.
+struct RowTerms {
+  double gamma, norm, unit;
+};
+
 template <class T>
-[[gnu::always_inline]] inline void rbf_row(double gamma, double norm, const double* norms,
-                                           int64_t n, const T* products, float* out) {
+[[gnu::always_inline]] inline void rbf_row(const RowTerms& r, const double* norms, int64_t n,
+                                           const T* products, float* out) {
+  const double gamma = r.gamma, norm = r.norm, factor = -2 * r.unit;
   for_columns(n, [&](int64_t j) {
-    const double distance = norm + norms[j] - 2.0 * double{products[j]};
+    const double distance = norm + norms[j] + factor * double{products[j]};
     out[j] = exp_of_negative(static_cast<float>(-gamma * (distance > 0 ? distance : 0)));
   });
 }
 
-LIMBIC_MULTIVERSION void rbf_of_row(double gamma, double norm, const double* norms, int64_t n,
+LIMBIC_MULTIVERSION void rbf_of_row(const RowTerms& r, const double* norms, int64_t n,
                                     const float* products, float* out) {
-  rbf_row(gamma, norm, norms, n, products, out);
+  rbf_row(r, norms, n, products, out);
 }
 
-LIMBIC_MULTIVERSION void rbf_of_row(double gamma, double norm, const double* norms, int64_t n,
+LIMBIC_MULTIVERSION void rbf_of_row(const RowTerms& r, const double* norms, int64_t n,
                                     const double* products, float* out) {
-  rbf_row(gamma, norm, norms, n, products, out);
+  rbf_row(r, norms, n, products, out);
 }
 
 double power(double base, int exponent) {
@@ -58,14 +64,16 @@ struct ToKernel {
 
   template <class T>
   void operator()(int64_t i, Range columns, const T* products, float* out) const {
+    const double unit_a = a.unit(i), unit_b = b.unit();
     if (options.type == KernelType::rbf) {
-      rbf_of_row(options.gamma, a.squared_norm(i), b.squared_norms().data() + columns.begin,
-                 columns.size(), products, out);
+      const double unit = unit_a / unit_b;
+      rbf_of_row({options.gamma * unit_b * unit_b, a.squared_norm(i) * unit * unit, unit},
+                 b.squared_norms().data() + columns.begin, columns.size(), products, out);
       if (&a == &b && i >= columns.begin && i < columns.end) out[i - columns.begin] = 1;
       return;
     }
     for (int64_t j = 0; j < columns.size(); ++j)
-      out[j] = checked(from_product(options, double{products[j]}));
+      out[j] = checked(from_product(options, double{products[j]} * unit_a * unit_b));
   }
 };
 
@@ -91,6 +99,20 @@ int64_t column_of(const Tensor& x, const Tensor& samples, int64_t row) {
           "SVM: a precomputed kernel needs each sample's number, from 1 to ", last,
           ", in column 0; row ", row, " has ", number);
   return static_cast<int64_t>(number);
+}
+
+// Samples for products with each other, or refused where f32 would make 0 of every kernel value.
+SampleRows arrange_for(const KernelOptions& o, const Tensor& x,
+                       std::span<const int64_t> order = {}) {
+  SampleRows rows = arrange(x, needs_of(o), order);
+  double largest = 0;
+  for (double norm : rows.squared_norms()) largest = std::max(largest, norm);
+  if (o.type == KernelType::rbf || largest == 0) return rows;
+  const double value = std::abs(from_product(o, largest * rows.unit() * rows.unit()));
+  require(value >= 0x1p-100 || o.coef0 != 0 || o.degree == 0,
+          "SVM features: kernel values of at most ", value,
+          " underflow single precision; scale the features");
+  return rows;
 }
 
 void check_budget(const Tensor& x, const Tensor& y, const KernelOptions& options) {
@@ -122,9 +144,10 @@ SampleKernel::SampleKernel(const Tensor& x, const KernelOptions& options,
     : options_(options) {
   check_shape(x);
   if (options.type != KernelType::precomputed) {
-    x_ = arrange(x, needs_of(options), order);
+    x_ = arrange_for(options, x, order);
     return;
   }
+  check_order(order, x.dim(0));
   precomputed_ = precomputed_block(x, x);
   const int64_t n = x.dim(0);
   for (int64_t i = 0; i < n; ++i)
@@ -144,7 +167,7 @@ SampleKernel::SampleKernel(const Tensor& x, const KernelOptions& options,
 double SampleKernel::diagonal(int64_t sample) const {
   if (options_.type == KernelType::rbf) return 1;
   if (options_.type != KernelType::precomputed)
-    return double{checked(from_product(options_, x_.squared_norm(sample)))};
+    return double{checked(from_product(options_, x_.squared_norm(sample) * x_.unit() * x_.unit()))};
   const int64_t row = order_[static_cast<size_t>(sample)];
   return precomputed_.data()[row * precomputed_.dim(1) + row];
 }
@@ -187,11 +210,24 @@ Tensor kernel_matrix(const Tensor& x, const KernelOptions& options) {
 
 Tensor kernel_matrix(const Tensor& x, const Tensor& y, const KernelOptions& options) {
   check_budget(x, y, options);
-  if (options.type == KernelType::precomputed) return precomputed_block(x, y);
-  const auto [a, b] = arrange(x, y, needs_of(options));
-  Tensor out({x.dim(0), y.dim(0)});
-  fill_block(a, b, {0, b.rows()}, {out.data(), a.rows(), b.rows(), b.rows()},
-             ToKernel{options, a, b});
+  return ModelKernel(y, options).values(x);
+}
+
+ModelKernel::ModelKernel(const Tensor& y, const KernelOptions& options) : options_(options) {
+  check_shape(y);
+  if (options.type == KernelType::precomputed)
+    precomputed_ = y;
+  else
+    y_ = arrange_for(options, y);
+}
+
+Tensor ModelKernel::values(const Tensor& x) const {
+  check_shape(x);
+  if (options_.type == KernelType::precomputed) return precomputed_block(x, precomputed_);
+  const SampleRows a = arrange_like(x, y_);
+  Tensor out({a.rows(), y_.rows()});
+  fill_block(a, y_, {0, y_.rows()}, {out.data(), a.rows(), y_.rows(), y_.rows()},
+             ToKernel{options_, a, y_});
   return out;
 }
 

@@ -42,6 +42,21 @@ class SampleKernel {
   std::vector<int64_t> order_;  // of precomputed_
 };
 
+/// Kernel values of any samples with those of one set, a model's support vectors. The set alone
+/// decides origin and precision, so that a sample's values do not depend on those beside it.
+class ModelKernel {
+ public:
+  /// y F32 (n,d), all finite. Throws Error where f32 would make 0 of every kernel value.
+  ModelKernel(const Tensor& y, const KernelOptions& options);
+  /// x F32 (m,d) -> F32 (m,n). Throws Error for other widths.
+  Tensor values(const Tensor& x) const;
+
+ private:
+  KernelOptions options_;
+  SampleRows y_;
+  Tensor precomputed_;
+};
+
 /// The whole kernel matrix of x (n,d) -> (n,n), f32, symmetric. Throws Error over budget.
 Tensor kernel_matrix(const Tensor& x, const KernelOptions& options);
 

@@ -106,6 +106,7 @@ SvcModel model_of(const std::vector<Pair>& pairs, const ClassRows& classes,
 ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> rows) {
   ClassRows out;
   std::map<int, size_t> place;
+  check_rows(rows, std::ssize(labels));
   for (int64_t row : rows) {
     const int label = labels[static_cast<size_t>(row)];
     const auto [found, fresh] = place.emplace(label, out.labels.size());
@@ -123,6 +124,7 @@ ClassRows group_by_class(std::span<const int> labels, std::span<const int64_t> r
 }
 
 SortedSamples sort_by_class(std::span<const int> labels) {
+  require(!labels.empty(), "SVM: no samples");
   std::vector<int64_t> rows(labels.size());
   std::iota(rows.begin(), rows.end(), int64_t{0});
   const ClassRows given = group_by_class(labels, rows);
@@ -192,6 +194,11 @@ SmoOptions smo_options(const SvcOptions& options) {
 
 Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel) {
   const auto k = std::ssize(model.classes);
+  require(kernel.rank() == 2 && kernel.dtype() == DType::f32 &&
+              model.dual_coef.shape() == Shape{k - 1, kernel.dim(1)} &&
+              std::ssize(model.rho) == k * (k - 1) / 2 && std::ssize(model.n_sv) == k &&
+              std::accumulate(model.n_sv.begin(), model.n_sv.end(), int64_t{0}) == kernel.dim(1),
+          "SVM: a model of ", k, " classes does not fit kernel values ", to_string(kernel.shape()));
   const int64_t m = kernel.dim(0), total = kernel.dim(1), pairs = std::ssize(model.rho);
   std::vector<int64_t> start{0};  // of each class among the support vectors
   for (int64_t n : model.n_sv) start.push_back(start.back() + n);

@@ -75,6 +75,9 @@ std::vector<double> decide_fold(const TrainingKernel& kernel, const PairProblem&
   return decide(kernel, held_out, support, coefficients, result.rho);
 }
 
+// How far probabilities of pairs stay from 0 and 1.
+constexpr double least = 1e-7;
+
 struct Dealt {
   std::vector<int64_t> kept, held_out;
 };
@@ -114,6 +117,10 @@ Sigmoid fit_pair(const TrainingKernel& kernel, PairProblem pair, const SmoOption
 }  // namespace
 
 Sigmoid fit_sigmoid(std::span<const double> decisions, std::span<const int8_t> y) {
+  require(decisions.size() == y.size() && !y.empty(), "SVM: ", decisions.size(), " decisions but ",
+          y.size(), " labels");
+  for (double decision : decisions)
+    require(std::isfinite(decision), "SVM: expected finite decisions, got ", decision);
   const auto positives = static_cast<double>(std::count(y.begin(), y.end(), int8_t{1}));
   const double negatives = static_cast<double>(y.size()) - positives;
   const double high = (positives + 1) / (positives + 2), low = 1 / (negatives + 2);
@@ -144,11 +151,15 @@ Sigmoid fit_sigmoid(std::span<const double> decisions, std::span<const int8_t> y
 }
 
 std::vector<double> couple_pairs(int64_t k, std::span<const double> r) {
+  require(k >= 2 && std::ssize(r) == k * (k - 1) / 2, "SVM: ", r.size(),
+          " probabilities of pairs for ", k, " classes");
+  for (double value : r)
+    require(value >= 0 && value <= 1, "SVM: expected probabilities from 0 to 1, got ", value);
   const auto n = static_cast<size_t>(k);
   std::vector<double> q(n * n, 0.0), p(n, 1.0 / static_cast<double>(k)), qp(n);
   for_each_pair(k, [&](int64_t pair, int64_t i, int64_t j) {
     const auto a = static_cast<size_t>(i), b = static_cast<size_t>(j);
-    const double r_ij = r[static_cast<size_t>(pair)], r_ji = 1 - r_ij;
+    const double r_ij = std::clamp(r[static_cast<size_t>(pair)], least, 1 - least), r_ji = 1 - r_ij;
     q[a * n + a] += r_ji * r_ji;
     q[b * n + b] += r_ij * r_ij;
     q[a * n + b] = q[b * n + a] = -r_ji * r_ij;
@@ -203,7 +214,6 @@ void fit_pairwise_sigmoids(const TrainingKernel& kernel, const ClassRows& classe
 Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x) {
   require(model.prob_a.size() == model.rho.size() && model.prob_b.size() == model.rho.size(),
           "the SVM was trained without probabilities; train it with svm-train -b 1");
-  constexpr double least = 1e-7;
   const Tensor decisions = decision_values(model, x);
   const int64_t m = decisions.dim(0), pairs = decisions.dim(1), k = std::ssize(model.classes);
   Tensor out({m, k}, DType::f64);

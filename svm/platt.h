@@ -16,7 +16,8 @@ struct Sigmoid {
 /// Machine Learning 68, 2007, with its Newton method and line search.
 Sigmoid fit_sigmoid(std::span<const double> decisions, std::span<const int8_t> y);
 
-/// Probabilities of k classes from pairs: r[pair] = P(i | i or j), in for_each_pair's order.
+/// Probabilities of k classes from pairs: r[pair] = P(i | i or j), in for_each_pair's order, kept
+/// 1e-7 from 0 and 1 as LIBSVM does. Throws Error for other numbers of pairs or values.
 /// Source: Wu, Lin, Weng, "Probability estimates for multi-class classification by pairwise
 /// coupling", JMLR 5, 2004, second method.
 std::vector<double> couple_pairs(int64_t k, std::span<const double> r);

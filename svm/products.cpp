@@ -54,43 +54,41 @@ LIMBIC_MULTIVERSION void add_squares(const float* row, const double* mean, int64
   });
 }
 
-template <class T>
-void copy_row(const float* from, const std::vector<double>& origin, int64_t width, T* to) {
-  constexpr double largest = std::numeric_limits<float>::max();
-  if (origin.empty()) {
-    std::copy_n(from, width, to);
-    return;
-  }
-  for (int64_t j = 0; j < width; ++j)
-    to[j] = static_cast<T>(
-        std::clamp(double{from[j]} - origin[static_cast<size_t>(j)], -largest, largest));
-}
-
-template <class T>
-Tensor copied(const Tensor& x, const std::vector<double>& origin, std::span<const int64_t> order) {
-  const int64_t n = x.dim(0), d = x.dim(1);
-  Tensor out = Tensor::uninitialised({n, d}, dtype_of<T>());
-  parallel_for(n, [&](int64_t i) {
-    const int64_t row = order.empty() ? i : order[static_cast<size_t>(i)];
-    copy_row(x.data() + row * d, origin, d, out.data<T>() + i * d);
+// ||x - origin||^2 of each row in f64; no origin: 0.
+std::vector<double> norms_around(const std::vector<double>& origin, const Tensor& x) {
+  if (origin.empty()) return norms_of<float>(x);
+  std::vector<double> out(static_cast<size_t>(x.dim(0)), 0.0);
+  parallel_for(x.dim(0), [&](int64_t i) {
+    const float* row = x.data() + i * x.dim(1);
+    double& sum = out[static_cast<size_t>(i)];
+    for (size_t j = 0; j < origin.size(); ++j)
+      sum += (double{row[j]} - origin[j]) * (double{row[j]} - origin[j]);
   });
   return out;
 }
 
-SampleRows in_order(const Tensor& x, const std::vector<double>& norms,
-                    std::span<const int64_t> order) {
-  if (order.empty()) return {x, norms};
-  std::vector<double> ordered(norms.size());
-  for (size_t i = 0; i < order.size(); ++i) ordered[i] = norms[static_cast<size_t>(order[i])];
-  return {copied<float>(x, {}, order), std::move(ordered)};
+// The unit for rows whose largest ||row||^2 this is: 1 where squares and their sums are far from
+// f32's ends, else what brings it near 1.
+double unit_for(double largest_norm) {
+  if (largest_norm == 0 || (largest_norm >= 0x1p-40 && largest_norm <= 0x1p40)) return 1;
+  return std::ldexp(1.0, std::ilogb(largest_norm) / 2);
 }
 
-template <class T>
-SampleRows around(const std::vector<double>& origin, const Tensor& x,
-                  std::span<const int64_t> order = {}) {
-  Tensor values = copied<T>(x, origin, order);
-  std::vector<double> norms = norms_of<T>(values);
-  return {std::move(values), std::move(norms)};
+// (x - origin) / unit(i), rows in order.
+template <class T, class Unit>
+Tensor copied(const Tensor& x, const std::vector<double>& origin, std::span<const int64_t> order,
+              const Unit& unit) {
+  const int64_t n = x.dim(0), d = x.dim(1);
+  Tensor out = Tensor::uninitialised({n, d}, dtype_of<T>());
+  parallel_for(n, [&](int64_t i) {
+    const float* from = x.data() + (order.empty() ? i : order[static_cast<size_t>(i)]) * d;
+    const double factor = 1 / unit(i);
+    T* to = out.data<T>() + i * d;
+    for (int64_t j = 0; j < d; ++j)
+      to[j] = static_cast<T>(
+          (double{from[j]} - (origin.empty() ? 0.0 : origin[static_cast<size_t>(j)])) * factor);
+  });
+  return out;
 }
 
 double largest(std::span<const double> norms) {
@@ -109,12 +107,27 @@ void check_shape(const Tensor& x) {
           to_string(x.shape()));
 }
 
+void check_rows(std::span<const int64_t> rows, int64_t count) {
+  for (int64_t row : rows)
+    require(row >= 0 && row < count, "SVM features: expected rows from 0 to ", count - 1, ", got ",
+            row);
+}
+
+void check_order(std::span<const int64_t> order, int64_t count) {
+  require(order.empty() || std::ssize(order) == count, "SVM features: an order of ", order.size(),
+          " for ", count, " rows");
+  check_rows(order, count);
+}
+
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows) {
   return take_rows(x, rows, x.dim(1));
 }
 
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows, int64_t columns) {
   const int64_t d = x.dim(1);
+  check_rows(rows, x.dim(0));
+  require(columns >= 0 && columns <= d, "SVM features: expected at most ", d, " columns, got ",
+          columns);
   Tensor out = Tensor::uninitialised({std::ssize(rows), columns});
   parallel_for(std::ssize(rows), [&](int64_t i) {
     std::copy_n(x.data() + rows[static_cast<size_t>(i)] * d, columns, out.data() + i * columns);
@@ -155,43 +168,56 @@ double summed_variance(const Tensor& x) {
 SampleRows SampleRows::take(std::span<const int64_t> rows) const {
   SampleRows out;
   out.values_ = Tensor::uninitialised({std::ssize(rows), width()}, values_.dtype());
+  out.unit_ = unit_;
   const int64_t bytes = width() * (f64() ? 8 : 4);
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(static_cast<const char*>(values_.raw()) + rows[i] * bytes, bytes,
                 static_cast<char*>(out.values_.raw()) + static_cast<int64_t>(i) * bytes);
     out.norms_.push_back(squared_norm(rows[i]));
+    if (!units_.empty()) out.units_.push_back(unit(rows[i]));
   }
   return out;
 }
 
 SampleRows arrange(const Tensor& x, const ProductNeeds& needs, std::span<const int64_t> order) {
   check_shape(x);
-  const std::vector<double> norms = squared_norms(x);
-  if (!too_coarse(needs, largest(norms))) return in_order(x, norms, order);
-  std::vector<double> origin;
-  if (needs.shift_invariant) {
-    origin = column_means(x);
-    SampleRows rows = around<float>(origin, x, order);
-    if (!too_coarse(needs, largest(rows.squared_norms()))) return rows;
+  check_order(order, x.dim(0));
+  SampleRows out;
+  double norm = largest(norms_around(out.origin_, x));
+  if (too_coarse(needs, norm) && needs.shift_invariant) {
+    out.origin_ = column_means(x);
+    norm = largest(norms_around(out.origin_, x));
   }
-  return around<double>(origin, x, order);
+  out.unit_ = unit_for(norm);
+  if (too_coarse(needs, norm)) {
+    out.values_ = copied<double>(x, out.origin_, order, [&](int64_t) { return out.unit_; });
+    out.norms_ = norms_of<double>(out.values_);
+    return out;
+  }
+  out.values_ = order.empty() && out.origin_.empty() && out.unit_ == 1
+                    ? x
+                    : copied<float>(x, out.origin_, order, [&](int64_t) { return out.unit_; });
+  out.norms_ = norms_of<float>(out.values_);
+  return out;
 }
 
-TwoSets arrange(const Tensor& x, const Tensor& y, const ProductNeeds& needs) {
+SampleRows arrange_like(const Tensor& x, const SampleRows& y) {
   check_shape(x);
-  check_shape(y);
-  const auto fits = [&](std::span<const double> a, std::span<const double> b) {
-    return !too_coarse(needs, std::max(largest(a), largest(b)));
-  };
-  const std::vector<double> x_norms = squared_norms(x), y_norms = squared_norms(y);
-  if (fits(x_norms, y_norms)) return {{x, x_norms}, {y, y_norms}};
-  std::vector<double> origin;
-  if (needs.shift_invariant) {
-    origin = column_means(y);
-    TwoSets sets{around<float>(origin, x), around<float>(origin, y)};
-    if (fits(sets.x.squared_norms(), sets.y.squared_norms())) return sets;
+  require(x.dim(1) == y.width(), "SVM features: expected ", y.width(), " columns, got ", x.dim(1));
+  SampleRows out;
+  if (y.f64()) {
+    out.unit_ = y.unit_;
+    out.values_ = copied<double>(x, y.origin_, {}, [&](int64_t) { return out.unit_; });
+    out.norms_ = norms_of<double>(out.values_);
+    return out;
   }
-  return {around<double>(origin, x), around<double>(origin, y)};
+  for (double norm : norms_around(y.origin_, x)) out.units_.push_back(unit_for(norm));
+  const bool as_it_is = y.origin_.empty() && std::all_of(out.units_.begin(), out.units_.end(),
+                                                         [](double unit) { return unit == 1; });
+  out.values_ =
+      as_it_is ? x : copied<float>(x, y.origin_, {}, [&](int64_t i) { return out.unit(i); });
+  out.norms_ = norms_of<float>(out.values_);
+  return out;
 }
 
 void mirror_lower(Tensor& square) {

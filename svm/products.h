@@ -29,6 +29,11 @@ void for_column_ranges(int64_t columns, Use&& use) {
                        [&](int64_t b) { use(b * width, std::min(columns, (b + 1) * width)); });
 }
 
+/// Throws Error unless all rows lie in [0, count).
+void check_rows(std::span<const int64_t> rows, int64_t count);
+/// The same for an order of all of them; an empty one is their own.
+void check_order(std::span<const int64_t> order, int64_t count);
+
 /// Some rows of x F32 (n,d), copied together -> (rows,d), or their first `columns` alone.
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows);
 Tensor take_rows(const Tensor& x, std::span<const int64_t> rows, int64_t columns);
@@ -46,19 +51,22 @@ std::vector<double> column_variances(const Tensor& x, std::span<const double> me
 double summed_variance(const Tensor& x);
 
 /// Samples made ready for matrix products: the features as they came, without a copy, or in another
-/// order, around another origin, or in f64.
+/// order, around another origin, in another unit, or in f64. A sample is unit(row) times its row of
+/// the matrix, plus the origin. Units are powers of two, which change no digit; they keep squares
+/// of very small and very large features within f32.
 class SampleRows {
  public:
-  SampleRows() = default;
-  /// `values` F32 or F64 (n,d), which are shared, and ||row||^2 of each.
-  SampleRows(Tensor values, std::vector<double> squared_norms)
-      : values_(std::move(values)), norms_(std::move(squared_norms)) {}
-
   int64_t rows() const { return values_.dim(0); }
   int64_t width() const { return values_.dim(1); }
   bool f64() const { return values_.dtype() == DType::f64; }
+  /// ||row||^2 of the matrix' rows.
   double squared_norm(int64_t row) const { return norms_[static_cast<size_t>(row)]; }
   std::span<const double> squared_norms() const { return norms_; }
+  double unit(int64_t row) const {
+    return units_.empty() ? unit_ : units_[static_cast<size_t>(row)];
+  }
+  /// Of sets made by arrange, whose rows share it.
+  double unit() const { return unit_; }
 
   /// Rows as a matrix; T must be the precision.
   template <class T>
@@ -70,8 +78,13 @@ class SampleRows {
   SampleRows take(std::span<const int64_t> rows) const;
 
  private:
+  friend SampleRows arrange(const Tensor&, const struct ProductNeeds&, std::span<const int64_t>);
+  friend SampleRows arrange_like(const Tensor&, const SampleRows&);
+
   Tensor values_;
-  std::vector<double> norms_;
+  std::vector<double> norms_, origin_;  // no origin: 0
+  double unit_ = 1;
+  std::vector<double> units_;  // of rows that do not share one
 };
 
 /// What a kernel asks of products: its largest derivative by a product (see needs_f64), given the
@@ -85,11 +98,9 @@ struct ProductNeeds {
 /// where f32 suffices, else around their mean where the kernel does not mind, else in f64.
 SampleRows arrange(const Tensor& x, const ProductNeeds& needs, std::span<const int64_t> order = {});
 
-/// The same of two sets, for products of one with the other; the mean is that of y.
-struct TwoSets {
-  SampleRows x, y;
-};
-TwoSets arrange(const Tensor& x, const Tensor& y, const ProductNeeds& needs);
+/// Rows of x F32 (m,d) for products with those of `y`: in its precision and around its origin,
+/// whatever x holds, each row in a unit of its own.
+SampleRows arrange_like(const Tensor& x, const SampleRows& y);
 
 /// Copies the lower triangle of a square F32 matrix onto the upper one.
 void mirror_lower(Tensor& square);

@@ -74,6 +74,8 @@ BlockScaler fit_scaler(const Tensor& x, std::vector<FeatureBlock> blocks,
   for (size_t j = 0; j < d; ++j) {
     const double low{s.low[j]}, high{s.high[j]};
     const bool varies = low < high;
+    // One that never varied says nothing, whatever it does later.
+    if (!varies && options.mode != ScaleMode::none) out.factor[j] = 0;
     if (options.mode == ScaleMode::standard) {
       out.centre[j] = s.mean[j];
       if (varies) out.factor[j] = 1 / std::sqrt(s.variance[j]);
@@ -92,6 +94,11 @@ BlockScaler fit_scaler(const Tensor& x, std::vector<FeatureBlock> blocks,
 Tensor apply_scaler(const BlockScaler& scaler, const Tensor& x, std::span<const double> weights) {
   check_features(x);
   check_weights(scaler, weights);
+  require(
+      scaler.factor.size() == scaler.centre.size() && scaler.offset.size() == scaler.centre.size(),
+      "scaler: ", scaler.centre.size(), " centres, ", scaler.factor.size(), " factors and ",
+      scaler.offset.size(), " offsets");
+  check_blocks(scaler.blocks, scaler.features());
   require(x.dim(1) == scaler.features(), "scaler: expected ", scaler.features(), " features, got ",
           x.dim(1));
   Tensor out(x.shape());
@@ -114,6 +121,7 @@ Tensor apply_scaler(const BlockScaler& scaler, const Tensor& x, std::span<const 
 
 double gamma_scale(const BlockScaler& scaler, std::span<const double> weights) {
   check_weights(scaler, weights);
+  check_blocks(scaler.blocks, std::ssize(scaler.variance));
   double sum = 0;
   for (size_t b = 0; b < scaler.blocks.size(); ++b) {
     double variance = 0;

@@ -65,6 +65,7 @@ class Solver {
         until_shrink = 1;
       }
       ++result.iterations;
+      result.visited += static_cast<int64_t>(active_);
       step(i, j);
     }
     result.converged = result.iterations < limit;
@@ -161,19 +162,30 @@ class Solver {
     return y_[t] * (alpha_[t] - before);
   }
 
-  // Puts aside active variables at a bound whose u says that they stay there.
-  void shrink() {
+  // The largest u of I_up and the smallest of I_low, over the active variables.
+  struct Extremes {
     double up = -infinity, low = infinity;
+  };
+  Extremes extremes() const {
+    Extremes out;
     for (size_t t = 0; t < active_; ++t) {
-      if (in_up(t)) up = std::max(up, u_[t]);
-      if (in_low(t)) low = std::min(low, u_[t]);
+      if (in_up(t)) out.up = std::max(out.up, u_[t]);
+      if (in_low(t)) out.low = std::min(out.low, u_[t]);
     }
-    if (!restored_near_end_ && up - low <= 10 * options_.eps) {
+    return out;
+  }
+
+  // Puts aside active variables at a bound whose u says that they stay there: one that can only
+  // fall violates with members of I_up above it, and above the largest there is none.
+  void shrink() {
+    Extremes e = extremes();
+    if (!restored_near_end_ && e.up - e.low <= 10 * options_.eps) {
       restored_near_end_ = true;  // shrinking too early is undone once, near the end
       restore();
+      e = extremes();
     }
     for (size_t t = 0; t < active_;) {
-      const bool stays = (!in_low(t) && u_[t] > up) || (!in_up(t) && u_[t] < low);
+      const bool stays = (!in_up(t) && u_[t] > e.up) || (!in_low(t) && u_[t] < e.low);
       if (stays)
         swap(t, --active_);
       else
@@ -221,17 +233,18 @@ class Solver {
   }
 
   void finish(SmoResult& result) const {
-    double up = -infinity, low = infinity, free_sum = 0;
+    double free_sum = 0;
     int64_t free = 0;
     result.alpha.resize(n_);
     for (size_t t = 0; t < n_; ++t) {
       result.alpha[variable_[t]] = alpha_[t];
       result.objective += alpha_[t] * (p_[t] - y_[t] * u_[t]) / 2;  // grad_t = -y_t u_t
-      if (in_up(t)) up = std::max(up, u_[t]);
-      if (in_low(t)) low = std::min(low, u_[t]);
       if (in_up(t) && in_low(t)) ++free, free_sum += u_[t];
     }
-    result.rho = free > 0 ? -free_sum / static_cast<double>(free) : -(up + low) / 2;
+    const Extremes e = extremes();
+    result.rho = free > 0 ? -free_sum / static_cast<double>(free) : -(e.up + e.low) / 2;
+    require(std::isfinite(result.rho) && std::isfinite(result.objective),
+            "SVM: the kernel values are not finite");
   }
 
   const SmoProblem& problem_;
@@ -246,28 +259,52 @@ class Solver {
   bool restored_near_end_ = false;
 };
 
-void check(const SmoProblem& problem) {
+// alpha of a start within its bounds and balanced, but for what rescaling and rounding leave.
+void check_start(const SmoProblem& problem) {
+  constexpr double slack = 1e-6;
+  double sum = 0, balance = 0;
+  for (size_t t = 0; t < problem.start.size(); ++t) {
+    const double alpha = problem.start[t],
+                 C = problem.y[t] > 0 ? problem.C_positive : problem.C_negative;
+    require(alpha >= 0 && alpha <= C * (1 + slack), "SVM: initial value ", t, " is ", alpha,
+            ", expected from 0 to C = ", C);
+    sum += alpha;
+    balance += problem.y[t] * alpha;
+  }
+  require(std::abs(balance) <= slack * sum, "SVM: the initial values have y' alpha = ", balance,
+          ", expected 0");
+}
+
+void check(const SmoProblem& problem, const SmoOptions& options) {
   const auto positive = [](double C) { return C > 0 && std::isfinite(C); };
   require(positive(problem.C_positive) && positive(problem.C_negative),
           "SVM: expected C > 0 and finite, got ", problem.C_positive, " and ", problem.C_negative);
+  require(positive(options.eps) && options.max_iterations >= 0,
+          "SVM: expected eps > 0 and finite, got ", options.eps, ", and iterations from 0, got ",
+          options.max_iterations);
   const size_t n = problem.rows.size();
   require(n == problem.y.size() && (problem.p.empty() || problem.p.size() == n) &&
               (problem.start.empty() || problem.start.size() == n),
           "SVM: ", n, " rows but ", problem.y.size(), " labels, ", problem.p.size(),
           " linear terms and ", problem.start.size(), " initial values");
-  require(problem.kernel.samples() <= std::numeric_limits<int32_t>::max(),
-          "SVM: more than 2^31 samples");
+  const int64_t samples = problem.kernel.samples();
+  require(samples <= std::numeric_limits<int32_t>::max(), "SVM: more than 2^31 samples");
+  for (int64_t row : problem.rows)
+    require(row >= 0 && row < samples, "SVM: expected rows from 0 to ", samples - 1, ", got ", row);
+  for (double p : problem.p)
+    require(std::isfinite(p), "SVM: expected finite linear terms, got ", p);
   const auto positives = std::count(problem.y.begin(), problem.y.end(), int8_t{1});
   const auto negatives = std::count(problem.y.begin(), problem.y.end(), int8_t{-1});
   require(positives > 0 && negatives > 0 && positives + negatives == std::ssize(problem.y),
           "SVM: expected samples of +1 and -1, got ", positives, " and ", negatives, " of ",
           problem.y.size());
+  check_start(problem);
 }
 
 }  // namespace
 
 SmoResult solve_smo(const SmoProblem& problem, const SmoOptions& options) {
-  check(problem);
+  check(problem, options);
   return Solver(problem, options).solve();
 }
 

@@ -34,11 +34,13 @@ struct SmoResult {
   double rho = 0;             ///< The decision is sum_i y_i alpha_i K(x_i, x) - rho.
   double objective = 0;       ///< f(alpha).
   int64_t iterations = 0;
+  int64_t visited = 0;    ///< Active variables summed over the iterations; n each unless shrunk.
   bool converged = true;  ///< false where max_iterations came first.
 };
 
 /// Sequential minimal optimisation with second-order working sets, an f64 gradient, and shrinking.
-/// Throws Error if both signs of y are not there or C is not positive and finite.
+/// Throws Error if both signs of y are not there, C or eps is not positive and finite, a row is no
+/// sample, p or the kernel is not finite, or the start is not feasible.
 /// Source: Fan, Chen, Lin, "Working set selection using second order information for training
 /// support vector machines", JMLR 6, 2005 (WSS 2); shrinking: Chang, Lin, "LIBSVM", 2011, sec. 5.1.
 SmoResult solve_smo(const SmoProblem& problem, const SmoOptions& options = {});

@@ -85,6 +85,8 @@ double choose_gamma(const Tensor& x, GammaRule rule, double gamma) {
     require(positive_and_finite(gamma), "SVM: expected gamma > 0 and finite, got ", gamma);
     return gamma;
   }
+  require(x.rank() == 2 && x.dim(0) > 0 && x.dim(1) > 0, "SVM: no data: features are ",
+          to_string(x.shape()));
   if (rule == GammaRule::automatic) return 1.0 / static_cast<double>(x.dim(1));
   const double variance = summed_variance(x);
   return variance > 0 ? 1 / variance : 1;
@@ -120,13 +122,12 @@ Tensor decision_values(const SvcModel& model, const Tensor& x) {
   require(model.kernel == KernelType::precomputed || x.dim(1) == model.features(),
           "SVM features: expected ", model.features(), " columns, got ", x.dim(1));
   constexpr int64_t block = 1024;  // bounds the kernel values in memory
+  const ModelKernel support(model.support_vectors, model.kernel_options());
   const int64_t m = x.dim(0), pairs = std::ssize(model.rho);
   Tensor out({m, pairs}, DType::f64);
   for (int64_t begin = 0; begin < m; begin += block) {
     const int64_t end = std::min(m, begin + block);
-    const Tensor kernel =
-        kernel_matrix(x.rows(begin, end), model.support_vectors, model.kernel_options());
-    const Tensor part = decisions_from_kernel(model, kernel);
+    const Tensor part = decisions_from_kernel(model, support.values(x.rows(begin, end)));
     std::copy_n(part.data<double>(), part.size(), out.data<double>() + begin * pairs);
   }
   return out;

@@ -81,6 +81,7 @@ SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOption
 Tensor decision_values(const SvcModel& model, const Tensor& x);
 
 /// Label of each row of `decisions`: the class with most votes, the first of `classes` in a tie.
+/// As the functions below, throws Error for other shapes and for decisions that are not finite.
 std::vector<int> vote(const SvcModel& model, const Tensor& decisions);
 /// The same for features x F32 (m,d).
 std::vector<int> predict(const SvcModel& model, const Tensor& x);
@@ -99,7 +100,7 @@ Tensor probabilities_from_decisions(const SvcModel& model, const Tensor& decisio
 Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x);
 
 /// The temperature under which the soft votes of `decisions` F64 (m,pairs) give `labels` the
-/// greatest likelihood, between 0.02 and 50.
+/// greatest likelihood, between 0.02 and 50. Throws Error where no label is one of the model's.
 double fit_temperature(const SvcModel& model, const Tensor& decisions, std::span<const int> labels);
 
 }  // namespace limbic

@@ -9,9 +9,8 @@
 #include "svm/training_kernel.h"
 
 namespace limbic {
-namespace {
 
-void check(const Tensor& x, std::span<const double> targets, const SvrOptions& o) {
+void check_training(const Tensor& x, std::span<const double> targets, const SvrOptions& o) {
   const auto positive = [](double value) { return value > 0 && std::isfinite(value); };
   require(positive(o.C), "SVR: expected C > 0 and finite, got ", o.C);
   require(positive(o.eps), "SVR: expected eps > 0 and finite, got ", o.eps);
@@ -25,6 +24,8 @@ void check(const Tensor& x, std::span<const double> targets, const SvrOptions& o
     require(std::isfinite(targets[i]), "SVR: the target of row ", i, " (from 0) is ", targets[i],
             ", expected a finite number");
 }
+
+namespace {
 
 SmoResult solve(KernelRows& kernel, std::span<const double> targets, const SvrOptions& o) {
   const size_t n = targets.size();
@@ -63,15 +64,19 @@ double estimate_error_scale(const Tensor& x, std::span<const double> targets,
 
 }  // namespace
 
+KernelOptions choose_kernel(const Tensor& x, const SvrOptions& o) {
+  return choose_kernel(x, SvcOptions{.kernel = o.kernel,
+                                     .gamma_rule = o.gamma_rule,
+                                     .gamma = o.gamma,
+                                     .coef0 = o.coef0,
+                                     .degree = o.degree,
+                                     .budget_bytes = o.budget_bytes});
+}
+
 SvrModel train_svr(const Tensor& x, std::span<const double> targets, const SvrOptions& options) {
-  check(x, targets, options);
+  check_training(x, targets, options);
   SvrModel model;
-  model.kernel = choose_kernel(x, {.kernel = options.kernel,
-                                   .gamma_rule = options.gamma_rule,
-                                   .gamma = options.gamma,
-                                   .coef0 = options.coef0,
-                                   .degree = options.degree,
-                                   .budget_bytes = options.budget_bytes});
+  model.kernel = choose_kernel(x, options);
   const TrainingKernel kernel(x, model.kernel);
   std::vector<int64_t> all(targets.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -97,10 +102,11 @@ std::vector<double> predict(const SvrModel& model, const Tensor& x) {
   require(model.kernel.type == KernelType::precomputed || x.dim(1) == model.features(),
           "SVM features: expected ", model.features(), " columns, got ", x.dim(1));
   constexpr int64_t block = 1024;  // bounds the kernel values in memory
+  const ModelKernel support(model.support_vectors, model.kernel);
   std::vector<double> out;
   for (int64_t begin = 0; begin < x.dim(0); begin += block) {
     const int64_t end = std::min(x.dim(0), begin + block), n = std::ssize(model.coef);
-    const Tensor kernel = kernel_matrix(x.rows(begin, end), model.support_vectors, model.kernel);
+    const Tensor kernel = support.values(x.rows(begin, end));
     for (int64_t i = 0; i < end - begin; ++i) {
       double sum = -model.rho;
       for (int64_t j = 0; j < n; ++j)
@@ -113,6 +119,8 @@ std::vector<double> predict(const SvrModel& model, const Tensor& x) {
 
 RegressionScore score_regression(std::span<const double> targets,
                                  std::span<const double> predicted) {
+  require(targets.size() == predicted.size() && !targets.empty(), "SVR: ", targets.size(),
+          " targets but ", predicted.size(), " predicted values");
   const auto n = static_cast<double>(targets.size());
   double error = 0, mean_t = 0, mean_p = 0;
   for (size_t i = 0; i < targets.size(); ++i) {

@@ -38,6 +38,12 @@ struct SvrModel {
   int64_t features() const { return support_vectors.dim(1); }
 };
 
+/// The kernel that the options ask for, gamma chosen. Throws Error for what is out of range.
+KernelOptions choose_kernel(const Tensor& x, const SvrOptions& options);
+
+/// Throws Error for features, targets or options that train_svr refuses.
+void check_training(const Tensor& x, std::span<const double> targets, const SvrOptions& options);
+
 /// Epsilon support vector regression on x F32 (n,d) and a target for each row: the solver of
 /// classification with two variables a row, alpha_i and alpha*_i, y = +1 and -1,
 /// p = epsilon - target_i and epsilon + target_i. Throws Error as train_svc does, and for targets
@@ -52,7 +58,8 @@ std::vector<double> predict(const SvrModel& model, const Tensor& x);
 struct RegressionScore {
   double mean_squared_error, squared_correlation;
 };
-/// How far `predicted` is from `targets`; the correlation is NaN where either never varies.
+/// How far `predicted` is from `targets`; the correlation is NaN where either never varies. Throws
+/// Error where there are none, or not as many of one as of the other.
 RegressionScore score_regression(std::span<const double> targets,
                                  std::span<const double> predicted);
 

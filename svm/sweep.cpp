@@ -24,11 +24,11 @@ Tensor weighted(std::span<const Tensor> blocks, std::span<const double> weights)
   Tensor out = Tensor::uninitialised({n, width});
   for (size_t b = 0; b < blocks.size(); ++b) {
     const int64_t own = blocks[b].dim(1);
-    const auto weight = static_cast<float>(weights[b]);
+    const double weight = weights[b];
     parallel_for(n, [&](int64_t i) {
       const float* from = blocks[b].data() + i * own;
       float* to = out.data() + i * width + at;
-      for (int64_t j = 0; j < own; ++j) to[j] = weight * from[j];
+      for (int64_t j = 0; j < own; ++j) to[j] = static_cast<float>(weight * double{from[j]});
     });
     at += own;
   }
@@ -48,8 +48,9 @@ void check(std::span<const Tensor> blocks, std::span<const int> labels,
            const SweepOptions& options) {
   require(!blocks.empty(), "SVM sweep: expected one block of features at least");
   for (const Tensor& block : blocks) check_training(block, labels, options.svc);
-  require(options.fold.size() == labels.size(), "SVM sweep: ", labels.size(), " rows but ",
-          options.fold.size(), " folds");
+  check_fold_numbers(options.fold, std::ssize(labels));
+  require(std::any_of(options.fold.begin(), options.fold.end(), [](int f) { return f >= 0; }),
+          "SVM sweep: no row is held out");
   for (double C : options.C)
     require(C > 0 && std::isfinite(C), "SVM: expected C > 0 and finite, got ", C);
   for (const SweepKernel& kernel : options.kernels) {
@@ -108,6 +109,7 @@ class Sweep {
 
   void predict_held_out(const TrainingKernel& kernel, const SvcOptions& svc, FoldAlphas& alphas) {
     cell_.converged = true;
+    cell_.iterations = 0;
     for_each_fold(
         kernel, samples_.classes, svc, fold_,
         [&](const HeldOut& held_out) {
@@ -117,6 +119,7 @@ class Sweep {
             cell_.predicted[static_cast<size_t>(samples_.order[sample])] = labels[i];
           }
           cell_.converged = cell_.converged && held_out.model.converged();
+          for (const PairReport& pair : held_out.model.pairs) cell_.iterations += pair.iterations;
         },
         &alphas);
   }

@@ -36,6 +36,7 @@ struct SweepCell {
   std::vector<int> predicted;
   static constexpr int no_label = std::numeric_limits<int>::min();
   bool converged = true;
+  int64_t iterations = 0;  ///< Of all solvers of the cell.
 };
 
 /// done(cell) for each kernel and C that is not known, C ascending. All kernels share the blocks'

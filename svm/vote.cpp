@@ -50,9 +50,20 @@ double slope(const std::vector<std::vector<double>>& scores, const std::vector<s
   return total;
 }
 
+void check_decisions(const SvcModel& model, const Tensor& decisions) {
+  const auto k = std::ssize(model.classes);
+  require(k >= 2 && decisions.rank() == 2 && decisions.dtype() == DType::f64 &&
+              decisions.dim(1) == k * (k - 1) / 2,
+          "SVM: decisions of ", k, " classes: expected F64 (rows,", k * (k - 1) / 2, "), got ",
+          to_string(decisions.dtype()), " ", to_string(decisions.shape()));
+  for (double value : decisions.values<double>())
+    require(std::isfinite(value), "SVM: expected finite decisions, got ", value);
+}
+
 }  // namespace
 
 std::vector<int> vote(const SvcModel& model, const Tensor& decisions) {
+  check_decisions(model, decisions);
   const int64_t m = decisions.dim(0), pairs = decisions.dim(1);
   std::vector<int> out;
   for (int64_t i = 0; i < m; ++i)
@@ -66,6 +77,9 @@ Tensor probabilities(const SvcModel& model, const Tensor& x) {
 }
 
 Tensor probabilities_from_decisions(const SvcModel& model, const Tensor& decisions) {
+  check_decisions(model, decisions);
+  require(model.temperature > 0 && std::isfinite(model.temperature),
+          "SVM: expected a temperature > 0 and finite, got ", model.temperature);
   const int64_t m = decisions.dim(0), pairs = decisions.dim(1), k = std::ssize(model.classes);
   Tensor out({m, k}, DType::f64);
   for (int64_t i = 0; i < m; ++i) {
@@ -79,6 +93,7 @@ Tensor probabilities_from_decisions(const SvcModel& model, const Tensor& decisio
 
 double fit_temperature(const SvcModel& model, const Tensor& decisions,
                        std::span<const int> labels) {
+  check_decisions(model, decisions);
   const int64_t m = decisions.dim(0), pairs = decisions.dim(1);
   require(m == std::ssize(labels), "SVM: ", m, " rows of decision values but ", labels.size(),
           " labels");
@@ -91,6 +106,7 @@ double fit_temperature(const SvcModel& model, const Tensor& decisions,
     scores.push_back(soft_votes(std::ssize(model.classes), decisions.data<double>() + i * pairs));
     truth.push_back(static_cast<size_t>(found - model.classes.begin()));
   }
+  require(!truth.empty(), "SVM: no row has a label that the model knows, to fit a temperature to");
   double low = 0.02, high = 50;
   for (int step = 0; step < 60; ++step) {
     const double middle = std::sqrt(low * high);

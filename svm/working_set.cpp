@@ -8,8 +8,8 @@
 namespace limbic {
 namespace {
 
-// Eight variables at a time in the compiler's portable vectors.
-constexpr int64_t lanes = 8;
+// Four variables at a time in the compiler's portable vectors.
+constexpr int64_t lanes = 4;
 using Doubles = double __attribute__((vector_size(8 * lanes)));
 using Floats = float __attribute__((vector_size(4 * lanes)));
 using Longs = int64_t __attribute__((vector_size(8 * lanes)));
@@ -34,6 +34,15 @@ template <class V, class T>
   for (int64_t l = 0; l < lanes; ++l) to[l] = l;
 }
 
+// use(t) for blocks of variables from t on that cover all n, the last one ending at n: what it sees
+// twice changes no maximum, and costs less than one variable at a time. None where n < lanes.
+template <class Use>
+[[gnu::always_inline]] inline void for_blocks(int64_t n, const Use& use) {
+  if (n < lanes) return;
+  for (int64_t t = 0; t + lanes <= n; t += lanes) use(t);
+  if (n % lanes != 0) use(n - lanes);
+}
+
 }  // namespace
 
 LIMBIC_MULTIVERSION Largest find_largest(const double* u, const double* not_up, int64_t n) {
@@ -41,21 +50,23 @@ LIMBIC_MULTIVERSION Largest find_largest(const double* u, const double* not_up, 
   Longs where{}, index;
   fill(-infinity, best);
   count_up(index);
-  int64_t t = 0;
-  for (; t + lanes <= n; t += lanes) {
+  for_blocks(n, [&](int64_t t) {
     read(u + t, values);
     read(not_up + t, addend);
     values += addend;
     const auto better = values > best;
     best = better ? values : best;
-    where = better ? index : where;
-    index += lanes;
-  }
+    where = better ? index + t : where;
+  });
   Largest out{-infinity, -1};
-  for (int64_t l = 0; l < lanes; ++l)
-    if (best[l] > out.value) out = {best[l], where[l]};
-  for (; t < n; ++t)
-    if (u[t] + not_up[t] > out.value) out = {u[t] + not_up[t], t};
+  for (int64_t l = 0; l < lanes; ++l) {
+    const bool better = best[l] > out.value;
+    out.value = better ? best[l] : out.value;
+    out.index = better ? where[l] : out.index;
+  }
+  if (n < lanes)
+    for (int64_t t = 0; t < n; ++t)
+      if (u[t] + not_up[t] > out.value) out = {u[t] + not_up[t], t};
   return out;
 }
 
@@ -69,8 +80,7 @@ LIMBIC_MULTIVERSION Second find_second(const SecondChoice& c, int64_t n) {
   fill(smallest_curvature, tau);
   fill(-1, none);
   count_up(index);
-  int64_t t = 0;
-  for (; t + lanes <= n; t += lanes) {
+  for_blocks(n, [&](int64_t t) {
     read(c.u + t, u);
     read(c.not_low + t, not_low);
     read(c.diagonal + t, diagonal);
@@ -81,24 +91,26 @@ LIMBIC_MULTIVERSION Second find_second(const SecondChoice& c, int64_t n) {
     const Doubles counted = violation > 0.0 ? fall : none;
     const auto better = counted > best;
     best = better ? counted : best;
-    where = better ? index : where;
+    where = better ? index + t : where;
     violations = violation > violations ? violation : violations;
-    index += lanes;
-  }
+  });
   Second out{-1, -infinity};
   double best_fall = -1;
   for (int64_t l = 0; l < lanes; ++l) {
-    if (best[l] > best_fall) best_fall = best[l], out.index = where[l];
-    if (violations[l] > out.violation) out.violation = violations[l];
+    const bool better = best[l] > best_fall;
+    best_fall = better ? best[l] : best_fall;
+    out.index = better ? where[l] : out.index;
+    out.violation = violations[l] > out.violation ? violations[l] : out.violation;
   }
-  for (; t < n; ++t) {
-    const double violation = c.u_i - (c.u[t] + c.not_low[t]);
-    if (violation > out.violation) out.violation = violation;
-    if (!(violation > 0)) continue;
-    const double curvature = c.diagonal_i + c.diagonal[t] - 2.0 * double{c.row_i[t]};
-    const double fall = violation * violation / (curvature > 0 ? curvature : smallest_curvature);
-    if (fall > best_fall) best_fall = fall, out.index = t;
-  }
+  if (n < lanes)
+    for (int64_t t = 0; t < n; ++t) {
+      const double violation = c.u_i - (c.u[t] + c.not_low[t]);
+      if (violation > out.violation) out.violation = violation;
+      if (!(violation > 0)) continue;
+      const double curvature = c.diagonal_i + c.diagonal[t] - 2.0 * double{c.row_i[t]};
+      const double fall = violation * violation / (curvature > 0 ? curvature : smallest_curvature);
+      if (fall > best_fall) best_fall = fall, out.index = t;
+    }
   return out;
 }
 

@@ -1,86 +1,24 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "emotion/fit.h"
-#include "tests/io/pictures.h"
+#include "tests/emotion/pipeline.h"
 #include "weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::testing;
 using nlohmann::json;
-using testing::error_of;
-using testing::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
 
-// Each class a colour, the rest noise.
-Dataset make_pictures(const TemporaryFolder& folder, int64_t per_class) {
-  const std::vector<std::string> classes = {"awe", "fear", "joy"};
-  for (size_t c = 0; c < 3; ++c)
-    for (int64_t i = 0; i < per_class; ++i) {
-      Picture picture = testing::random_picture(16, 16, 100 * c + static_cast<uint64_t>(i));
-      for (size_t at = 0; at < picture.pixels.size(); ++at)
-        picture.pixels[at] = static_cast<uint8_t>(picture.pixels[at] / 2 + (at % 3 == c ? 120 : 0));
-      testing::write_png(folder / ("set/" + classes[c] + "/" + std::to_string(i) + ".png"),
-                         picture);
-    }
-  return list_folders(folder / "set");
-}
-
-Branch small_branch(const std::string& role, uint64_t seed) {
-  const Model model = build_model("resnet8", 3);
-  Branch b{.role = role, .model = "resnet8", .classes = 3};
-  b.parameters = model.graph.initialise(seed);
-  b.preset = with_image_size(find_preset("cifar"), 16);
-  b.hash = "hash of " + role;
-  return b;
-}
-
-bool equal_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() &&
-         std::memcmp(a.raw(), b.raw(), static_cast<size_t>(a.bytes())) == 0;
-}
-
-Tensor noise(const Shape& shape, uint64_t seed) {
-  Tensor out(shape);
-  Random random(seed);
-  for (float& x : out.values()) x = static_cast<float>(random.normal());
+// Every file below a folder, by its path within.
+std::map<std::string, std::vector<uint8_t>> bytes_below(const std::string& folder) {
+  std::map<std::string, std::vector<uint8_t>> out;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) out[fs::relative(entry.path(), folder)] = read_file(entry.path());
   return out;
-}
-
-FitOptions small_fit(const std::string& out, int64_t epochs) {
-  FitOptions o;
-  o.out = out;
-  o.diff1 = {.model = "resnet8", .preset = "cifar", .image_size = 16};
-  o.diff2 = {.model = "resnet14", .preset = "cifar", .image_size = 16};
-  o.training.epochs = epochs;
-  o.training.batch_size = 6;
-  o.training.learning_rate = 0.05;
-  return o;
-}
-
-Prediction predict_all(const EmotionModel& model, const Dataset& data) {
-  const BranchFeatures f = extract_features(model.branches, data, {});
-  return classify(model.classifier, model.roles(), f.blocks,
-                  static_cast<int64_t>(model.classes.size()));
-}
-
-std::string only_file(const std::string& folder) {
-  std::vector<std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
-  REQUIRE(files.size() == 1);
-  return files[0];
-}
-
-void edit_json(const std::string& path, const std::function<void(json&)>& edit) {
-  const auto bytes = read_file(path);
-  json j = json::parse(bytes.begin(), bytes.end());
-  edit(j);
-  testing::write_text(path, j.dump());
 }
 
 }  // namespace
@@ -132,67 +70,143 @@ TEST_CASE("fusion: alpha = 1/2 and beta = 2/3 are one classifier, scaled") {
   CHECK(std::set<int64_t>(alpha.begin(), alpha.end()).size() == 3);
 }
 
-TEST_CASE("feature cache: nothing is computed twice, and damage is not believed") {
+TEST_CASE("feature cache: nothing is computed twice, and each key has its own rows") {
   const TemporaryFolder folder;
   const Dataset data = make_pictures(folder, 4);
   const ExtractOptions options{.batch_size = 5, .cache = folder / "cache"};
-  Branch branch = small_branch("diff1", 1);
+  const Branch branch = small_branch("diff1", 1);
+  using Counts = std::vector<int64_t>;
   const BranchFeatures first = extract_features({branch}, data, options);
   REQUIRE(first.blocks.size() == 1);
   CHECK(first.blocks[0].shape() == Shape{12, 64});
-  CHECK(first.skipped.empty());
-  const std::string cache = only_file(folder / "cache");
-  const auto bytes = read_file(cache);
+  CHECK((first.skipped.empty() && first.notes.empty()));
+  CHECK(first.computed == Counts{12});
+  const auto before = bytes_below(folder / "cache");
+  const BranchFeatures second = extract_features({branch}, data, options);
+  CHECK(second.computed == Counts{0});
+  CHECK(equal_bits(second.blocks[0], first.blocks[0]));
+  CHECK(bytes_below(folder / "cache") == before);
+  CHECK(extract_features({branch}, data, {}).computed == Counts{12});
 
-  // Other weights under the same hash: what comes out can only come from the cache.
-  Branch impostor = small_branch("diff1", 2);
-  CHECK(equal_bits(extract_features({impostor}, data, options).blocks[0], first.blocks[0]));
-  CHECK(read_file(cache) == bytes);
-  CHECK_FALSE(equal_bits(extract_features({impostor}, data, {}).blocks[0], first.blocks[0]));
-
-  // Found again under another name, in another order.
+  // Found again under another name, in another order; one that is new is added.
   Dataset renamed = data;
   fs::rename(data.samples[3].path, folder / "set/fear/renamed.png");
   renamed.samples[3].path = folder / "set/fear/renamed.png";
   std::swap(renamed.samples[0], renamed.samples[3]);
-  const Tensor rows = extract_features({impostor}, renamed, options).blocks[0];
-  CHECK(equal_bits(rows.rows(0, 1), first.blocks[0].rows(3, 4)));
-  CHECK(equal_bits(rows.rows(3, 4), first.blocks[0].rows(0, 1)));
+  BranchFeatures again = extract_features({branch}, renamed, options);
+  CHECK(again.computed == Counts{0});
+  CHECK(equal_bits(again.blocks[0].rows(0, 1), first.blocks[0].rows(3, 4)));
+  CHECK(equal_bits(again.blocks[0].rows(3, 4), first.blocks[0].rows(0, 1)));
   fs::rename(folder / "set/fear/renamed.png", data.samples[3].path);
+  write_png(data.samples[3].path, random_picture(16, 16, 999));
+  CHECK(extract_features({branch}, data, options).computed == Counts{1});
+  CHECK(bytes_below(folder / "cache").size() == 2);
+  for (const auto& [name, bytes] : before) CHECK(bytes_below(folder / "cache").at(name) == bytes);
+  CHECK(extract_features({branch}, data, options).computed == Counts{0});
 
-  // Another hash, preset or layer is another cache.
+  // Other weights, layers, presets or architectures have their own rows, and replace the old ones.
   Branch other = branch;
+  other.parameters = build_model("resnet8", 3).graph.initialise(2);
   other.hash = "another";
-  extract_features({other}, data, options);
+  const auto check_other = [&] {
+    const BranchFeatures f = extract_features({other}, data, options);
+    CHECK(f.computed == Counts{12});
+    CHECK(equal_bits(f.blocks[0], extract_features({other}, data, {.batch_size = 5}).blocks[0]));
+    CHECK(std::distance(fs::directory_iterator(folder / "cache"), {}) == 1);
+  };
+  check_other();
   other = branch;
   other.preset = with_image_size(branch.preset, 24);
-  CHECK_FALSE(equal_bits(extract_features({other}, data, options).blocks[0], first.blocks[0]));
-  CHECK(std::distance(fs::directory_iterator(folder / "cache"), {}) == 3);
+  check_other();
+  other.preset.apply_exif = !other.preset.apply_exif;
+  check_other();
+  other.layer = "logits";
+  check_other();
+  other.softmax = true;
+  check_other();
+  // That of another CNN of the same run stays.
+  const std::vector<Branch> both = {branch, small_branch("diff2", 2)};
+  CHECK(extract_features(both, data, options).computed == Counts{12, 12});
+  CHECK(extract_features(both, data, options).computed == Counts{0, 0});
+  CHECK(std::distance(fs::directory_iterator(folder / "cache"), {}) == 2);
+}
 
-  const auto damage = [&](const std::vector<uint8_t>& content) {
-    testing::write_bytes(cache, content);
-    CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], first.blocks[0]));
-    CHECK(read_file(cache) == bytes);  // written anew
+TEST_CASE("feature cache: damage is not believed, and what was saved before a kill is there") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 4);
+  const ExtractOptions options{.batch_size = 5, .cache = folder / "cache"};
+  const Branch branch = small_branch("diff1", 1);
+  const Tensor rows = extract_features({branch}, data, options).blocks[0];
+  const auto [name, bytes] = *bytes_below(folder / "cache").begin();
+  const std::string path = folder / "cache" + "/" + name;
+  const auto damage = [&, &whole = bytes](const std::vector<uint8_t>& content) {
+    write_bytes(path, content);
+    const BranchFeatures f = extract_features({branch}, data, options);
+    CHECK(f.computed == std::vector<int64_t>{12});
+    CHECK(equal_bits(f.blocks[0], rows));
+    CHECK(read_file(path) == whole);  // written anew
   };
   damage({});
   damage({'t', 'e', 'x', 't'});
   for (size_t cut : {size_t{7}, size_t{100}, bytes.size() / 2, bytes.size() - 1})
     damage({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(cut)});
+  Random random(3);
+  for (int i = 0; i < 40; ++i) {  // values of rows
+    auto flipped = bytes;
+    const auto at = bytes.size() - 1 - static_cast<size_t>(random.below(12 * 64 * 4));
+    flipped[at] = static_cast<uint8_t>(flipped[at] ^ (1 << random.below(8)));
+    damage(flipped);
+  }
   const Tensor wrong({12, 64});
   for (const std::string pictures : {"[]", "{}", "7", "[1,2,3,4,5,6,7,8,9,10,11,12]", "[\"a\"]"}) {
     CAPTURE(pictures);
-    write_safetensors(cache, {{"features", wrong}}, {{"pictures", pictures}, {"paths", pictures}});
-    CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], first.blocks[0]));
+    write_safetensors(path, {{"features", wrong}},
+                      {{"pictures", pictures}, {"paths", pictures}, {"sha256", "x"}});
+    CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], rows));
   }
-  // Rows of another width than the network's.
-  json hashes = json::array(), paths = json::array();
-  for (const Sample& s : data.samples) {
-    hashes.push_back(sha256_of_file(s.path));
-    paths.push_back(s.path);
+  // A run that was killed in the middle of a write: one file whole, one half, one temporary.
+  Dataset half = data;
+  half.samples.resize(5);
+  fs::remove_all(folder / "cache");
+  extract_features({branch}, half, options);
+  const std::string saved = bytes_below(folder / "cache").begin()->first;
+  write_text(fs::path(folder / "cache" + "/" + saved).parent_path() / "0123.safetensors.tmp.1",
+             "half");
+  const BranchFeatures rest = extract_features({branch}, data, options);
+  CHECK(rest.computed == std::vector<int64_t>{7});
+  CHECK(equal_bits(rest.blocks[0], rows));
+}
+
+TEST_CASE(
+    "feature cache: its writes grow with the pictures, and where it cannot write it says so") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 44);  // 132 batches of one
+  const Branch branch = small_branch("diff1", 1);
+  CHECK(
+      extract_features({branch}, data, {.batch_size = 1, .cache = folder / "cache"}).notes.empty());
+  size_t total = 0, rows = 0;
+  for (const auto& [name, bytes] : bytes_below(folder / "cache")) {
+    total += bytes.size();
+    rows += static_cast<size_t>(
+        read_safetensors(folder / "cache" + "/" + name).tensors.at("features").dim(0));
   }
-  write_safetensors(cache, {{"features", Tensor({12, 3})}},
-                    {{"pictures", hashes.dump()}, {"paths", paths.dump()}});
-  CHECK(equal_bits(extract_features({branch}, data, options).blocks[0], first.blocks[0]));
+  CHECK(bytes_below(folder / "cache").size() == 3);  // after 64, 128 and all batches
+  CHECK(rows == 132);
+  CHECK(total < 132 * (64 * 4 + 400));
+  // A file in the place of the folder: nothing can be made below it, not even by root.
+  write_text(folder / "file", "text");
+  const BranchFeatures f =
+      extract_features({branch}, data, {.batch_size = 1, .cache = folder / "file"});
+  CHECK(f.blocks[0].dim(0) == 132);
+  REQUIRE(f.notes.size() == 1);
+  CHECK(f.notes[0].find(folder / "file") != std::string::npos);
+  FitOptions o = small_fit(folder / "model", 0);
+  write_text(folder / "model/cache", "text");
+  const FitResult fitted = fit(data, o);
+  CHECK(load_model(folder / "model").classes == data.classes);
+  CHECK(std::count_if(fitted.notes.begin(), fitted.notes.end(), [](const std::string& text) {
+          return text.find("not kept for another run") != std::string::npos;
+        }) == 2);  // one for each CNN
 }
 
 TEST_CASE(
@@ -218,27 +232,6 @@ TEST_CASE(
     CHECK(sum == doctest::Approx(1).epsilon(1e-6));
   }
   CHECK_THROWS_AS(extract_features({}, data, {}), Error);
-}
-
-TEST_CASE("softmax classifier: learns what can be separated, the same way each time") {
-  Tensor x = noise({300, 5}, 1);
-  std::vector<int64_t> labels;
-  for (int64_t i = 0; i < 300; ++i) {
-    labels.push_back(i % 3);
-    x.data()[i * 5 + i % 3] += 5;
-  }
-  const SoftmaxClassifier c = train_softmax_classifier(x, labels, 3);
-  const Tensor p = c.probabilities(x);
-  int right = 0;
-  for (int64_t i = 0; i < 300; ++i) {
-    const auto row = p.rows(i, i + 1).values();
-    right += argmax(row) == labels[static_cast<size_t>(i)];
-    CHECK(double{row[0]} + row[1] + row[2] == doctest::Approx(1).epsilon(1e-6));
-  }
-  CHECK(right >= 294);
-  CHECK(equal_bits(train_softmax_classifier(x, labels, 3).weight, c.weight));
-  CHECK_FALSE(equal_bits(train_softmax_classifier(x, labels, 3, {.seed = 1}).weight, c.weight));
-  CHECK_THROWS_AS(c.probabilities(noise({2, 4}, 1)), Error);
 }
 
 TEST_CASE("fit: epochs 0 uses all pictures; a saved model predicts the same") {
@@ -283,10 +276,65 @@ TEST_CASE("fit: one epoch holds pictures out, and a second fit takes the feature
   const FitResult again = fit(data, o);
   CHECK(again.trainings.at("diff1").resumed_step > 0);
   CHECK(equal_bits(again.test_features.blocks[0], r.test_features.blocks[0]));
+  CHECK(again.train_features.computed == std::vector<int64_t>{0, 0});
+  CHECK(again.test_features.computed == std::vector<int64_t>{0, 0});
 
   o = small_fit("", 1);
   o.select_by_test = true;
   CHECK(fit(data, o).model.remarks.at("selection").find("--select test") != std::string::npos);
+}
+
+TEST_CASE("fit: goes on only with the pictures and weights that it began with, by content") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 10);
+  FitOptions o = small_fit(folder / "model", 1);
+  o.diff2.model = "none";
+  fit(data, o);
+  o.training.resume = true;
+  const auto kept = read_file(data.samples[0].path);
+  // All pictures of two classes change places: the same names, other contents.
+  for (int i = 0; i < 10; ++i) {
+    const std::string a = folder / str_cat("set/awe/", i, ".png"),
+                      b = folder / str_cat("set/joy/", i, ".png");
+    const auto bytes = read_file(a);
+    fs::rename(b, a);
+    write_bytes(b, bytes);
+  }
+  CHECK(error_of([&] { fit(data, o); }).find("other pictures") != std::string::npos);
+  for (int i = 0; i < 10; ++i) {
+    const std::string a = folder / str_cat("set/awe/", i, ".png"),
+                      b = folder / str_cat("set/joy/", i, ".png");
+    const auto bytes = read_file(a);
+    fs::rename(b, a);
+    write_bytes(b, bytes);
+  }
+  CHECK(read_file(data.samples[0].path) == kept);
+  CHECK(fit(data, o).trainings.at("diff1").resumed_step > 0);
+  fs::remove(folder / "model/training/diff1/inputs.json");
+  CHECK(fit(data, o).notes.back().find("by content") != std::string::npos);
+}
+
+TEST_CASE("fit: a part without a picture that can be read is met before the training") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 10);
+  const FitOptions o = small_fit(folder / "model", 1);
+  const auto hurt = [&](const Dataset& part) {
+    std::map<std::string, std::vector<uint8_t>> kept;
+    for (const Sample& s : part.samples) {
+      kept[s.path] = read_file(s.path);
+      write_text(s.path, "text");
+    }
+    const std::string text = error_of([&] { fit(data, o); });
+    CHECK_FALSE(fs::exists(folder / "model/training"));
+    for (const auto& [path, bytes] : kept) write_bytes(path, bytes);
+    return text;
+  };
+  const Split parts = split(data, o.train_fraction, o.training.seed),
+              inner = split(parts.train, o.train_fraction, o.training.seed + 1);
+  CHECK(hurt(parts.held_out).find("held out to test can be read") != std::string::npos);
+  CHECK(hurt(inner.held_out).find("to choose the epoch can be read") != std::string::npos);
+  CHECK(hurt(inner.train).find("to learn from can be read") != std::string::npos);
+  CHECK(hurt(data).find("to learn from") != std::string::npos);
 }
 
 TEST_CASE("fit: what cannot be is an Error before the work") {
@@ -309,121 +357,4 @@ TEST_CASE("fit: what cannot be is an Error before the work") {
   for (const Sample& s : data.samples)
     if (s.label > 0) testing::write_text(s.path, "text");
   CHECK(error_of([&] { fit(data, o); }).find("'awe'") != std::string::npos);
-}
-
-TEST_CASE("model folder: damage of any kind is an Error") {
-  const TemporaryFolder folder;
-  const Dataset data = make_pictures(folder, 4);
-  const std::string whole = folder / "model", hurt = folder / "hurt";
-  FitOptions o = small_fit(whole, 0);
-  o.diff2 = o.diff1;
-  fit(data, o);
-  fs::remove_all(whole + "/cache");
-
-  // Copies the model, damages the copy; gives the message of loading and using it.
-  const auto message = [&](const std::function<void()>& damage) {
-    fs::remove_all(hurt);
-    fs::copy(whole, hurt, fs::copy_options::recursive);
-    damage();
-    return error_of([&] { predict_all(load_model(hurt), data); });
-  };
-  CHECK(message([] {}) == "");
-  CHECK(error_of([&] { load_model(folder / "nowhere"); }).find("limbic fit") != std::string::npos);
-
-  for (const std::string file :
-       {"model.json", "diff1.safetensors", "diff2.safetensors", "classifier.safetensors"}) {
-    CAPTURE(file);
-    const std::string path = hurt + "/" + file;
-    const auto bytes = read_file(whole + "/" + file);
-    CHECK(message([&] { fs::remove(path); }) != "");
-    CHECK(message([&] {
-            fs::remove(path);
-            fs::create_directory(path);
-          }) != "");
-    for (int64_t part = 0; part < 16; ++part) {
-      const auto cut = static_cast<std::ptrdiff_t>(bytes.size()) * part / 16;
-      const std::string text = message([&] {
-        testing::write_bytes(path, {bytes.begin(), bytes.begin() + cut});
-      });
-      CAPTURE(cut);
-      CHECK(text.find(file) != std::string::npos);
-      CHECK(text.find('\n') == std::string::npos);
-    }
-  }
-
-  CHECK(message([&] {
-          fs::rename(hurt + "/diff1.safetensors", hurt + "/x");
-          fs::rename(hurt + "/classifier.safetensors", hurt + "/diff1.safetensors");
-          fs::rename(hurt + "/x", hurt + "/classifier.safetensors");
-        }) != "");
-  // Two CNNs of one architecture: only the stored hash can tell.
-  CHECK(message([&] {
-          fs::rename(hurt + "/diff1.safetensors", hurt + "/x");
-          fs::rename(hurt + "/diff2.safetensors", hurt + "/diff1.safetensors");
-          fs::rename(hurt + "/x", hurt + "/diff2.safetensors");
-        }) != "");
-
-  const std::vector<std::pair<std::string, std::function<void(json&)>>> edits = {
-      {"no classes", [](json& j) { j.erase("classes"); }},
-      {"fewer classes", [](json& j) { j["classes"].erase(2); }},
-      {"more classes", [](json& j) { j["classes"].push_back("calm"); }},
-      {"classes of another type", [](json& j) { j["classes"] = 3; }},
-      {"another version", [](json& j) { j["limbic_model"] = 99; }},
-      {"alpha out of range", [](json& j) { j["alpha"] = 2; }},
-      {"alpha and beta", [](json& j) { j["beta"] = 0.5; }},
-      {"neither", [](json& j) { j.erase("alpha"); }},
-      {"alpha a text", [](json& j) { j["alpha"] = "half"; }},
-      {"another architecture", [](json& j) { j["branches"][0]["model"] = "resnet14"; }},
-      {"unknown architecture", [](json& j) { j["branches"][0]["model"] = "resnet19"; }},
-      {"other classes of a CNN", [](json& j) { j["branches"][0]["classes"] = 4; }},
-      {"negative classes", [](json& j) { j["branches"][0]["classes"] = -1; }},
-      {"unknown layer", [](json& j) { j["branches"][0]["layer"] = "nowhere"; }},
-      {"another layer", [](json& j) { j["branches"][0]["layer"] = "logits"; }},
-      {"another role", [](json& j) { j["branches"][0]["role"] = "../diff1x"; }},
-      {"one CNN less", [](json& j) { j["branches"].erase(1); }},
-      {"no CNN", [](json& j) { j["branches"] = json::array(); }},
-      {"a CNN twice", [](json& j) { j["branches"].push_back(j["branches"][0]); }},
-      {"no preset", [](json& j) { j["branches"][0].erase("preset"); }},
-      {"preset of no size", [](json& j) { j["branches"][0]["preset"]["crop"] = 0; }},
-      {"no blocks", [](json& j) { j["blocks"] = json::array(); }},
-      {"block too wide", [](json& j) { j["blocks"][0]["width"] = 65; }},
-      {"block of negative width", [](json& j) { j["blocks"][0]["width"] = -1; }},
-      {"block far out", [](json& j) { j["blocks"][1]["begin"] = int64_t{1} << 60; }},
-      {"blocks overlap", [](json& j) { j["blocks"][1]["begin"] = 0; }},
-      {"a list", [](json& j) { j = json::array(); }},
-  };
-  for (const auto& [name, edit] : edits) {
-    const auto& label = name;  // clang 14 cannot capture a structured binding
-    CAPTURE(label);
-    const std::string text =
-        message([&, &apply = edit] { edit_json(hurt + "/model.json", apply); });
-    CAPTURE(text);
-    CHECK(text != "");
-    CHECK(text.find('\n') == std::string::npos);
-  }
-
-  const auto edit_classifier =
-      [&](const std::function<void(std::map<std::string, Tensor>&)>& edit) {
-        return message([&] {
-          auto tensors = read_safetensors(whole + "/classifier.safetensors").tensors;
-          edit(tensors);
-          write_safetensors(hurt + "/classifier.safetensors", tensors);
-        });
-      };
-  for (const auto& [name, tensor] : read_safetensors(whole + "/classifier.safetensors").tensors) {
-    const std::string& key = name;
-    CAPTURE(key);
-    CHECK(edit_classifier([&](auto& t) { t.erase(key); }) != "");
-    CHECK(edit_classifier([&](auto& t) { t[key] = Tensor({1}, DType::u8); }) != "");
-    CHECK(edit_classifier([&](auto& t) { t[key] = Tensor({0}, t[key].dtype()); }) != "");
-  }
-  CHECK(edit_classifier([](auto& t) {
-          t["svm.n_sv"] = Tensor::of(std::vector<int64_t>{-1, 2, 1}, {3});
-        }) != "");
-  CHECK(edit_classifier([](auto& t) {
-          t["svm.classes"] = Tensor::of(std::vector<int32_t>{0, 1, 1}, {3});
-        }) != "");
-  CHECK(edit_classifier([](auto& t) {
-          t["svm.gamma_temperature"] = Tensor::of(std::vector<double>{NAN, 1}, {2});
-        }) != "");
 }

@@ -1,0 +1,346 @@
+// The model folder: model.json and, named in it with their hashes, a file for each CNN and one for
+// the classifiers.
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+
+#include "emotion/model.h"
+#include "nn/core/file.h"
+#include "train/checkpoint.h"
+#include "train/stored_case.h"
+#include "weights/checkpoint.h"
+#include "weights/load.h"
+#include "weights/safetensors.h"
+
+namespace limbic {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// 1: files of fixed names, the classifiers' without a hash. 2: every file named with its hash, and
+// model.json with its own.
+constexpr int format_version = 2;
+
+std::string sha256_of_text(const std::string& text) {
+  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+// The hash of all else that model.json says.
+std::string own_hash(json j) {
+  j.erase("sha256");
+  return sha256_of_text(j.dump());
+}
+
+// A file name of the folder itself, not a way out of it.
+std::string plain_name(const std::string& name, const std::string& path) {
+  require(!name.empty() && name.front() != '.' && fs::path(name).filename() == name, path,
+          ": names a file '", name, "' that is not in its folder");
+  return name;
+}
+
+json read_description(const std::string& dir) {
+  const std::string path = dir + "/model.json";
+  require(fs::exists(path), dir,
+          ": not a model folder (it has no model.json); make one with `limbic fit`");
+  const auto bytes = read_file(path, int64_t{64} << 20);
+  const json j = json::parse(bytes.begin(), bytes.end());
+  const int version = j.at("limbic_model");
+  require(version == 1 || version == format_version, path, ": of another version of Limbic");
+  require(version == 1 || j.at("sha256") == own_hash(j), path,
+          ": is not what was saved (its hash differs); fit the model again");
+  return j;
+}
+
+// Part -> file name: "diff1" ..., "classifier".
+std::map<std::string, std::string> names_in(const json& j, const std::string& path) {
+  const bool first = j.at("limbic_model") == 1;
+  std::map<std::string, std::string> out;
+  for (const json& b : j.at("branches")) {
+    const std::string role = b.at("role");
+    const std::string name = first ? role + ".safetensors" : b.at("file").get<std::string>();
+    require(out.emplace(role, plain_name(name, path)).second, path, ": two CNNs are '", role, "'");
+  }
+  out["classifier"] = plain_name(
+      first ? "classifier.safetensors" : j.at("classifier").at("file").get<std::string>(), path);
+  return out;
+}
+
+// Writes the files of a model beside those of the model that is there. Until commit() has renamed
+// model.json the old one is whole; without a commit nothing of the new one stays.
+class FolderWriter {
+ public:
+  explicit FolderWriter(const std::string& dir) : dir_(dir) {
+    std::error_code error;
+    fs::create_directories(dir, error);
+    require(!error, dir, ": cannot make the folder: ", error.message());
+  }
+  ~FolderWriter() {
+    for (const std::string& name : fresh_) remove(name);
+  }
+  FolderWriter(const FolderWriter&) = delete;
+  FolderWriter& operator=(const FolderWriter&) = delete;
+
+  // write(path) a file, which gets a name by its content: {"file": ..., "sha256": ...}.
+  json add(const std::string& part, const std::function<void(const std::string&)>& write) {
+    const std::string draft = part + ".new.safetensors", path = dir_ + "/" + draft;
+    fresh_.push_back(draft);
+    write(path);
+    const std::string hash = sha256_of_file(path);
+    const std::string name = part + "-" + hash.substr(0, 16) + ".safetensors";
+    if (!fs::exists(dir_ + "/" + name)) fresh_.push_back(name);
+    if (std::rename(path.c_str(), (dir_ + "/" + name).c_str()) != 0)
+      fail(dir_, "/", name, ": cannot write: ", std::strerror(errno));
+    names_.insert(name);
+    return {{"file", name}, {"sha256", hash}};
+  }
+
+  void commit(json j) {
+    const std::set<std::string> old = old_names();
+    j["sha256"] = own_hash(j);
+    write_atomically(dir_ + "/model.json", [&](std::ostream& out) { out << j.dump(2) << "\n"; });
+    fresh_.clear();
+    for (const std::string& name : old)
+      if (!names_.contains(name)) remove(name);
+  }
+
+ private:
+  void remove(const std::string& name) const {
+    std::error_code ignored;
+    fs::remove(dir_ + "/" + name, ignored);
+  }
+
+  // Files of earlier saves, also of ones that were killed.
+  std::set<std::string> old_names() const {
+    static const std::regex ours(
+        "((diff1|diff2|supplement|classifier)(-[0-9a-f]{16}|\\.new)\\.safetensors|model\\.json)"
+        "(\\.tmp\\..*)?");
+    std::set<std::string> out;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(dir_, ignored))
+      if (const std::string name = entry.path().filename();
+          name != "model.json" && std::regex_match(name, ours))
+        out.insert(name);
+    try {
+      for (const auto& [part, name] : names_in(read_description(dir_), dir_)) out.insert(name);
+    } catch (const std::exception&) {
+      // no model was there, or none that can be read
+    }
+    return out;
+  }
+
+  std::string dir_;
+  std::vector<std::string> fresh_;  // to be removed unless all is committed
+  std::set<std::string> names_;
+};
+
+template <class T>
+Tensor vector_tensor(const std::vector<T>& values) {
+  return Tensor::of(values, {static_cast<int64_t>(values.size())});
+}
+
+template <class T>
+std::vector<T> vector_of(const Tensor& tensor) {
+  const auto values = tensor.values<T>();
+  return {values.begin(), values.end()};
+}
+
+void save_classifier(const FusionClassifier& c, const std::string& path) {
+  std::map<std::string, Tensor> t = {
+      {"scaler.centre", vector_tensor(c.scaler.centre)},
+      {"scaler.factor", vector_tensor(c.scaler.factor)},
+      {"scaler.offset", vector_tensor(c.scaler.offset)},
+      {"scaler.variance", vector_tensor(c.scaler.variance)},
+      {"svm.support_vectors", c.svm.support_vectors},
+      {"svm.dual_coef", c.svm.dual_coef},
+      {"svm.rho", vector_tensor(c.svm.rho)},
+      {"svm.n_sv", vector_tensor(c.svm.n_sv)},
+      {"svm.classes",
+       vector_tensor(std::vector<int32_t>(c.svm.classes.begin(), c.svm.classes.end()))},
+      {"svm.gamma_temperature", vector_tensor(std::vector<double>{c.svm.gamma, c.svm.temperature})},
+      {"dense.weight", c.dense.weight},
+      {"dense.bias", c.dense.bias}};
+  write_safetensors(path, t);
+}
+
+void check_classifier(const FusionClassifier& c, const EmotionModel& model,
+                      const std::string& path) {
+  const auto d = c.scaler.centre.size();
+  const auto k = static_cast<int64_t>(c.svm.classes.size());
+  const auto classes = static_cast<int64_t>(model.classes.size());
+  int64_t total = 0;
+  bool sound = c.scaler.factor.size() == d && c.scaler.offset.size() == d &&
+               c.scaler.variance.size() == d && k >= 2 && std::isfinite(c.svm.gamma) &&
+               c.svm.gamma > 0 && std::isfinite(c.svm.temperature) && c.svm.temperature > 0;
+  for (int64_t n : c.svm.n_sv) {
+    sound = sound && n >= 0 && n <= c.svm.support_vectors.dim(0);
+    total += n;
+  }
+  for (int label : c.svm.classes)
+    sound = sound && label >= 0 && label < classes &&
+            std::count(c.svm.classes.begin(), c.svm.classes.end(), label) == 1;
+  sound = sound && static_cast<int64_t>(c.svm.n_sv.size()) == k &&
+          c.svm.support_vectors.shape() == Shape{total, static_cast<int64_t>(d)} &&
+          c.svm.dual_coef.shape() == Shape{k - 1, total} &&
+          static_cast<int64_t>(c.svm.rho.size()) == k * (k - 1) / 2 &&
+          c.dense.weight.shape() == Shape{classes, static_cast<int64_t>(d)} &&
+          c.dense.bias.shape() == Shape{classes};
+  // One block a CNN, side by side, and all columns in them.
+  int64_t begin = 0;
+  sound = sound && c.scaler.blocks.size() == model.branches.size();
+  for (size_t i = 0; sound && i < c.scaler.blocks.size(); ++i) {
+    const FeatureBlock& block = c.scaler.blocks[i];
+    sound = block.name == model.branches[i].role && block.begin == begin && block.width > 0 &&
+            block.width <= static_cast<int64_t>(d) - begin;
+    begin += sound ? block.width : 0;
+  }
+  sound = sound && begin == static_cast<int64_t>(d);
+  require(sound, path, ": the classifier's parts do not fit together; fit the model again");
+}
+
+// Takes a tensor out of a mapped file; its numbers must be finite.
+Tensor taken(const Tensor& tensor, const std::string& path, const std::string& name) {
+  const auto check = [&](const auto& values) {
+    for (size_t i = 0; i < values.size(); ++i)
+      require(std::isfinite(values[i]), path, ": '", name, "' holds ", values[i], " at ", i,
+              ", expected finite numbers; fit the model again");
+  };
+  if (tensor.dtype() == DType::f32) check(tensor.values<float>());
+  if (tensor.dtype() == DType::f64) check(tensor.values<double>());
+  return tensor.clone();
+}
+
+void require_hash(const MappedFile& file, const std::string& hash) {
+  require(
+      sha256(file.bytes) == hash, file.path,
+      ": is not the file that the model was saved with (its hash differs); fit the model again");
+}
+
+// hash: empty in folders of version 1, which did not keep it.
+void load_classifier(EmotionModel& model, const std::string& path, const std::string& hash) {
+  const MappedFile mapped = map_file(path);
+  if (!hash.empty()) require_hash(mapped, hash);
+  const SafetensorsFile file = parse_safetensors(mapped);
+  const auto at = [&](const std::string& name) {
+    const auto found = file.tensors.find(name);
+    require(found != file.tensors.end(), path, ": lacks '", name, "'; fit the model again");
+    return taken(found->second, path, name);
+  };
+  FusionClassifier& c = model.classifier;
+  c.scaler.centre = vector_of<double>(at("scaler.centre"));
+  c.scaler.factor = vector_of<double>(at("scaler.factor"));
+  c.scaler.offset = vector_of<double>(at("scaler.offset"));
+  c.scaler.variance = vector_of<double>(at("scaler.variance"));
+  c.svm.support_vectors = at("svm.support_vectors");
+  c.svm.dual_coef = at("svm.dual_coef");
+  c.svm.rho = vector_of<double>(at("svm.rho"));
+  c.svm.n_sv = vector_of<int64_t>(at("svm.n_sv"));
+  const auto labels = vector_of<int32_t>(at("svm.classes"));
+  c.svm.classes.assign(labels.begin(), labels.end());
+  const auto numbers = vector_of<double>(at("svm.gamma_temperature"));
+  require(numbers.size() == 2, path, ": 'svm.gamma_temperature' must hold 2 numbers");
+  c.svm.gamma = numbers[0];
+  c.svm.temperature = numbers[1];
+  c.dense.weight = at("dense.weight");
+  c.dense.bias = at("dense.bias");
+  require(c.svm.support_vectors.rank() == 2 && c.svm.dual_coef.rank() == 2, path,
+          ": the SVM's tensors must be matrices");
+  check_classifier(c, model, path);
+  file.file.require_intact();
+}
+
+Branch load_branch(const json& b, const std::string& path, const std::string& file) {
+  Branch branch{.role = b.at("role"),
+                .model = b.at("model"),
+                .classes = b.at("classes"),
+                .parameters = {},
+                .preset = preset_from_json(b.at("preset").dump()),
+                .layer = b.at("layer"),
+                .softmax = b.at("softmax"),
+                .hash = b.at("sha256")};
+  require(branch.classes > 0 && branch.classes <= 1000000, path, ": a CNN of ", branch.classes,
+          " classes");
+  const Model network = build_model(branch.model, branch.classes);
+  const Checkpoint weights = read_checkpoint(file);
+  branch.parameters = network.graph.initialise(0, not_loaded_from(weights.tensors));
+  load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
+  require_hash(weights.file, branch.hash);
+  return branch;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> model_files(const std::string& dir) {
+  const std::string path = dir + "/model.json";
+  try {
+    std::map<std::string, std::string> out = names_in(read_description(dir), path);
+    for (auto& [part, name] : out) name = dir + "/" + name;
+    return out;
+  } catch (const json::exception& e) {
+    fail(path, ": damaged (", e.what(), "); fit the model again");
+  }
+}
+
+void save_model(const EmotionModel& model, const std::string& dir) {
+  FolderWriter folder(dir);
+  json branches = json::array(), blocks = json::array();
+  for (const Branch& b : model.branches) {
+    json entry = folder.add(b.role, [&](const std::string& path) {
+      save_weights(path, b.parameters,
+                   {{"limbic.model", b.model}, {"limbic.preset", to_json(b.preset)}},
+                   make_stored_case(build_model(b.model, b.classes), b.parameters));
+    });
+    entry.update({{"role", b.role},
+                  {"model", b.model},
+                  {"classes", b.classes},
+                  {"layer", b.layer},
+                  {"softmax", b.softmax},
+                  {"preset", json::parse(to_json(b.preset))}});
+    branches.push_back(entry);
+  }
+  for (const FeatureBlock& b : model.classifier.scaler.blocks)
+    blocks.push_back({{"name", b.name}, {"begin", b.begin}, {"width", b.width}});
+  const json classifier = folder.add(
+      "classifier", [&](const std::string& path) { save_classifier(model.classifier, path); });
+  const Fusion& fusion = model.classifier.fusion;
+  json j = {
+      {"limbic_model", format_version}, {"classes", model.classes}, {"branches", branches},
+      {"classifier", classifier},       {"blocks", blocks},         {"remarks", model.remarks}};
+  if (fusion.alpha) j["alpha"] = *fusion.alpha;
+  if (fusion.beta) j["beta"] = *fusion.beta;
+  folder.commit(std::move(j));
+}
+
+EmotionModel load_model(const std::string& dir) {
+  const std::string path = dir + "/model.json";
+  EmotionModel model;
+  try {
+    const json j = read_description(dir);
+    const auto names = names_in(j, path);
+    model.classes = j.at("classes").get<std::vector<std::string>>();
+    model.remarks = j.at("remarks").get<std::map<std::string, std::string>>();
+    Fusion& fusion = model.classifier.fusion;
+    fusion = {std::nullopt, std::nullopt};
+    if (j.contains("alpha")) fusion.alpha = j["alpha"].get<double>();
+    if (j.contains("beta")) fusion.beta = j["beta"].get<double>();
+    check(fusion);
+    for (const json& b : j.at("blocks"))
+      model.classifier.scaler.blocks.push_back({b.at("name"), b.at("begin"), b.at("width")});
+    for (const json& b : j.at("branches"))
+      model.branches.push_back(load_branch(b, path, dir + "/" + names.at(b.at("role"))));
+    load_classifier(
+        model, dir + "/" + names.at("classifier"),
+        j.at("limbic_model") == 1 ? "" : j.at("classifier").at("sha256").get<std::string>());
+  } catch (const json::exception& e) {
+    fail(path, ": damaged (", e.what(), "); fit the model again");
+  }
+  return model;
+}
+
+}  // namespace limbic
