@@ -2,12 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
 #include <cstring>
 #include <filesystem>
 
 #include "nn/core/file.h"
+#include "tests/temporary.h"
 #include "tests/weights/mutations.h"
 #include "weights/checkpoint.h"
 
@@ -18,9 +17,8 @@ namespace {
 using Tensors = std::map<std::string, Tensor>;
 
 std::string temporary(const std::string& name) {
-  const auto folder = std::filesystem::temp_directory_path() / str_cat("limbic-weights-", getpid());
-  std::filesystem::create_directories(folder);
-  return (folder / name).string();
+  static const testing::TemporaryFolder folder;
+  return folder / name;
 }
 
 // A file's bytes from a header and a buffer, nothing checked.
