@@ -1,19 +1,44 @@
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 
+#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "nn/core/error.h"
 #include "nn/core/parallel.h"
 
-static bool is_verb(const CLI::App& app, const std::string& name) {
+namespace {
+
+// Where the verb stands: the first argument that is no option of the program's own.
+size_t verb_position(const CLI::App& app, const std::vector<std::string>& arguments) {
+  size_t at = 0;
+  while (at < arguments.size() && arguments[at].starts_with('-')) {
+    const CLI::Option* option = app.get_option_no_throw(arguments[at]);
+    at += option && option->get_expected_max() > 0 ? 2 : 1;  // --threads 2; not --threads=2
+  }
+  return at;
+}
+
+bool is_verb(const CLI::App& app, const std::string& name) {
   const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
   return std::any_of(verbs.begin(), verbs.end(),
                      [&](const CLI::App* verb) { return verb->get_name() == name; });
 }
 
+// No option means anything as NaN or infinity, which pass the usual checks of ranges.
+void refuse_infinite_numbers(CLI::App& app) {
+  for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
+    for (CLI::Option* option : verb->get_options())
+      if (option->get_type_name().starts_with("FLOAT"))
+        option->check(limbic::cli::finite_number().description(""));
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace limbic::cli;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that becomes too large is an error like a full disk
   CLI::App app(
       "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
       "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",
@@ -33,13 +58,15 @@ int main(int argc, char** argv) {
                          add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
                          add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
     add(app, common, action);
+  refuse_infinite_numbers(app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (!arguments.empty() && arguments[0][0] != '-' && !is_verb(app, arguments[0])) {
-    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", arguments[0].c_str());
+  const size_t at = verb_position(app, arguments);
+  const std::string name = at < arguments.size() ? arguments[at] : "";
+  if (!name.empty() && !is_verb(app, name)) {
+    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", name.c_str());
     return wrong_usage;
   }
-  if (!arguments.empty() && (arguments[0] == "svm-train" || arguments[0] == "svm-grid"))
-    arguments = rewrite_libsvm_flags(arguments);
+  if (name == "svm-train" || name == "svm-grid") arguments = rewrite_libsvm_flags(arguments);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);

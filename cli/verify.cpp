@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/verbs.h"
+#include "emotion/model.h"
 #include "models/models.h"
 #include "train/stored_case.h"
 #include "weights/checkpoint.h"
@@ -45,15 +46,12 @@ void print(const Common& common, const std::string& file, const CaseResult& r) {
 }
 
 int run(const Common& common, Options& o) {
-  // A model folder holds one file for each CNN of the pipeline.
+  // Of a model folder, what model.json names, the classifier and all hashes included.
   std::vector<std::string> files = {o.file};
   if (std::filesystem::is_directory(o.file)) {
     files.clear();
-    for (const char* role : {"diff1", "diff2", "supplement"})
-      if (const std::string path = str_cat(o.file, "/", role, ".safetensors");
-          std::filesystem::exists(path))
-        files.push_back(path);
-    require(!files.empty(), o.file, ": holds no diff1, diff2 or supplement.safetensors");
+    for (const std::string& role : load_model(o.file).roles())
+      files.push_back(o.file + "/" + role + ".safetensors");
   }
   bool all = true;
   for (const std::string& file : files) {
