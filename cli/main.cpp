@@ -26,12 +26,16 @@ bool is_verb(const CLI::App& app, const std::string& name) {
                      [&](const CLI::App* verb) { return verb->get_name() == name; });
 }
 
-// No option means anything as NaN or infinity, which pass the usual checks of ranges.
-void refuse_infinite_numbers(CLI::App& app) {
+// No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the
+// 2^64 - 1 that strtoull makes of -1.
+void refuse_strange_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type.starts_with("FLOAT")) option->check(limbic::cli::finite_number().description(""));
+    if (type.starts_with("UINT")) option->check(limbic::cli::not_negative().description(""));
+  }
   for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
-    for (CLI::Option* option : verb->get_options())
-      if (option->get_type_name().starts_with("FLOAT"))
-        option->check(limbic::cli::finite_number().description(""));
+    refuse_strange_numbers(*verb);
 }
 
 }  // namespace
@@ -58,7 +62,7 @@ int main(int argc, char** argv) {
                          add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
                          add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
     add(app, common, action);
-  refuse_infinite_numbers(app);
+  refuse_strange_numbers(app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const size_t at = verb_position(app, arguments);
   const std::string name = at < arguments.size() ? arguments[at] : "";

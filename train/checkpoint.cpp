@@ -150,9 +150,7 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
     else
       weights[name] = tensor;
   }
-  Parameters copy = parameters.clone();
-  load_parameters(weights, copy, {.source = path, .file = &file.file});
-  copy_values(copy, parameters);
+  load_parameters(weights, parameters, {.source = path, .file = &file.file});
   return loaded;
 }
 

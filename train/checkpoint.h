@@ -27,9 +27,9 @@ struct LoadedCheckpoint {
   TrainingState state;
   std::map<std::string, Tensor> momentum;
 };
-/// Reads it back, the weights into `parameters`; throws Error naming what does not fit, and then
-/// `parameters` are as they were. `settings`, if not empty, are those that the checkpoint must have
-/// been made with; the Error names the ones that differ.
+/// Reads it back, the weights into `parameters`; throws Error naming what does not fit. `settings`,
+/// if not empty, are those that the checkpoint must have been made with; the Error names the ones
+/// that differ.
 LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters,
                                  const std::string& settings = "");
 

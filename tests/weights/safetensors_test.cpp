@@ -310,3 +310,14 @@ TEST_CASE("checkpoint: other formats are named in a plain sentence") {
   CHECK_THROWS_AS(read_checkpoint("/nonexistent"), Error);
   CHECK_THROWS_AS(read_checkpoint("/tmp"), Error);
 }
+
+TEST_CASE("safetensors: a header takes memory in proportion to the file") {
+  std::string header = "{";
+  for (int i = 0; i < 400000; ++i)
+    header += str_cat(i ? "," : "", "\"", i, "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  CHECK(error_of(header + "}").find("more memory than a file of its size may") != std::string::npos);
+  std::string some = "{";
+  for (int i = 0; i < 20000; ++i)
+    some += str_cat(i ? "," : "", "\"", i, "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  CHECK(error_of(some + "}") == "no error");
+}
