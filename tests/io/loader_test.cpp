@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 #include <new>
+#include <thread>
 
 #include "io/check.h"
 #include "io/decode.h"
@@ -357,6 +359,22 @@ TEST_CASE("loader: a batch keeps its memory") {
   const void* memory = batch.images.raw();
   while (loader.next(batch)) CHECK(batch.images.raw() == memory);
   CHECK(batch.size() == 0);
+}
+
+TEST_CASE("read-ahead: a file that was asked for before is not given out after") {
+  const TemporaryFolder folder;
+  const std::string large = folder / "large", small = folder / "small";
+  write_text(large, "");
+  fs::resize_file(large, 100 << 20);  // takes a while to read
+  write_text(small, "abc");
+  for (int round = 0; round < 5; ++round) {
+    ReadAhead reader(1 << 20);
+    reader.start({large});
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 * round));
+    reader.start({small, small});
+    for (int i = 0; i < 2; ++i) CHECK(reader.next().bytes == std::vector<uint8_t>{'a', 'b', 'c'});
+    CHECK_THROWS_AS(reader.next(), Error);
+  }
 }
 
 TEST_CASE("loader: it ends at any moment, and refuses nonsense") {
