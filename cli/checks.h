@@ -7,8 +7,9 @@ namespace limbic::cli {
 
 /// While arguments are read: a finite number of which `allowed` holds, so that anything else is
 /// wrong usage.
-inline CLI::Validator finite_number(const std::string& wanted = "that is finite",
-                                    bool (*allowed)(double) = [](double) { return true; }) {
+inline CLI::Validator finite_number(
+    const std::string& wanted = "that is finite",
+    bool (*allowed)(double) = [](double) { return true; }) {
   return {[wanted, allowed](std::string& text) -> std::string {
             double value = 0;
             if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && allowed(value))

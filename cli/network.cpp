@@ -63,8 +63,9 @@ Dataset list_labelled(const Common& common, const std::string& dir, const Networ
   Dataset data = list_folders(dir);
   require(std::ssize(data.classes) == network.model.classes, dir, ": has ", data.classes.size(),
           " class folders, the network has ", network.model.classes, " classes");
-  note(common, dir + ": the weights do not name their classes; they are taken to be its folders in "
-                     "alphabetical order");
+  note(common, dir +
+                   ": the weights do not name their classes; they are taken to be its folders in "
+                   "alphabetical order");
   return data;
 }
 
@@ -128,9 +129,9 @@ PlanOptions PlanChoice::options(const Common& common, const Network& network, in
          "int8: scales are taken from the pictures themselves (--calibration DIR takes "
          "them from others)");
   std::vector<SkippedSample> own;  // the verb names those itself
-  const auto batches =
-      calibration.empty() ? calibration_batches(network, pictures, own)
-                          : calibration_batches(network, pictures_below(calibration), skipped);
+  const auto batches = calibration.empty()
+                           ? calibration_batches(network, pictures, own)
+                           : calibration_batches(network, pictures_below(calibration), skipped);
   require(!batches.empty(), calibration.empty() ? "the pictures" : calibration,
           ": none can be read, and int8 needs some to calibrate on");
   o.calibration = calibrate(network.model.graph, network.parameters, batches);

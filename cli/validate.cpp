@@ -45,9 +45,10 @@ void add_validate(CLI::App& app, const Common& common, Action& action) {
       app, action, "validate", "A CNN's top-1, top-5 and loss on labelled photos.",
       "limbic validate --data photos/val --model resnet20 --weights run/weights/final.safetensors",
       o, run, common);
-  verb->add_option("--data", o->data,
-                   "folder with one sub-folder a class, named as the weights name it or, where they "
-                   "do not, in the alphabetical order of the network's classes")
+  verb->add_option(
+          "--data", o->data,
+          "folder with one sub-folder a class, named as the weights name it or, where they "
+          "do not, in the alphabetical order of the network's classes")
       ->required();
   verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
       ->check(CLI::Range(1, 4096));

@@ -31,8 +31,8 @@ struct FolderScan {
 /// Throws Error where there is no such folder, no sub-folder, or one that cannot be listed.
 FolderScan scan_folders(const std::string& dir);
 
-/// The pictures of a folder and all below it, by their endings, in byte order. Throws Error where it
-/// is no folder or cannot be listed.
+/// The pictures of a folder and all below it, by their endings, in byte order. Throws Error where
+/// it is no folder or cannot be listed.
 std::vector<std::string> pictures_below(const std::string& dir);
 
 /// The data set of a labelled folder. With `classes`, labels are indices into these, and a folder

@@ -18,8 +18,8 @@
 // computes the network, so there is never a thread more than there are cores, and no decoder can
 // starve beside compute threads that spin. Decoding takes some milliseconds a picture against the
 // tens that a training step of the same picture takes; what it costs is the same as with threads of
-// its own. Small sets are decoded once: pictures are kept up to a budget. Everything that grows with
-// the size of pictures is counted in bytes: what is read ahead, decoded at once, and kept.
+// its own. Small sets are decoded once: pictures are kept up to a budget. Everything that grows
+// with the size of pictures is counted in bytes: what is read ahead, decoded at once, and kept.
 //
 // A batch depends on (data set, preset, augmentation, seed, epoch) and on where the epoch was
 // started, never on the number of threads, on timing, or on what the cache holds.
@@ -70,8 +70,8 @@ class Loader {
 
   /// Reads every picture once, before the first epoch, and leaves out for good those that cannot be
   /// used: `dataset`, `batches` and epochs are of the others, and the batch size is at most their
-  /// number, so that an epoch always makes a step. A picture that cannot be read later on is then an
-  /// Error, since the steps were counted with it. Returns the SHA-256 of all files' hashes and
+  /// number, so that an epoch always makes a step. A picture that cannot be read later on is then
+  /// an Error, since the steps were counted with it. Returns the SHA-256 of all files' hashes and
   /// labels in order: it stands for what the pictures show. Throws Error where none can be used.
   std::string keep_usable(const ProgressFunction& progress = {});
 

@@ -16,7 +16,7 @@ class ReadAhead {
  public:
   struct File {
     std::vector<uint8_t> bytes;
-    std::string error;  ///< Why it could not be read; empty: it could.
+    std::string error;           ///< Why it could not be read; empty: it could.
     std::exception_ptr failure;  ///< What went wrong that is not the file's fault.
   };
 

@@ -139,7 +139,8 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
       ": holds weights but no training state; start from it with --weights instead of --resume");
   LoadedCheckpoint loaded{read_metadata(file, state_key, state_from), {}};
   if (!settings.empty() && loaded.state.settings != settings)
-    fail(path, ": was trained with other options, weights or pictures, so it cannot be resumed with ",
+    fail(path,
+         ": was trained with other options, weights or pictures, so it cannot be resumed with ",
          "these; use the same ones or another --out: ",
          differences(loaded.state.settings, settings));
   std::map<std::string, Tensor> weights;
@@ -156,11 +157,12 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
 
 void save_best(const std::string& path, const TrainingState& state, const BestEpoch& best,
                const Parameters& parameters, std::map<std::string, std::string> metadata) {
-  metadata[best_key] = json{{"epoch", best.epoch},
-                            {"accuracy", best.accuracy},
-                            {"loss", best.loss},
-                            {"settings", state.settings}}
-                           .dump();
+  metadata[best_key] = json{
+      {"epoch", best.epoch},
+      {"accuracy", best.accuracy},
+      {"loss", best.loss},
+      {"settings",
+       state.settings}}.dump();
   save_weights(path, parameters, metadata);
 }
 

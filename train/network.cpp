@@ -85,18 +85,18 @@ bool match_classes(const NetworkSource& source, const std::string& classifier,
     for (auto& [name, tensor] : checkpoint.tensors)
       if (is_of(name, classifier) && tensor.rank() > 0 && tensor.dim(0) == n)
         tensor = in_order(tensor, names, wanted);
-  network.remarks.push_back(
-      str_cat(source.weights, ": its classifier of ", n, " classes (", in_line(names), ") is ",
-              same ? "put into the order of " : "replaced by a fresh one of ", wanted.size(), " (",
-              in_line(wanted), ")"));
+  network.remarks.push_back(str_cat(source.weights, ": its classifier of ", n, " classes (",
+                                    in_line(names), ") is ",
+                                    same ? "put into the order of " : "replaced by a fresh one of ",
+                                    wanted.size(), " (", in_line(wanted), ")"));
   return !same;
 }
 
 }  // namespace
 
 Network open_network(const NetworkSource& source) {
-  require(source.classes >= 0, source.model, ": expected 0 classes (the checkpoint's) or more, got ",
-          source.classes);
+  require(source.classes >= 0, source.model,
+          ": expected 0 classes (the checkpoint's) or more, got ", source.classes);
   require(source.class_names.empty() || std::ssize(source.class_names) == source.classes,
           source.model, ": ", source.class_names.size(), " names for ", source.classes, " classes");
   const Model one = build_model(source.model, 1);

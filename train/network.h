@@ -10,9 +10,9 @@ namespace limbic {
 
 /// Which network is wanted and where its weights come from.
 struct NetworkSource {
-  std::string model;       ///< Architecture (models/models.h).
-  std::string weights;     ///< Checkpoint of any format that weights/ reads; empty: fresh weights.
-  int64_t classes = 0;     ///< 0: as many as the checkpoint's classifier has, else 1000.
+  std::string model;    ///< Architecture (models/models.h).
+  std::string weights;  ///< Checkpoint of any format that weights/ reads; empty: fresh weights.
+  int64_t classes = 0;  ///< 0: as many as the checkpoint's classifier has, else 1000.
   /// What the classes are called, `classes` names or none. Where the checkpoint names its own, its
   /// classifier is taken over by name: in this order if they are the same, else not at all.
   std::vector<std::string> class_names;

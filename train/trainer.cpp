@@ -167,8 +167,9 @@ class Trainer {
     sgd_ = std::make_unique<Sgd>(*plan_, options_.sgd);
     const std::string implementations = implementations_of(*plan_);
     if (result_.resumed_step > 0 && implementations != state_.implementations)
-      tell("resumed with another number of threads, processor or oneDNN than before: the last bits "
-           "of the weights may differ from an undisturbed run's");
+      tell(
+          "resumed with another number of threads, processor or oneDNN than before: the last bits "
+          "of the weights may differ from an undisturbed run's");
     state_.implementations = implementations;
   }
 

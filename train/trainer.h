@@ -60,8 +60,8 @@ struct TrainData {
 /// stay as they were where it throws. Every picture is read once beforehand: batches, steps and the
 /// schedule follow from those that can be used. Equal options, data, threads and processor give
 /// equal bits, however often the training was killed and resumed. With options.out, writes
-/// weights/{last,best}.safetensors and results.csv there. Throws Error, naming epoch and step, where
-/// the loss, a weight or what the network gives stops being finite (the last good checkpoint
+/// weights/{last,best}.safetensors and results.csv there. Throws Error, naming epoch and step,
+/// where the loss, a weight or what the network gives stops being finite (the last good checkpoint
 /// stays), and where a resumed run was made with other options, weights or pictures.
 TrainResult train(const Model& model, Parameters& parameters, const TrainData& data,
                   const TrainOptions& options, const ProgressFunction& progress = {});

@@ -58,8 +58,8 @@ std::string first_not_finite(const Parameters& parameters);
 /// Gives a network the tensors by name; F64, F16 and BF16 becoming
 /// F32 where the network holds F32. Strict: missing, unexpected and misshapen names are all listed
 /// in one Error, and then nothing has changed; so is a tensor that holds NaN or infinity as F32,
-/// weight or running statistic: a training came apart there. `num_batches_tracked` may be missing on either side,
-/// as old files lack it.
+/// weight or running statistic: a training came apart there. `num_batches_tracked` may be missing
+/// on either side, as old files lack it.
 LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,
                            const LoadOptions& options = {});
 

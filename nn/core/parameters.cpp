@@ -48,7 +48,8 @@ void Parameters::keep(const MappedFile& file) {
 
 void Parameters::require_intact() const {
   for (const ViewedFile& file : files_)
-    if (const auto owner = file.owner.lock()) MappedFile{owner, file.bytes, file.path}.require_intact();
+    if (const auto owner = file.owner.lock())
+      MappedFile{owner, file.bytes, file.path}.require_intact();
 }
 
 Parameters Parameters::clone() const {

@@ -13,7 +13,8 @@ const std::string training =
 
 std::vector<uint8_t> weights_of(const std::string& run, const std::string& options,
                                 int64_t epochs = 1) {
-  const Result r = world().run(str_cat(training, run, " --lr 0.05 --epochs ", epochs, " ", options));
+  const Result r =
+      world().run(str_cat(training, run, " --lr 0.05 --epochs ", epochs, " ", options));
   CAPTURE(r.err);
   CHECK(r.status == done);
   return read_file(path(run + "/weights/final.safetensors"));
@@ -49,8 +50,8 @@ TEST_CASE("cli: each option of train changes the weights as it says") {
     CAPTURE(label);
     const auto size = static_cast<size_t>(tensor.bytes());
     const bool same = std::memcmp(tensor.raw(), frozen.tensors.at(name).raw(), size) == 0;
-    CHECK(same == (name.starts_with("conv1") || name.starts_with("bn1") ||
-                   name.starts_with("layer1")));
+    CHECK(same ==
+          (name.starts_with("conv1") || name.starts_with("bn1") || name.starts_with("layer1")));
   }
   const json preset = json::parse(start.metadata.at("limbic.preset"));
   CHECK(preset.at("crop") == 16);
@@ -59,7 +60,9 @@ TEST_CASE("cli: each option of train changes the weights as it says") {
 TEST_CASE("cli: classify and bench heed their options") {
   const std::string classify = "classify --quiet --format json photos/awe/0.png " + network;
   testing::write_text(path("words.txt"), "zero\none\ntwo\n");
-  for (const json& top : world().run(classify + "--labels words.txt").object().at("top"))
+  const json named = world().run(classify + "--labels words.txt").object();
+  REQUIRE(named.at("top").size() == 3);
+  for (const json& top : named["top"])
     CHECK(top.at("label") == std::vector<std::string>{"zero", "one", "two"}.at(top.at("index")));
   const std::string plain = world().run(classify).out;
   CHECK(world().run(classify + "--preset keras-caffe").out != plain);
@@ -101,8 +104,8 @@ TEST_CASE("cli: compare heeds --tolerance and --stages") {
   for (float& x : weight.values()) x *= 1.001f;
   file.tensors["layer2.0.conv1.weight"] = weight;
   write_safetensors(path("near.safetensors"), file.tensors, file.metadata);
-  const std::string compare = "compare " + network +
-                              "val/awe/6.png --format json --quiet --against near.safetensors ";
+  const std::string compare =
+      "compare " + network + "val/awe/6.png --format json --quiet --against near.safetensors ";
   CHECK(world().run(compare).status == failed);
   const Result loose = world().run(compare + "--tolerance 0.1");
   CHECK(loose.status == done);
@@ -197,9 +200,10 @@ TEST_CASE("cli: numbers that are none, and options before the verb") {
         "train --data photos --out n --model resnet8 --label-smoothing -nan",
         "train --data photos --out n --model resnet8 --lr inf",
         "train --data photos --out n --model resnet8 --seed -1",
-        "train --data photos --out n --model resnet8 --epochs 1.5", "fit --data photos --out n --C nan",
-        "svm-scale -u inf two.txt", "svm-scale -y nan 1 two.txt", "svm-train -r nan two.txt",
-        "svm-train -m 1e13 two.txt", "svm-grid -m 1e13 two.txt", "--quiet frobnicate"}) {
+        "train --data photos --out n --model resnet8 --epochs 1.5",
+        "fit --data photos --out n --C nan", "svm-scale -u inf two.txt",
+        "svm-scale -y nan 1 two.txt", "svm-train -r nan two.txt", "svm-train -m 1e13 two.txt",
+        "svm-grid -m 1e13 two.txt", "--quiet frobnicate"}) {
     CAPTURE(std::string(arguments));
     check_failure(world().run(arguments), wrong_usage, "--help");
   }
@@ -223,8 +227,9 @@ TEST_CASE("cli: numbers that are none, and options before the verb") {
 }
 
 TEST_CASE("cli: a disk that fills up leaves no half of a file") {
-  const std::string convert = "convert run/weights/final.safetensors filled.safetensors --quiet "
-                              "--model resnet8";
+  const std::string convert =
+      "convert run/weights/final.safetensors filled.safetensors --quiet "
+      "--model resnet8";
   check_failure(world().run(convert, "", "ulimit -f 8;"), failed, "filled.safetensors");
   CHECK_FALSE(fs::exists(path("filled.safetensors")));
   CHECK(world().run(convert).status == done);
@@ -249,8 +254,10 @@ TEST_CASE("cli: verify reads what model.json names, and all of it") {
 #ifdef LIMBIC_KILL_AT_RENAME
 TEST_CASE("cli: a training killed between any two writes ends with the same bytes") {
   const auto command = [](const std::string& out) {
-    return "train --data photos --val val --model resnet8 --image-size 16 --epochs 2 --batch-size 6 "
-           "--lr 0.05 --checkpoint-interval 2 --quiet --out " + out;
+    return "train --data photos --val val --model resnet8 --image-size 16 --epochs 2 --batch-size "
+           "6 "
+           "--lr 0.05 --checkpoint-interval 2 --quiet --out " +
+           out;
   };
   REQUIRE(world().run(command("undisturbed")).status == done);
   const std::vector<std::string> files = {"final", "best"};

@@ -55,9 +55,9 @@ struct World {
   Result run(const std::string& arguments, const std::string& redirect = "",
              const std::string& before = "") const {
     const std::string out = folder / "stdout", err = folder / "stderr";
-    const std::string command = "cd '" + folder.path.string() + "' && " + before + " '" LIMBIC_PROGRAM "' " +
-                                arguments + " > " + (redirect.empty() ? "stdout" : redirect) +
-                                " 2> stderr < /dev/null";
+    const std::string command = "cd '" + folder.path.string() + "' && " + before +
+                                " '" LIMBIC_PROGRAM "' " + arguments + " > " +
+                                (redirect.empty() ? "stdout" : redirect) + " 2> stderr < /dev/null";
     testing::write_text(out, "");
     const int status = std::system(command.c_str());
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

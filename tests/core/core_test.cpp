@@ -46,7 +46,9 @@ TEST_CASE("parallel: each index once, exceptions come back") {
 }
 
 TEST_CASE("bfloat16: to the nearest, ties to even, and a NaN stays one") {
-  const auto narrow = [](uint32_t bits) { return from_f32<BFloat16>(std::bit_cast<float>(bits)).bits; };
+  const auto narrow = [](uint32_t bits) {
+    return from_f32<BFloat16>(std::bit_cast<float>(bits)).bits;
+  };
   CHECK(narrow(0x3f808000) == 0x3f80);
   CHECK(narrow(0x3f818000) == 0x3f82);
   CHECK(narrow(0x3f808001) == 0x3f81);

@@ -302,8 +302,7 @@ TEST_CASE("decode: a JPEG of very many scans is refused before the work, not a s
   REQUIRE(frame > 0);
   const Bytes scan(jpeg.begin() + int64_t(last_scan), jpeg.begin() + int64_t(end));
   Bytes many = jpeg;
-  for (int i = 0; i < 200; ++i)
-    many.insert(many.end() - 2, scan.begin(), scan.end());
+  for (int i = 0; i < 200; ++i) many.insert(many.end() - 2, scan.begin(), scan.end());
   // Of 16 x 24 pixels they are no work; what the decoder says of such scans is another matter.
   CHECK_FALSE(contains(error_of([&] { decode(many, "a.jpg"); }), " scans over "));
   for (const size_t at : {frame + 5, frame + 7}) {  // 5000 x 5000

@@ -302,8 +302,9 @@ TEST_CASE("loader: keep_usable fixes the pictures that there are") {
   CHECK(message.starts_with(dataset.samples[4].path + ": could be read at first, and now: "));
   Loader none({dataset.classes, {dataset.samples[1], dataset.samples[8]}}, small_preset(),
               std::nullopt, options);
-  CHECK(error_of([&] { none.keep_usable(); })
-            .starts_with("none of the 2 pictures can be used; the first: "));
+  CHECK(error_of([&] {
+          none.keep_usable();
+        }).starts_with("none of the 2 pictures can be used; the first: "));
 }
 
 TEST_CASE("loader: short memory is no fault of a picture") {

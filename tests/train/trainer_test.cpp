@@ -258,7 +258,7 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
     CAPTURE(message);
     CHECK(message.find("other options, weights or pictures") != std::string::npos);
     CHECK(message.find(": " + key + " was ") != std::string::npos);
-    CHECK(message.find("; " , message.find(key)) == std::string::npos);
+    CHECK(message.find("; ", message.find(key)) == std::string::npos);
     CHECK(message.starts_with(o.out + "/weights/last.safetensors: "));
     CHECK(message.find('\n') == std::string::npos);
     CHECK(first_difference(before, again) == "");  // the caller's stay as they were
@@ -428,8 +428,9 @@ TEST_CASE("trainer: steps and schedule follow from the pictures that can be used
   CHECK(five.skipped.size() == 3);
 
   for (const Sample& sample : p.data.train.samples) testing::write_text(sample.path, "text");
-  CHECK(error_of([&] { train(model, parameters, p.data, o); })
-            .starts_with("none of the 9 pictures can be used; the first: "));
+  CHECK(error_of([&] {
+          train(model, parameters, p.data, o);
+        }).starts_with("none of the 9 pictures can be used; the first: "));
 }
 
 TEST_CASE("trainer: a resumed run names the pictures that are skipped, one that goes is an error") {
@@ -474,7 +475,9 @@ TEST_CASE("trainer: numbers that run away end it in one line and leave the last 
   // The loss, where the weights come in broken.
   Parameters parameters = model.graph.initialise(1);
   for (float& x : parameters.at("linear.weight").value.values()) x = 3e38f;
-  CHECK(error_of([&] { train(model, parameters, p.data, quick(1)); }).starts_with("the loss became "));
+  CHECK(error_of([&] {
+          train(model, parameters, p.data, quick(1));
+        }).starts_with("the loss became "));
 }
 
 TEST_CASE("trainer: class weights and label smoothing reach the loss") {

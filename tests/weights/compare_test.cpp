@@ -37,16 +37,22 @@ TEST_CASE("compare: max, mean and relative difference, and the first that parts"
 }
 
 TEST_CASE("compare: what cannot be compared parts") {
-  const std::map<std::string, Tensor> ours = {
-      {"shape", Tensor({3, 4})}, {"count", Tensor({2}, DType::i64)},
-      {"nan", of({NAN, 1})},     {"both", of({NAN, 1})},       {"same", of({1, -INFINITY})},
-      {"zero", of({1e-30f})},    {"half", Tensor({2}, DType::f16)},
-      {"extra", of({1})}};
-  const std::map<std::string, Tensor> reference = {
-      {"shape", Tensor({3, 5})}, {"count", Tensor({2}, DType::i64)},
-      {"nan", of({0, 1})},       {"both", of({NAN, 1})},       {"same", of({1, -INFINITY})},
-      {"zero", of({0})},         {"half", Tensor({2}, DType::bf16)},
-      {"missing", of({1})}};
+  const std::map<std::string, Tensor> ours = {{"shape", Tensor({3, 4})},
+                                              {"count", Tensor({2}, DType::i64)},
+                                              {"nan", of({NAN, 1})},
+                                              {"both", of({NAN, 1})},
+                                              {"same", of({1, -INFINITY})},
+                                              {"zero", of({1e-30f})},
+                                              {"half", Tensor({2}, DType::f16)},
+                                              {"extra", of({1})}};
+  const std::map<std::string, Tensor> reference = {{"shape", Tensor({3, 5})},
+                                                   {"count", Tensor({2}, DType::i64)},
+                                                   {"nan", of({0, 1})},
+                                                   {"both", of({NAN, 1})},
+                                                   {"same", of({1, -INFINITY})},
+                                                   {"zero", of({0})},
+                                                   {"half", Tensor({2}, DType::bf16)},
+                                                   {"missing", of({1})}};
   const auto one = [&](const std::string& name) {
     return compare_tensors({name}, ours, reference, 1e-3);
   };

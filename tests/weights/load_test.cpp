@@ -158,7 +158,8 @@ TEST_CASE("load: to_half rounds to the nearest, ties to even, and comes back exa
   CHECK_THROWS_AS(half(1, DType::f32), Error);
 }
 
-TEST_CASE("load: NaN and infinity are refused by name, in weights and statistics, and nothing changes") {
+TEST_CASE(
+    "load: NaN and infinity are refused by name, in weights and statistics, and nothing changes") {
   for (const bool share : {false, true})
     for (const char* name : {"conv.weight", "bn.running_mean", "fc.bias"})
       for (const float value : {NAN, INFINITY, -INFINITY}) {

@@ -314,10 +314,13 @@ TEST_CASE("checkpoint: other formats are named in a plain sentence") {
 TEST_CASE("safetensors: a header takes memory in proportion to the file") {
   std::string header = "{";
   for (int i = 0; i < 400000; ++i)
-    header += str_cat(i ? "," : "", "\"", i, "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
-  CHECK(error_of(header + "}").find("more memory than a file of its size may") != std::string::npos);
+    header += str_cat(i ? "," : "", "\"", i,
+                      "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  CHECK(error_of(header + "}").find("more memory than a file of its size may") !=
+        std::string::npos);
   std::string some = "{";
   for (int i = 0; i < 20000; ++i)
-    some += str_cat(i ? "," : "", "\"", i, "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+    some += str_cat(i ? "," : "", "\"", i,
+                    "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
   CHECK(error_of(some + "}") == "no error");
 }

@@ -1,5 +1,5 @@
-// Loaded in front of the C library (LD_PRELOAD): ends the process, as a power cut would, just before
-// the file number LIMBIC_KILL_AT that it is about to replace.
+// Loaded in front of the C library (LD_PRELOAD): ends the process, as a power cut would, just
+// before the file number LIMBIC_KILL_AT that it is about to replace.
 #include <fcntl.h>
 #include <unistd.h>
 
