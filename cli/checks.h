@@ -5,18 +5,28 @@
 
 namespace limbic::cli {
 
-/// While arguments are read: a finite number that is > 0 (or >= 0), so that anything else is wrong
-/// usage.
-inline CLI::Validator finite_number(const std::string& wanted, bool zero_too) {
-  return {[wanted, zero_too](std::string& text) -> std::string {
+/// While arguments are read: a finite number of which `allowed` holds, so that anything else is
+/// wrong usage.
+inline CLI::Validator finite_number(
+    const std::string& wanted = "that is finite",
+    bool (*allowed)(double) = [](double) { return true; }) {
+  return {[wanted, allowed](std::string& text) -> std::string {
             double value = 0;
-            const bool number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
-            if (number && (value > 0 || (zero_too && value == 0))) return {};
+            if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && allowed(value))
+              return {};
             return "expected a number " + wanted + ", got " + text;
           },
           wanted};
 }
-inline CLI::Validator above_zero() { return finite_number("> 0", false); }
-inline CLI::Validator not_negative() { return finite_number(">= 0", true); }
+inline CLI::Validator above_zero() {
+  return finite_number("> 0", [](double x) { return x > 0; });
+}
+inline CLI::Validator not_negative() {
+  return finite_number(">= 0", [](double x) { return x >= 0; });
+}
+/// Megabytes whose number of bytes an int64_t holds.
+inline CLI::Validator megabytes() {
+  return finite_number("> 0 and <= 1e12", [](double x) { return x > 0 && x <= 1e12; });
+}
 
 }  // namespace limbic::cli

@@ -47,11 +47,12 @@ int run(const Common& common, Options& o) {
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
   const auto total = static_cast<int64_t>(o.images.size());
   const int64_t batch = std::min(o.batch_size, total);
+  std::vector<SkippedSample> uncalibrated;
   Predictor predictor(network.model, network.parameters,
-                      o.plan.options(common, network, batch, o.images));
+                      o.plan.options(common, network, batch, o.images, uncalibrated));
   const int64_t classes = network.model.classes;
   const auto progress = progress_bar(common);
-  bool skipped = false;
+  bool skipped = report_skipped(uncalibrated) == some_skipped;
   Tensor images(input_shape(batch, network.preset));
   const int64_t per_image = images.size() / batch;
   for (int64_t begin = 0; begin < total; begin += batch) {

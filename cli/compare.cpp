@@ -46,7 +46,9 @@ std::vector<std::string> layers_of(const Model& model, bool stages_only) {
 
 Tensors run_network(const Common& common, const Options& o, const Network& network,
                     const Tensor& image, const std::vector<std::string>& names) {
-  PlanOptions options = o.plan.options(common, network, image.dim(0), {o.image});
+  std::vector<SkippedSample> skipped;
+  PlanOptions options = o.plan.options(common, network, image.dim(0), {o.image}, skipped);
+  report_skipped(skipped);
   options.input = image.shape();
   options.keep = names;
   Plan plan(network.model.graph, network.parameters, options);

@@ -31,9 +31,9 @@ int run(const Common& common, Options& o) {
       {"limbic.model", o.network.model},
       {"limbic.preset", to_json(network.preset)},
       {"limbic.source", std::filesystem::path(o.network.weights).filename().string()},
-      {"limbic.source_sha256", sha256_of_file(o.network.weights)}};
+      {"limbic.source_sha256", sha256(network.file.bytes)}};
   if (!network.labels.empty()) metadata["limbic.classes"] = nlohmann::json(network.labels).dump();
-  network.parameters.require_intact();
+  network.file.require_intact();
   write_safetensors(o.out, tensors, metadata);
   if (common.json())
     print_json({{"file", o.out},

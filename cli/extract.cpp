@@ -24,13 +24,15 @@ int run(const Common& common, Options& o) {
   Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset),
                       o.layer);
   const Outputs out = predictor.run(loader, "extracting", progress_bar(common));
+  const std::string checkpoint_hash = sha256(network.file.bytes);  // of what was read
+  network.file.require_intact();
   nlohmann::json paths = nlohmann::json::array();
   for (int64_t i : out.indices) paths.push_back(data.samples[static_cast<size_t>(i)].path);
   write_safetensors(
       o.out, {{"features", out.values}, {"labels", Tensor::of(out.labels, {out.values.dim(0)})}},
       {{"paths", paths.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
        {"classes", nlohmann::json(data.classes).dump()},
-       {"checkpoint_sha256", sha256_of_file(o.network.weights)},
+       {"checkpoint_sha256", checkpoint_hash},
        {"model", o.network.model},
        {"layer", o.layer},
        {"preset", to_json(network.preset)}});

@@ -45,7 +45,7 @@ void print_result(const Common& common, const FitResult& r, const std::string& o
 
 int run(const Common& common, Options& o) {
   const Dataset data = list_folders(o.pipeline.data);
-  FitOptions f = o.pipeline.to_fit_options(common, data);
+  FitOptions f = o.pipeline.to_fit_options(common);
   f.classifier.fusion =
       o.beta_option->count() > 0 ? Fusion::with_beta(o.beta) : Fusion::with_alpha(o.alpha);
   f.classifier.C = o.C;

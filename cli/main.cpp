@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 
+#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "nn/core/error.h"
@@ -9,14 +11,26 @@
 #include "nn/core/version.h"
 #include "nn/onednn/compat.h"
 
-static bool is_verb(const CLI::App& app, const std::string& name) {
+namespace {
+
+// Where the verb stands: the first argument that is no option of the program's own.
+size_t verb_position(const CLI::App& app, const std::vector<std::string>& arguments) {
+  size_t at = 0;
+  while (at < arguments.size() && arguments[at].starts_with('-')) {
+    const CLI::Option* option = app.get_option_no_throw(arguments[at]);
+    at += option && option->get_expected_max() > 0 ? 2 : 1;  // --threads 2; not --threads=2
+  }
+  return at;
+}
+
+bool is_verb(const CLI::App& app, const std::string& name) {
   const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
   return std::any_of(verbs.begin(), verbs.end(),
                      [&](const CLI::App* verb) { return verb->get_name() == name; });
 }
 
 // `limbic --version`: everything that an answer may depend on.
-static std::string version_text() {
+std::string version_text() {
   using namespace limbic;
   const auto has = [](bool yes, const char* what) { return str_cat(yes ? ", " : ", no ", what); };
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
@@ -25,8 +39,23 @@ static std::string version_text() {
                  "\n", library_versions());
 }
 
+// No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the
+// 2^64 - 1 that strtoull makes of -1.
+void refuse_strange_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type.starts_with("FLOAT")) option->check(limbic::cli::finite_number().description(""));
+    if (type.starts_with("UINT")) option->check(limbic::cli::not_negative().description(""));
+  }
+  for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
+    refuse_strange_numbers(*verb);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace limbic::cli;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that becomes too large is an error like a full disk
   CLI::App app(
       "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
       "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",
@@ -48,13 +77,15 @@ int main(int argc, char** argv) {
                          add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
                          add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
     add(app, common, action);
+  refuse_strange_numbers(app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (!arguments.empty() && arguments[0][0] != '-' && !is_verb(app, arguments[0])) {
-    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", arguments[0].c_str());
+  const size_t at = verb_position(app, arguments);
+  const std::string name = at < arguments.size() ? arguments[at] : "";
+  if (!name.empty() && !is_verb(app, name)) {
+    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", name.c_str());
     return wrong_usage;
   }
-  if (!arguments.empty() && (arguments[0] == "svm-train" || arguments[0] == "svm-grid"))
-    arguments = rewrite_libsvm_flags(arguments);
+  if (name == "svm-train" || name == "svm-grid") arguments = rewrite_libsvm_flags(arguments);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 
 #include "io/decode.h"
 #include "nn/core/file.h"
@@ -33,10 +32,12 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
 
 namespace {
 
-Network open(const Common& common, const NetworkOptions& o, int64_t classes, bool share) {
+Network open(const Common& common, const NetworkOptions& o,
+             const std::vector<std::string>& class_names, bool share) {
   Network network = open_network({.model = o.model,
                                   .weights = o.weights,
-                                  .classes = classes,
+                                  .classes = std::ssize(class_names),
+                                  .class_names = class_names,
                                   .preset = o.preset,
                                   .image_size = o.image_size,
                                   .share = share,
@@ -49,11 +50,23 @@ Network open(const Common& common, const NetworkOptions& o, int64_t classes, boo
 }  // namespace
 
 Network load_network(const Common& common, const NetworkOptions& options) {
-  return open(common, options, 0, true);
+  return open(common, options, {}, true);
 }
 
-Network load_network(const Common& common, const NetworkOptions& options, int64_t classes) {
-  return open(common, options, classes, false);
+Network load_network(const Common& common, const NetworkOptions& options,
+                     const std::vector<std::string>& class_names) {
+  return open(common, options, class_names, false);
+}
+
+Dataset list_labelled(const Common& common, const std::string& dir, const Network& network) {
+  if (!network.labels.empty()) return list_folders(dir, network.labels);
+  Dataset data = list_folders(dir);
+  require(std::ssize(data.classes) == network.model.classes, dir, ": has ", data.classes.size(),
+          " class folders, the network has ", network.model.classes, " classes");
+  note(common, dir +
+                   ": the weights do not name their classes; they are taken to be its folders in "
+                   "alphabetical order");
+  return data;
 }
 
 void PlanChoice::add_to(CLI::App& app) {
@@ -68,30 +81,24 @@ void PlanChoice::add_to(CLI::App& app) {
 
 namespace {
 
-std::vector<std::string> pictures_under(const std::string& folder) {
-  std::vector<std::string> paths;
-  require(std::filesystem::is_directory(folder), folder, ": is not a folder");
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) paths.push_back(entry.path().string());
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-// Up to 64 of the pictures, spread evenly, in batches of 8; those that cannot be read are left out.
+// Up to 64 of the pictures, spread evenly, in batches of 8; `skipped` takes those of them that
+// cannot be used.
 std::vector<Tensor> calibration_batches(const Network& network,
-                                        const std::vector<std::string>& paths) {
+                                        const std::vector<std::string>& paths,
+                                        std::vector<SkippedSample>& skipped) {
   constexpr size_t wanted = 64;
   constexpr int64_t batch = 8;
   const Preset& preset = network.preset;
   std::vector<Tensor> images;
   const size_t tried = std::min(wanted, paths.size());
   for (size_t i = 0; i < tried; ++i) {
+    const std::string& path = paths[i * paths.size() / tried];
     Tensor image(input_shape(1, preset));
     try {
-      preprocess(decode_file(paths[i * paths.size() / tried], preset.decode_options()), preset,
-                 image.data());
+      preprocess(decode_file(path, preset.decode_options()), preset, image.data());
       images.push_back(image);
-    } catch (const Error&) {  // the ones that are left are enough
+    } catch (const Error& error) {
+      skipped.push_back({path, reason_without_path(error.what(), path)});
     }
   }
   // All batches have one shape: fewer than eight pictures are one batch, a last incomplete one
@@ -110,7 +117,8 @@ std::vector<Tensor> calibration_batches(const Network& network,
 }  // namespace
 
 PlanOptions PlanChoice::options(const Common& common, const Network& network, int64_t batch,
-                                const std::vector<std::string>& pictures) const {
+                                const std::vector<std::string>& pictures,
+                                std::vector<SkippedSample>& skipped) const {
   PlanOptions o = PlanOptions::inference(input_shape(batch, network.preset));
   o.tune = tune == "on";
   if (dtype == "bf16") o.dtype = DType::bf16;
@@ -120,8 +128,10 @@ PlanOptions PlanChoice::options(const Common& common, const Network& network, in
     note(common,
          "int8: scales are taken from the pictures themselves (--calibration DIR takes "
          "them from others)");
-  const auto paths = calibration.empty() ? pictures : pictures_under(calibration);
-  const auto batches = calibration_batches(network, paths);
+  std::vector<SkippedSample> own;  // the verb names those itself
+  const auto batches = calibration.empty()
+                           ? calibration_batches(network, pictures, own)
+                           : calibration_batches(network, pictures_below(calibration), skipped);
   require(!batches.empty(), calibration.empty() ? "the pictures" : calibration,
           ": none can be read, and int8 needs some to calibrate on");
   o.calibration = calibrate(network.model.graph, network.parameters, batches);

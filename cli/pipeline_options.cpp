@@ -1,5 +1,7 @@
 #include "cli/pipeline_options.h"
 
+#include <cmath>
+
 #include "cli/network.h"
 
 namespace limbic::cli {
@@ -14,7 +16,7 @@ void set_gamma(const std::string& text, ClassifierOptions& classifier) {
   classifier.gamma_rule = GammaRule::value;
   char* end = nullptr;
   classifier.gamma = std::strtod(text.c_str(), &end);
-  require(*end == '\0' && classifier.gamma > 0,
+  require(*end == '\0' && classifier.gamma > 0 && std::isfinite(classifier.gamma),
           "--gamma: expected scale, auto or a positive number, got '", text, "'");
 }
 
@@ -51,7 +53,7 @@ void PipelineOptions::add_to(CLI::App& verb) {
   learning_rate = verb.get_option("--lr");
 }
 
-FitOptions PipelineOptions::to_fit_options(const Common& common, const Dataset& pictures) {
+FitOptions PipelineOptions::to_fit_options(const Common& common) {
   FitOptions f;
   f.classifier.scale_blocks = scale == "block";
   f.classifier.seed = common.seed;
@@ -73,7 +75,7 @@ FitOptions PipelineOptions::to_fit_options(const Common& common, const Dataset& 
          "no weights given: training from scratch with --lr 0.05 at 64x64 pixels "
          "(--lr and --image-size change that)");
   }
-  f.training = training.to_train_options(common, pictures, "");
+  f.training = training.to_train_options(common, "");
   f.augmentation = training.augmentation();
   f.select_by_test = select == "test";
   return f;

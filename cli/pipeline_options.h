@@ -16,7 +16,7 @@ struct PipelineOptions {
   void add_to(CLI::App& verb);
   /// As the pipeline wants them. Says on standard error where nets without weights are trained from
   /// scratch.
-  FitOptions to_fit_options(const Common& common, const Dataset& data);
+  FitOptions to_fit_options(const Common& common);
 };
 
 }  // namespace limbic::cli

@@ -130,7 +130,7 @@ void add_svm_grid(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("-v", o->folds, "folds")->check(CLI::Range(2, 1000000));
   verb->add_option("-e", o->eps, "tolerance of termination")->check(above_zero());
   verb->add_option("-m", o->cache_mb, "megabytes for distances and kernel values")
-      ->check(above_zero());
+      ->check(megabytes());
   verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
       ->allow_extra_args(false);
   verb->add_option("-o,--out", o->out, "file of finished cells (default: DATA.grid.jsonl)");

@@ -162,7 +162,7 @@ void add_svm_train(CLI::App& app, const Common& common, Action& action) {
   verb->add_option(
           "-m", o->cache_mb,
           "megabytes for kernel values: the matrix where it fits, else a cache of rows (4096)")
-      ->check(above_zero());
+      ->check(megabytes());
   verb->add_option("-e", o->eps, "tolerance of termination")->check(above_zero());
   verb->add_option("-h", o->shrinking, "shrinking: 0 or 1")->check(CLI::IsMember({0, 1}));
   verb->add_option("-b", o->probability, "1: fit probability estimates (regression: of the errors)")

@@ -193,7 +193,7 @@ void compute(const Common& common, const FitResult& prepared, FusionSweepOptions
 
 int run(const Common& common, Options& o) {
   const Dataset data = list_folders(o.pipeline.data);
-  FitOptions fit_options = o.pipeline.to_fit_options(common, data);
+  FitOptions fit_options = o.pipeline.to_fit_options(common);
   fit_options.always_hold_out = true;
   const FitResult prepared = prepare_fit(data, fit_options, progress_bar(common));
   end_progress();

@@ -49,11 +49,10 @@ int run(const Common& common, Options& o) {
     note(common, str_cat("validating on ", data.validation.size(),
                          " of the pictures (15 %), training on ", data.train.size()));
   }
-  const auto classes = static_cast<int64_t>(data.train.classes.size());
-  Network network = load_network(common, o.network, classes);
+  Network network = load_network(common, o.network, data.train.classes);
   data.preset = network.preset;
   data.augmentation = o.training.augmentation();
-  const TrainOptions options = o.training.to_train_options(common, data.train, o.out);
+  const TrainOptions options = o.training.to_train_options(common, o.out);
   const TrainResult result =
       train(network.model, network.parameters, data, options, progress_bar(common));
   if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));

@@ -10,7 +10,7 @@ void TrainingOptions::add_to(CLI::App& app) {
   app.add_option("--batch-size", batch_size, "pictures a step")->check(CLI::Range(1, 65536));
   app.add_option("--micro-batch", micro_batch,
                  "pictures computed at once, their gradients added up; batch norm sees each "
-                 "micro-batch alone (0: what memory allows)")
+                 "micro-batch alone (0: the most whose activations take 4 GB)")
       ->check(CLI::Range(0, 65536));
   app.add_option("--lr", learning_rate, "highest learning rate")->check(above_zero());
   app.add_option("--momentum", momentum, "of SGD")->check(CLI::Range(0.0, 0.9999));
@@ -54,8 +54,7 @@ std::optional<Augmentation> TrainingOptions::augmentation() const {
   return a;
 }
 
-TrainOptions TrainingOptions::to_train_options(const Common& common, const Dataset& data,
-                                               const std::string& out) const {
+TrainOptions TrainingOptions::to_train_options(const Common& common, const std::string& out) const {
   TrainOptions o;
   o.epochs = epochs;
   o.batch_size = batch_size;
@@ -66,19 +65,14 @@ TrainOptions TrainingOptions::to_train_options(const Common& common, const Datas
   o.schedule.kind = schedule_kind(schedule);
   o.schedule.warmup = warmup;
   o.loss.label_smoothing = label_smoothing;
-  if (class_weights) {
-    const auto counts = data.class_counts();
-    const double mean = static_cast<double>(data.size()) / static_cast<double>(counts.size());
-    for (int64_t n : counts)
-      o.loss.class_weights.push_back(n > 0 ? static_cast<float>(mean / static_cast<double>(n))
-                                           : 1.0f);
-  }
+  o.balance_classes = class_weights;
   o.frozen = freeze;
   o.patience = patience;
   o.seed = common.seed;
   o.out = out;
   o.checkpoint_interval = checkpoint_interval;
   o.resume = resume;
+  o.note = [&common](const std::string& text) { note(common, text); };
   return o;
 }
 

@@ -9,16 +9,13 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::string data, labels;
+  std::string data;
   int64_t batch_size = 32;
 };
 
 int run(const Common& common, Options& o) {
   Network network = load_network(common, o.network);
-  const Dataset data = list_folders(o.data);
-  require(static_cast<int64_t>(data.classes.size()) == network.model.classes, o.data, ": has ",
-          data.classes.size(), " class folders, the network in ", o.network.weights, " has ",
-          network.model.classes, " classes");
+  const Dataset data = list_labelled(common, o.data, network);
   const int64_t batch = std::min(o.batch_size, data.size());
   Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
   Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset));
@@ -48,9 +45,10 @@ void add_validate(CLI::App& app, const Common& common, Action& action) {
       app, action, "validate", "A CNN's top-1, top-5 and loss on labelled photos.",
       "limbic validate --data photos/val --model resnet20 --weights run/weights/final.safetensors",
       o, run, common);
-  verb->add_option("--data", o->data,
-                   "folder with one sub-folder a class, in the order of the "
-                   "network's classes")
+  verb->add_option(
+          "--data", o->data,
+          "folder with one sub-folder a class, named as the weights name it or, where they "
+          "do not, in the alphabetical order of the network's classes")
       ->required();
   verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
       ->check(CLI::Range(1, 4096));

@@ -46,7 +46,7 @@ void print(const Common& common, const std::string& file, const CaseResult& r) {
 }
 
 int run(const Common& common, Options& o) {
-  // A model folder holds one file for each CNN of the pipeline.
+  // Of a model folder, what model.json names, the classifier and all hashes included.
   std::vector<std::string> files = {o.file};
   if (std::filesystem::is_directory(o.file)) {
     files.clear();

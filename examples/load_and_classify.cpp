@@ -61,8 +61,9 @@ int main(int argc, char** argv) {
       classify(argc > 3 ? argv[3] : "squeezenet1_1", argv[1], argv[2]);
       return 0;
     }
-    const auto folder = std::filesystem::temp_directory_path() / "limbic_load_and_classify";
-    std::filesystem::create_directories(folder);
+    std::string name = std::filesystem::temp_directory_path() / "limbic_XXXXXX";
+    require(::mkdtemp(name.data()) != nullptr, name, ": cannot be made");
+    const std::filesystem::path folder = name;
     const std::string weights = folder / "resnet8.safetensors", picture = folder / "disc.png";
     save_weights(weights, build_model("resnet8", 10).graph.initialise(3), {});
     const auto png = encode_png(draw_a_disc());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "io/byte_budget.h"
 #include "io/decode.h"
 #include "nn/core/error.h"
 #include "nn/core/file.h"
@@ -16,14 +17,15 @@ struct Finding {
   std::string reason;  // empty where the picture decodes
 };
 
-Finding look_at(const std::string& path) {
+Finding look_at(const std::string& path, ByteBudget& decoding) {
   constexpr int64_t most_bytes = int64_t{1} << 30;
   Finding out;
   try {
     const std::vector<uint8_t> bytes = read_file(path, most_bytes);
     out.hash = sha256(bytes);
+    const ByteBudget::Share share = decoding.take(decoded_bytes(bytes));
     decode(bytes, path);
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     out.reason = reason_without_path(error.what(), path);
   }
   return out;
@@ -35,13 +37,14 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   FolderScan scan = scan_folders(dir);
   const std::vector<Sample>& samples = scan.dataset.samples;
   std::vector<Finding> findings(samples.size());
-  constexpr int64_t chunk = 64;
+  constexpr int64_t chunk = 64, decode_bytes = int64_t{256} << 20;
+  ByteBudget decoding(decode_bytes);
   const int64_t n = scan.dataset.size();
   for (int64_t begin = 0; begin < n; begin += chunk) {
     const int64_t end = std::min(n, begin + chunk);
     parallel_for_dynamic(end - begin, [&](int64_t i) {
       const size_t at = static_cast<size_t>(begin + i);
-      findings[at] = look_at(samples[at].path);
+      findings[at] = look_at(samples[at].path, decoding);
     });
     if (options.progress) options.progress(end, n);
   }

@@ -16,7 +16,8 @@ struct PictureSize {
 std::optional<PictureSize> stb_size(std::span<const uint8_t> bytes);
 
 /// Decodes with stb_image to RGB, dropping alpha; grey is repeated, 16 bits keep their high byte.
-/// Returns nothing and sets `reason` where the file is damaged or of an unsupported kind.
+/// Returns nothing and sets `reason` where the file is damaged or of an unsupported kind. Throws
+/// std::bad_alloc.
 std::optional<Picture> stb_decode(std::span<const uint8_t> bytes, std::string& reason);
 
 }  // namespace limbic

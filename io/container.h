@@ -17,6 +17,7 @@ struct Container {
   std::string problem;              ///< Why it must be refused ("truncated JPEG"); empty: whole.
   std::span<const uint8_t> exif{};  ///< From the TIFF header on; empty where there is none.
   int components = 0;               ///< JPEG: of the frame header.
+  int scans = 0;                    ///< JPEG.
   int64_t gif_flags_at = -1;        ///< GIF: the first picture's graphic control flags.
   int64_t adobe_transform_at = -1;  ///< JPEG: where the Adobe segment's transform byte stands.
 };

@@ -84,6 +84,17 @@ FolderScan scan_folders(const std::string& dir) {
   return out;
 }
 
+std::vector<std::string> pictures_below(const std::string& dir) {
+  require(fs::is_directory(dir), dir, ": is not a folder");
+  try {
+    std::vector<std::string> files = files_below(dir);
+    std::erase_if(files, [](const std::string& file) { return !has_picture_ending(file); });
+    return files;
+  } catch (const fs::filesystem_error& error) {
+    fail(dir, ": cannot be listed: ", error.code().message());
+  }
+}
+
 Dataset list_folders(const std::string& dir,
                      const std::optional<std::vector<std::string>>& classes) {
   FolderScan scan = scan_folders(dir);

@@ -31,6 +31,10 @@ struct FolderScan {
 /// Throws Error where there is no such folder, no sub-folder, or one that cannot be listed.
 FolderScan scan_folders(const std::string& dir);
 
+/// The pictures of a folder and all below it, by their endings, in byte order. Throws Error where
+/// it is no folder or cannot be listed.
+std::vector<std::string> pictures_below(const std::string& dir);
+
 /// The data set of a labelled folder. With `classes`, labels are indices into these, and a folder
 /// may lack some of them. Throws Error as scan_folders does, and for classes without a picture or
 /// not among `classes`, naming them.

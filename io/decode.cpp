@@ -16,8 +16,9 @@ namespace {
 // it.
 int64_t most_pixels_per_byte(PictureKind kind) { return kind == PictureKind::jpeg ? 1000 : 10000; }
 
-void check_size(std::span<const uint8_t> bytes, PictureKind kind, const std::string& name,
-                int64_t max_pixels) {
+// Returns the number of pixels.
+int64_t check_size(std::span<const uint8_t> bytes, PictureKind kind, const std::string& name,
+                   int64_t max_pixels) {
   const auto size = stb_size(bytes);
   require(size.has_value(), name, ": corrupt or unsupported picture (its header cannot be read)");
   const int64_t pixels = size->height * size->width;
@@ -26,6 +27,15 @@ void check_size(std::span<const uint8_t> bytes, PictureKind kind, const std::str
   require(pixels <= most_pixels_per_byte(kind) * static_cast<int64_t>(bytes.size()), name,
           ": declares ", size->width, "x", size->height, " pixels, which its ", bytes.size(),
           " bytes cannot hold");
+  return pixels;
+}
+
+// Every scan of a progressive JPEG goes over the whole picture, however little the scan holds.
+// Encoders write 3 to 20 of them; 256 empty ones would take as long as a hundred pictures.
+void check_scans(const Container& found, int64_t pixels, const std::string& name) {
+  constexpr int64_t always = 24, most = int64_t{1} << 29;  // pixels times scans
+  require(found.scans <= always || pixels <= most / found.scans, name, ": a JPEG of ", found.scans,
+          " scans over ", pixels, " pixels, more work than a picture is worth; save it again");
 }
 
 // What the decoder is given: a changed copy where it would otherwise read colours differently.
@@ -54,7 +64,7 @@ Picture decode(std::span<const uint8_t> bytes, const std::string& name,
   }
   const Container found = inspect(bytes, kind);
   require(found.problem.empty(), name, ": ", found.problem);
-  check_size(bytes, kind, name, options.max_pixels);
+  check_scans(found, check_size(bytes, kind, name, options.max_pixels), name);
 
   std::vector<uint8_t> copy;
   std::string reason;
@@ -64,6 +74,11 @@ Picture decode(std::span<const uint8_t> bytes, const std::string& name,
   require(picture.has_value(), name, ": cannot be decoded: ", reason);
   return options.apply_exif ? apply_orientation(std::move(*picture), exif_orientation(found.exif))
                             : std::move(*picture);
+}
+
+int64_t decoded_bytes(std::span<const uint8_t> bytes) {
+  const auto size = bytes.empty() ? std::nullopt : stb_size(bytes);
+  return size ? 3 * size->height * size->width : 0;
 }
 
 Picture decode_file(const std::string& path, const DecodeOptions& options) {

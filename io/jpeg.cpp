@@ -132,7 +132,6 @@ Container inspect_jpeg(Bytes bytes) {
   constexpr int most_scans = 256;  // more would only serve to keep the decoder busy for hours
   Container out;
   Tables tables;
-  int scans = 0;
   bool in_scan = false;
   for (size_t at = 2;;) {
     at = next_marker(bytes, at, in_scan);
@@ -140,7 +139,7 @@ Container inspect_jpeg(Bytes bytes) {
     if (at >= bytes.size()) break;
     const uint8_t code = bytes[at++];
     if (code == eoi) {
-      if (scans == 0) out.problem = "a JPEG without picture data";
+      if (out.scans == 0) out.problem = "a JPEG without picture data";
       return out;
     }
     if (code == 0x01 || (code >= rst0 && code <= soi)) continue;  // these have no length
@@ -153,7 +152,7 @@ Container inspect_jpeg(Bytes bytes) {
     }
     at += length;
     in_scan = code == sos;
-    if (in_scan && ++scans > most_scans) {
+    if (in_scan && ++out.scans > most_scans) {
       out.problem = "a JPEG of too many scans";
       return out;
     }

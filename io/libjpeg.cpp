@@ -4,9 +4,12 @@
 
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs it above itself
+#include <new>
 #include <vector>
 
 #include <jpeglib.h>
+// It needs jpeglib.h above itself.
+#include <jerror.h>
 
 namespace limbic {
 namespace {
@@ -90,6 +93,7 @@ std::optional<Picture> libjpeg_decode(std::span<const uint8_t> bytes, std::strin
     read = succeeds(reader, read_rows);
   }
   if (!read) {
+    if (reader.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
     reason = reader.message;
     return std::nullopt;
   }

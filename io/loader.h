@@ -1,13 +1,16 @@
 #pragma once
+#include <atomic>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "io/augment.h"
+#include "io/byte_budget.h"
 #include "io/dataset.h"
 #include "io/preset.h"
 #include "io/read_ahead.h"
+#include "nn/core/progress.h"
 #include "nn/core/tensor.h"
 
 // How two cores stay busy without fighting: ONE background thread reads the bytes of coming files
@@ -15,7 +18,8 @@
 // computes the network, so there is never a thread more than there are cores, and no decoder can
 // starve beside compute threads that spin. Decoding takes some milliseconds a picture against the
 // tens that a training step of the same picture takes; what it costs is the same as with threads of
-// its own. Small sets are decoded once: pictures are kept up to a budget.
+// its own. Small sets are decoded once: pictures are kept up to a budget. Everything that grows
+// with the size of pictures is counted in bytes: what is read ahead, decoded at once, and kept.
 //
 // A batch depends on (data set, preset, augmentation, seed, epoch) and on where the epoch was
 // started, never on the number of threads, on timing, or on what the cache holds.
@@ -29,6 +33,7 @@ struct LoaderOptions {
   bool drop_last = false;                        ///< Leave out a last batch that is not full.
   int64_t cache_bytes = int64_t{512} << 20;      ///< Of decoded pictures; 0: keep none.
   int64_t read_ahead_bytes = int64_t{64} << 20;  ///< Of files read but not yet decoded.
+  int64_t decode_bytes = int64_t{256} << 20;     ///< Of pictures being decoded, beside the cache.
 };
 
 struct Batch {
@@ -55,11 +60,20 @@ std::string reason_without_path(const std::string& message, const std::string& p
 class Loader {
  public:
   /// Throws Error on an empty data set or options out of range.
+  ///
+  /// Memory that runs out is no fault of a picture: std::bad_alloc comes through, from any member.
   Loader(Dataset dataset, Preset preset, std::optional<Augmentation> augmentation,
          LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
+
+  /// Reads every picture once, before the first epoch, and leaves out for good those that cannot be
+  /// used: `dataset`, `batches` and epochs are of the others, and the batch size is at most their
+  /// number, so that an epoch always makes a step. A picture that cannot be read later on is then
+  /// an Error, since the steps were counted with it. Returns the SHA-256 of all files' hashes and
+  /// labels in order: it stands for what the pictures show. Throws Error where none can be used.
+  std::string keep_usable(const ProgressFunction& progress = {});
 
   /// Starts an epoch at sample `first_sample` of its order (a `position()` read earlier, to
   /// resume). Throws Error where that lies outside the data set.
@@ -75,6 +89,7 @@ class Loader {
   int64_t epoch() const { return epoch_; }
   /// Batches of an epoch without skips.
   int64_t batches() const;
+  int64_t batch_size() const { return options_.batch_size; }
   /// Each sample that was skipped, once, in the order they came up.
   const std::vector<SkippedSample>& skipped() const { return skipped_; }
   const Dataset& dataset() const { return dataset_; }
@@ -83,8 +98,10 @@ class Loader {
  private:
   struct Task;
   void load_more(Batch& batch);
-  void prepare(Task& task, float* chw) const;
-  void remember(Task& task);
+  void start(std::vector<int64_t> order, int64_t epoch, int64_t first_sample);
+  void prepare(Task& task, float* chw);
+  void keep(int64_t index, Picture picture);
+  void skip(const Task& task);
   void prepare_storage(Batch& batch) const;
 
   Dataset dataset_;
@@ -93,7 +110,10 @@ class Loader {
   LoaderOptions options_;
   // by sample; empty: not kept. Fitted already if nothing is augmented
   std::vector<Picture> cache_;
-  int64_t cached_bytes_ = 0;
+  std::atomic<int64_t> cached_bytes_ = 0;
+  ByteBudget decoding_;
+  std::vector<std::string> hashes_;  // of the files, while keep_usable reads them
+  bool fixed_ = false;               // keep_usable has said which pictures there are
   std::vector<SkippedSample> skipped_;
   std::set<int64_t> skipped_indices_;
   std::vector<int64_t> order_;

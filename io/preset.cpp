@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nn/core/error.h"
+#include "nn/core/json_numbers.h"
 
 namespace limbic {
 namespace {
@@ -65,17 +66,26 @@ const std::vector<Preset>& presets() {
   return all;
 }
 
+// The network's input for a pixel of value v, rounded to f32 after each step, as torch does.
+float normalised(int v, const Preset& preset, size_t channel) {
+  return (static_cast<float>(v * preset.scale) - static_cast<float>(preset.mean[channel])) /
+         static_cast<float>(preset.std[channel]);
+}
+
 void check(const Preset& preset) {
-  require(preset.crop > 0 && preset.crop <= largest_crop, "preset \"", preset.name,
-          "\": expected a crop of 1 to ", largest_crop, ", got ", preset.crop);
-  require(preset.short_side >= 0 && preset.short_side <= 2 * largest_crop, "preset \"", preset.name,
-          "\": expected a short_side of 0 to ", 2 * largest_crop, ", got ", preset.short_side);
-  bool finite = std::isfinite(preset.scale);
-  for (size_t c = 0; c < 3; ++c)
-    finite = finite && std::isfinite(preset.mean[c]) && std::isfinite(preset.std[c]) &&
-             preset.std[c] > 0;
-  require(finite, "preset \"", preset.name,
-          "\": scale, mean and std must be finite, and std above 0");
+  const std::string where = str_cat("preset \"", preset.name, "\": ");
+  require(preset.crop > 0 && preset.crop <= largest_crop, where, "expected a crop of 1 to ",
+          largest_crop, ", got ", preset.crop);
+  require(preset.short_side >= 0 && preset.short_side <= 2 * largest_crop, where,
+          "expected a short_side of 0 to ", 2 * largest_crop, ", got ", preset.short_side);
+  // Whatever the three numbers are, what matters is what they make of pixels.
+  constexpr float largest = 1e6f;
+  for (size_t c = 0; c < 3; ++c) {
+    const float black = normalised(0, preset, c), white = normalised(255, preset, c);
+    require(std::abs(black) <= largest && std::abs(white) <= largest && black != white &&
+                preset.std[c] > 0,
+            where, "scale, mean and std make ", black, " of black and ", white, " of white");
+  }
 }
 
 // (a - b) / 2 as Python's round() gives it: halves go to the even neighbour.
@@ -123,18 +133,31 @@ std::string to_json(const Preset& p) {
       .dump();
 }
 
+namespace {
+
+std::array<double, 3> three_numbers(const Json& json, const char* key) {
+  const Json& list = json.at(key);
+  require(list.is_array() && list.size() == 3, "preset: ", key, ": expected three numbers, got ",
+          list.dump());
+  std::array<double, 3> out{};
+  for (size_t c = 0; c < 3; ++c) out[c] = finite_number(list[c], str_cat("preset: ", key));
+  return out;
+}
+
+}  // namespace
+
 Preset preset_from_json(const std::string& text) {
   Preset p;
   try {
     const Json json = Json::parse(text);
     json.at("name").get_to(p.name);
     p.filter = filter_from(json.at("filter").get<std::string>());
-    json.at("short_side").get_to(p.short_side);
+    p.short_side = whole_number(json.at("short_side"), "preset: short_side", 0, 2 * largest_crop);
     json.at("squash").get_to(p.squash);
-    json.at("crop").get_to(p.crop);
-    json.at("scale").get_to(p.scale);
-    json.at("mean").get_to(p.mean);
-    json.at("std").get_to(p.std);
+    p.crop = whole_number(json.at("crop"), "preset: crop", 1, largest_crop);
+    p.scale = finite_number(json.at("scale"), "preset: scale");
+    p.mean = three_numbers(json, "mean");
+    p.std = three_numbers(json, "std");
     json.at("bgr").get_to(p.bgr);
     json.at("apply_exif").get_to(p.apply_exif);
   } catch (const Json::exception& error) {
@@ -183,11 +206,8 @@ void normalise(const Picture& src, const Preset& preset, float* chw) {
           src.height);
   const int64_t pixels = src.height * src.width;
   for (size_t c = 0; c < 3; ++c) {
-    // Rounded to f32 after each step, as torch does.
     float table[256];
-    for (int v = 0; v < 256; ++v)
-      table[v] = (static_cast<float>(v * preset.scale) - static_cast<float>(preset.mean[c])) /
-                 static_cast<float>(preset.std[c]);
+    for (int v = 0; v < 256; ++v) table[v] = normalised(v, preset, c);
     const uint8_t* in = src.pixels.data() + (preset.bgr ? 2 - c : c);
     float* out = chw + static_cast<int64_t>(c) * pixels;
     for (int64_t i = 0; i < pixels; ++i) out[i] = table[in[i * 3]];

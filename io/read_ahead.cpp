@@ -14,8 +14,10 @@ ReadAhead::File read(const std::string& path) {
   if (path.empty()) return file;
   try {
     file.bytes = read_file(path, most_bytes);
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     file.error = error.what();
+  } catch (...) {
+    file.failure = std::current_exception();
   }
   return file;
 }
@@ -55,6 +57,7 @@ ReadAhead::File ReadAhead::next() {
   ++to_give_;
   lock.unlock();
   changed_.notify_all();
+  if (file.failure) std::rethrow_exception(file.failure);
   return file;
 }
 

@@ -2,6 +2,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -15,7 +16,8 @@ class ReadAhead {
  public:
   struct File {
     std::vector<uint8_t> bytes;
-    std::string error;  ///< Why it could not be read; empty: it could.
+    std::string error;           ///< Why it could not be read; empty: it could.
+    std::exception_ptr failure;  ///< What went wrong that is not the file's fault.
   };
 
   explicit ReadAhead(int64_t budget_bytes);
@@ -26,7 +28,8 @@ class ReadAhead {
 
   /// Drops what was read and starts over with `paths`; an empty path gives an empty File unread.
   void start(std::vector<std::string> paths);
-  /// The next file in order, waiting for it. Throws Error when all have been given out.
+  /// The next file in order, waiting for it. Throws Error when all have been given out, and where
+  /// memory ran out std::bad_alloc.
   File next();
 
  private:

@@ -1,9 +1,9 @@
 #include "train/checkpoint.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "nn/core/file.h"
+#include "nn/core/json_numbers.h"
 #include "weights/load.h"
 #include "weights/safetensors.h"
 
@@ -11,21 +11,104 @@ namespace limbic {
 
 using nlohmann::json;
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EpochResult, epoch, train_loss, train_accuracy, validation_loss,
-                                   validation_accuracy, learning_rate, seconds)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainingState, epoch, step, position, micro_batch, loss_sum,
-                                   correct, seen, best_accuracy, best_loss, best_epoch, epochs,
-                                   settings, implementations)
-
 namespace {
 
 constexpr const char* state_key = "limbic.training_state";
 constexpr const char* momentum_prefix = "momentum/";
+constexpr const char* best_key = "limbic.best_epoch";
+
+json to_json(const EpochResult& e) {
+  return {{"epoch", e.epoch},
+          {"train_loss", e.train_loss},
+          {"train_accuracy", e.train_accuracy},
+          {"validation_loss", e.validation_loss},
+          {"validation_accuracy", e.validation_accuracy},
+          {"learning_rate", e.learning_rate},
+          {"seconds", e.seconds}};
+}
+
+json to_json(const TrainingState& s) {
+  json epochs = json::array();
+  for (const EpochResult& e : s.epochs) epochs.push_back(to_json(e));
+  return {{"epoch", s.epoch},
+          {"step", s.step},
+          {"position", s.position},
+          {"micro_batch", s.micro_batch},
+          {"loss_sum", s.loss_sum},
+          {"correct", s.correct},
+          {"seen", s.seen},
+          {"best_epoch", s.best_epoch},
+          {"epochs", epochs},
+          {"settings", s.settings},
+          {"implementations", s.implementations}};
+}
+
+double number(const json& object, const char* key) { return finite_number(object.at(key), key); }
+int64_t whole(const json& object, const char* key, int64_t least = 0) {
+  return whole_number(object.at(key), key, least);
+}
+
+EpochResult epoch_from(const json& j) {
+  return {.epoch = whole(j, "epoch", 1),
+          .train_loss = number(j, "train_loss"),
+          .train_accuracy = number(j, "train_accuracy"),
+          .validation_loss = number(j, "validation_loss"),
+          .validation_accuracy = number(j, "validation_accuracy"),
+          .learning_rate = number(j, "learning_rate"),
+          .seconds = number(j, "seconds")};
+}
+
+TrainingState state_from(const json& j) {
+  TrainingState s{.epoch = whole(j, "epoch"),
+                  .step = whole(j, "step"),
+                  .position = whole(j, "position"),
+                  .micro_batch = whole(j, "micro_batch", 1),
+                  .loss_sum = number(j, "loss_sum"),
+                  .correct = whole(j, "correct"),
+                  .seen = whole(j, "seen"),
+                  .best_epoch = whole(j, "best_epoch"),
+                  .epochs = {},
+                  .settings = j.at("settings"),
+                  .implementations = j.at("implementations")};
+  for (const json& e : j.at("epochs")) s.epochs.push_back(epoch_from(e));
+  return s;
+}
+
+// What `from_json` makes of a file's metadata under `key`.
+template <class FromJson>
+auto read_metadata(const SafetensorsFile& file, const char* key, const FromJson& from_json) {
+  try {
+    return from_json(json::parse(file.metadata.at(key)));
+  } catch (const std::out_of_range& e) {
+    fail(file.file.path, ": does not say which run it belongs to (no ", key, ")");
+  } catch (const json::exception& e) {
+    fail(file.file.path, ": its ", key, " is damaged (", e.what(), "); delete it to start afresh");
+  } catch (const Error& e) {
+    fail(file.file.path, ": its ", key, " is damaged (", e.what(), "); delete it to start afresh");
+  }
+}
 
 std::map<std::string, Tensor> tensors_of(const Parameters& parameters) {
   std::map<std::string, Tensor> out;
   for (const auto& [name, parameter] : parameters) out[name] = parameter.value;
   parameters.require_intact();
+  const std::string bad = first_not_finite(parameters);
+  require(bad.empty(), bad, ": holds NaN or infinity and is not worth a file");
+  return out;
+}
+
+// "learning_rate was 0.05 and is 0.01; seed was 0 and is 5".
+std::string differences(const std::string& stored, const std::string& wanted) {
+  const json was = json::parse(stored, nullptr, false), is = json::parse(wanted);
+  if (!was.is_object()) return "its settings are damaged";
+  std::string out;
+  const auto say = [&](const std::string& key, const json& a, const json& b) {
+    out += str_cat(out.empty() ? "" : "; ", key, " was ", a.dump(), " and is ", b.dump());
+  };
+  for (const auto& [key, value] : is.items())
+    if (!was.contains(key) || was[key] != value) say(key, was.value(key, json()), value);
+  for (const auto& [key, value] : was.items())
+    if (!is.contains(key)) say(key, value, json());
   return out;
 }
 
@@ -44,26 +127,26 @@ void save_checkpoint(const std::string& path, const TrainingState& state,
                      std::map<std::string, std::string> metadata) {
   auto tensors = tensors_of(parameters);
   for (const auto& [name, velocity] : momentum) tensors[momentum_prefix + name] = velocity;
-  metadata[state_key] = json(state).dump();
+  metadata[state_key] = to_json(state).dump();
   write_safetensors(path, tensors, metadata);
 }
 
-LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters) {
+LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters,
+                                 const std::string& settings) {
   const SafetensorsFile file = read_safetensors(path);
-  const auto found = file.metadata.find(state_key);
   require(
-      found != file.metadata.end(), path,
+      file.metadata.contains(state_key), path,
       ": holds weights but no training state; start from it with --weights instead of --resume");
-  LoadedCheckpoint loaded;
-  try {
-    loaded.state = json::parse(found->second).get<TrainingState>();
-  } catch (const json::exception& e) {
-    fail(path, ": its training state is damaged (", e.what(), "); delete it to start afresh");
-  }
+  LoadedCheckpoint loaded{read_metadata(file, state_key, state_from), {}};
+  if (!settings.empty() && loaded.state.settings != settings)
+    fail(path,
+         ": was trained with other options, weights or pictures, so it cannot be resumed with ",
+         "these; use the same ones or another --out: ",
+         differences(loaded.state.settings, settings));
   std::map<std::string, Tensor> weights;
   for (const auto& [name, tensor] : file.tensors) {
     const std::string prefix = momentum_prefix;
-    if (name.rfind(prefix, 0) == 0)
+    if (name.starts_with(prefix))
       loaded.momentum[name.substr(prefix.size())] = tensor.clone();
     else
       weights[name] = tensor;
@@ -72,35 +155,57 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
   return loaded;
 }
 
+void save_best(const std::string& path, const TrainingState& state, const BestEpoch& best,
+               const Parameters& parameters, std::map<std::string, std::string> metadata) {
+  metadata[best_key] = json{
+      {"epoch", best.epoch},
+      {"accuracy", best.accuracy},
+      {"loss", best.loss},
+      {"settings",
+       state.settings}}.dump();
+  save_weights(path, parameters, metadata);
+}
+
+BestEpoch load_best(const std::string& path, const TrainingState& state, Parameters& parameters) {
+  const SafetensorsFile file = read_safetensors(path);
+  const BestEpoch best = read_metadata(file, best_key, [&](const json& j) {
+    require(j.at("settings") == state.settings, "of another run than last.safetensors");
+    return BestEpoch{whole(j, "epoch", 1), number(j, "accuracy"), number(j, "loss")};
+  });
+  load_parameters(file.tensors, parameters, {.source = path, .file = &file.file});
+  return best;
+}
+
+void copy_values(const Parameters& from, Parameters& to) {
+  for (const auto& [name, parameter] : from) to.set(name, parameter.value);
+}
+
 std::map<std::string, std::string> description(const Model& model, const TrainData& data) {
   return {{"limbic.model", model.name},
           {"limbic.preset", to_json(data.preset)},
           {"limbic.classes", json(data.train.classes).dump()}};
 }
 
-namespace {
-
-// Which pictures: their names, their folders' names and their labels, in order.
-std::string fingerprint(const Dataset& data) {
-  std::string text;
-  for (const Sample& s : data.samples) {
-    const std::filesystem::path path(s.path);
-    text += path.parent_path().filename().string() + "/" + path.filename().string() + ":" +
-            std::to_string(s.label) + "\n";
-  }
-  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()}).substr(0, 16);
+std::string sha256_of(const Parameters& parameters) {
+  std::string hashes;
+  for (const auto& [name, p] : parameters)
+    hashes += name + sha256({static_cast<const uint8_t*>(p.value.raw()),
+                             static_cast<size_t>(p.value.bytes())});
+  return sha256({reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size()});
 }
 
-}  // namespace
-
-std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& o) {
+std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& o,
+                        const StartingPoint& start) {
   json j = {{"model", model.name},
             {"classes", data.train.classes},
-            {"training_pictures", {data.train.size(), fingerprint(data.train)}},
-            {"validation_pictures", {data.validation.size(), fingerprint(data.validation)}},
+            {"starting_weights", start.weights.substr(0, 16)},
+            {"training_pictures", start.training.substr(0, 16)},
+            {"validation_pictures", start.validation.substr(0, 16)},
             {"preset", json::parse(to_json(data.preset))},
             {"epochs", o.epochs},
             {"batch_size", o.batch_size},
+            {"micro_batch", o.micro_batch},
+            {"memory_bytes", o.memory_bytes},
             {"learning_rate", o.learning_rate},
             {"momentum", o.sgd.momentum},
             {"nesterov", o.sgd.nesterov},
@@ -111,10 +216,11 @@ std::string settings_of(const Model& model, const TrainData& data, const TrainOp
              {o.schedule.step_every, o.schedule.step_factor, o.schedule.one_cycle_rise}},
             {"label_smoothing", o.loss.label_smoothing},
             {"class_weights", o.loss.class_weights},
+            {"balance_classes", o.balance_classes},
             {"frozen", o.frozen},
             {"patience", o.patience},
+            {"dtype", to_string(o.dtype)},
             {"seed", o.seed}};
-  if (o.dtype != DType::f32) j["dtype"] = to_string(o.dtype);
   if (const auto& a = data.augmentation)
     j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,
                          a->max_ratio,           a->random_crop, a->padding,   a->flip,

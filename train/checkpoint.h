@@ -11,15 +11,14 @@ struct TrainingState {
   int64_t micro_batch = 0;
   double loss_sum = 0;  ///< Of this epoch's pictures so far.
   int64_t correct = 0, seen = 0;
-  double best_accuracy = -1, best_loss = 0;
-  int64_t best_epoch = 0;
+  int64_t best_epoch = 0;  ///< 0: there is no best.safetensors yet.
   std::vector<EpochResult> epochs;
   std::string settings;         ///< What must be equal for a resumed run, as JSON.
   std::string implementations;  ///< Threads, and what computed each convolution.
 };
 
 /// Weights under their names, velocities under "momentum/<name>", the state as JSON in the
-/// metadata. Atomic.
+/// metadata. Atomic. Throws Error where a weight is not finite: the file before it stays.
 void save_checkpoint(const std::string& path, const TrainingState& state,
                      const Parameters& parameters, const std::map<std::string, Tensor>& momentum,
                      std::map<std::string, std::string> metadata = {});
@@ -28,10 +27,30 @@ struct LoadedCheckpoint {
   TrainingState state;
   std::map<std::string, Tensor> momentum;
 };
-/// Reads it back, the weights into `parameters`; throws Error naming what does not fit.
-LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters);
+/// Reads it back, the weights into `parameters`; throws Error naming what does not fit. `settings`,
+/// if not empty, are those that the checkpoint must have been made with; the Error names the ones
+/// that differ.
+LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters,
+                                 const std::string& settings = "");
 
-/// Weights alone, under their names, and what `extras` adds (a stored case).
+/// The epoch whose weights a run's best.safetensors holds. The file says it itself, so that it
+/// agrees with its tensors wherever the run was killed.
+struct BestEpoch {
+  int64_t epoch = 0;  ///< From 1; 0: none yet.
+  double accuracy = -1, loss = 0;
+};
+/// Weights alone, with the epoch and the settings of the run.
+void save_best(const std::string& path, const TrainingState& state, const BestEpoch& best,
+               const Parameters& parameters, std::map<std::string, std::string> metadata);
+/// Reads it back, the weights into `parameters`. Throws Error where the file is missing or of
+/// another run.
+BestEpoch load_best(const std::string& path, const TrainingState& state, Parameters& parameters);
+
+/// Sets all of `to` from the parameters of the same names.
+void copy_values(const Parameters& from, Parameters& to);
+
+/// Weights alone, under their names, and what `extras` adds (a stored case). Throws Error where one
+/// is not finite.
 void save_weights(const std::string& path, const Parameters& parameters,
                   const std::map<std::string, std::string>& metadata,
                   const std::map<std::string, Tensor>& extras = {});
@@ -39,8 +58,16 @@ void save_weights(const std::string& path, const Parameters& parameters,
 /// What a file of weights says of itself: architecture, preset, classes.
 std::map<std::string, std::string> description(const Model& model, const TrainData& data);
 
-/// The options that decide a training's bits, as JSON: a checkpoint is resumed only under equal
-/// ones.
-std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& options);
+/// What a training starts from.
+struct StartingPoint {
+  std::string weights;               ///< SHA-256 of names and values (sha256_of).
+  std::string training, validation;  ///< Of the pictures (Loader::keep_usable).
+};
+/// SHA-256 of names and bytes of all parameters.
+std::string sha256_of(const Parameters& parameters);
+
+/// All that decides a training's bits, as JSON: a checkpoint is resumed only under equal ones.
+std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& options,
+                        const StartingPoint& start);
 
 }  // namespace limbic

@@ -22,12 +22,13 @@ class Sgd {
   /// several micro-batches.
   void accumulate(std::span<const float> diff);
   /// Backward from `diff` and one update, with what has been accumulated added: each parameter
-  /// changes as soon as its gradient is there, while both are in the cache.
-  void step(std::span<const float> diff, double learning_rate);
+  /// changes as soon as its gradient is there, while both are in the cache. Returns the name of a
+  /// parameter that the update has made NaN or infinite; "" where all are finite.
+  std::string step(std::span<const float> diff, double learning_rate);
 
   /// Velocities by parameter name, canonical layout.
   std::map<std::string, Tensor> state() const;
-  /// Throws Error where a velocity is missing or of another shape.
+  /// Throws Error where a velocity is missing, of another shape or dtype, or not finite.
   void restore(const std::map<std::string, Tensor>& state);
 
  private:

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "nn/loss.h"
+#include "weights/load.h"
 
 namespace limbic {
 
@@ -36,6 +37,8 @@ Tensor Predictor::run(const Tensor& images) {
     std::memcpy(rows.data() + begin * width, out.data(),
                 static_cast<size_t>((end - begin) * width) * sizeof(float));
   }
+  require(rows.empty() || all_finite(rows), layer_,
+          ": the network gives NaN or infinity for a picture");
   return rows;
 }
 
@@ -77,6 +80,7 @@ Evaluation evaluate_labels(const std::vector<int64_t>& predicted,
 
 Evaluation evaluate_logits(const Tensor& logits, const std::vector<int64_t>& labels) {
   const int64_t classes = logits.dim(1);
+  require(all_finite(logits), "evaluation: logits hold NaN or infinity");
   std::vector<int64_t> predicted;
   double top5 = 0;
   for (size_t i = 0; i < labels.size(); ++i) {

@@ -25,7 +25,8 @@ class Predictor {
   Predictor(const Model& model, const Parameters& parameters, PlanOptions options,
             const std::string& layer = "logits");
 
-  /// One row for each image of (n,3,H,W), any n.
+  /// One row for each image of (n,3,H,W), any n. Throws Error where a value is not finite: nothing
+  /// that is computed from it would mean anything.
   Tensor run(const Tensor& images);
   /// The whole of a loader's data set. Its batches must fit the plan's.
   Outputs run(Loader& loader, const std::string& task, const ProgressFunction& progress = {});
@@ -47,7 +48,7 @@ struct Evaluation {
   std::vector<std::vector<int64_t>> confusion;  ///< [true][predicted].
 };
 
-/// Scores logits (N,classes) against labels.
+/// Scores logits (N,classes) against labels. Throws Error where one is not finite.
 Evaluation evaluate_logits(const Tensor& logits, const std::vector<int64_t>& labels);
 /// Scores predicted labels.
 Evaluation evaluate_labels(const std::vector<int64_t>& predicted,

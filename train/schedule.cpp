@@ -37,11 +37,11 @@ std::string to_string(Schedule::Kind kind) {
   fail("unknown schedule");
 }
 
-double learning_rate(const Schedule& s, double base, int64_t step, int64_t total) {
-  const double all = static_cast<double>(std::max<int64_t>(total, 1));
-  const double warm = std::floor(s.warmup * all), at = static_cast<double>(step);
-  if (at < warm) return base * (at + 1) / warm;
-  const double t = std::min(1.0, (at - warm) / std::max(1.0, all - warm));
+namespace {
+
+// The rate at `at` of `all` steps, without warm-up.
+double plain_rate(const Schedule& s, double base, double at, double all) {
+  const double t = std::min(1.0, at / std::max(1.0, all));
   switch (s.kind) {
     case Schedule::Kind::constant:
       return base;
@@ -58,6 +58,16 @@ double learning_rate(const Schedule& s, double base, int64_t step, int64_t total
     }
   }
   fail("unknown schedule");
+}
+
+}  // namespace
+
+double learning_rate(const Schedule& s, double base, int64_t step, int64_t total) {
+  const double all = static_cast<double>(std::max<int64_t>(total, 1));
+  const double warm = std::floor(s.warmup * all), at = static_cast<double>(step);
+  const double first = s.kind == Schedule::Kind::one_cycle ? base / 25 : base;
+  if (at < warm) return first * (at + 1) / warm;
+  return plain_rate(s, base, at - warm, all - warm);
 }
 
 }  // namespace limbic

@@ -7,7 +7,9 @@ namespace limbic {
 /// How the learning rate changes over the steps of a training.
 struct Schedule {
   enum class Kind { constant, step, cosine, one_cycle } kind = Kind::constant;
-  double warmup = 0;            ///< Share of all steps over which the rate rises linearly from 0.
+  /// Share of all steps over which the rate rises linearly from 0 to where the schedule begins (of
+  /// one_cycle: base/25); the schedule has the rest of the steps.
+  double warmup = 0;
   double step_every = 1.0 / 3;  ///< step: share of all steps between two drops.
   double step_factor = 0.1;     ///< step: what each drop multiplies by.
   double one_cycle_rise = 0.3;  ///< one_cycle: share of all steps in which the rate rises.

@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
+#include <locale>
 
 #include "nn/core/clock.h"
 #include "nn/core/file.h"
 #include "nn/core/parallel.h"
 #include "train/checkpoint.h"
 #include "weights/load.h"
-#include "weights/safetensors.h"
 
 namespace limbic {
 namespace {
@@ -40,16 +40,15 @@ PlanOptions plan_options(const TrainOptions& options, Shape input) {
   return p;
 }
 
-// The largest micro-batch that divides the batch and whose activations fit.
+// The largest micro-batch up to `most` (0: whose activations fit) that divides the batch.
 std::shared_ptr<Program> fitting_program(const Model& model, const Parameters& parameters,
                                          const Preset& preset, const TrainOptions& options,
-                                         int64_t batch, int64_t micro_batch) {
-  const int64_t budget = options.memory_bytes > 0 ? options.memory_bytes : free_memory() / 2;
-  for (int64_t micro = micro_batch > 0 ? micro_batch : batch; micro >= 1; --micro) {
+                                         int64_t batch, int64_t most) {
+  for (int64_t micro = most > 0 ? std::min(most, batch) : batch; micro >= 1; --micro) {
     if (batch % micro != 0) continue;
     auto program = std::make_shared<Program>(model.graph, parameters,
                                              plan_options(options, input_shape(micro, preset)));
-    if (micro_batch > 0 || micro == 1 || program->arena().bytes <= budget) return program;
+    if (most > 0 || micro == 1 || program->arena().bytes <= options.memory_bytes) return program;
   }
   fail("the batch size must be at least 1, got ", batch);
 }
@@ -66,42 +65,30 @@ class Trainer {
   Trainer(const Model& model, Parameters& parameters, const TrainData& data,
           const TrainOptions& options, const ProgressFunction& progress)
       : model_(model),
-        parameters_(parameters),
+        callers_(parameters),
+        parameters_(parameters.clone()),
         data_(data),
         options_(options),
         progress_(progress),
-        batch_size_(std::min(options.batch_size, data.train.size())),
-        loader_(
-            data.train, data.preset, data.augmentation,
-            {.batch_size = batch_size_, .seed = options.seed, .shuffle = true, .drop_last = true}) {
-    require(options.epochs >= 0 && options.batch_size >= 1 && options.checkpoint_interval >= 1,
-            "training: epochs, batch size and checkpoint interval must be positive");
-    state_.settings = settings_of(model, data, options);
-    if (!data.validation.samples.empty()) {
-      const int64_t batch = std::min<int64_t>(64, data.validation.size());
-      validation_loader_.emplace(data.validation, data.preset, std::nullopt,
-                                 LoaderOptions{.batch_size = batch});
-      validator_.emplace(model, parameters, input_shape(batch, data.preset));
-    }
-    std::map<std::string, Tensor> momentum = resume();
-    auto program = fitting_program(model, parameters, data.preset, options, batch_size_,
-                                   state_.micro_batch ? state_.micro_batch : options.micro_batch);
-    state_.micro_batch = program->options().input[0];
-    plan_ = std::make_unique<Plan>(program);
-    sgd_ = std::make_unique<Sgd>(*plan_, options.sgd);
+        loss_(options.loss),
+        loader_(data.train, data.preset, data.augmentation,
+                {.batch_size = options.batch_size,
+                 .seed = options.seed,
+                 .shuffle = true,
+                 .drop_last = true}) {
+    require(options.epochs >= 0 && options.checkpoint_interval >= 1 && options.micro_batch >= 0,
+            "training: epochs, checkpoint interval and micro-batch must be positive");
+    look_at_pictures();
+    const std::map<std::string, Tensor> momentum = resume();
+    compile();
     if (!momentum.empty()) sgd_->restore(momentum);
-    const std::string implementations = implementations_of(*plan_);
-    if (result_.resumed_step > 0 && implementations != state_.implementations)
-      result_.notes.push_back(
-          "resumed with another number of threads, processor or oneDNN than before: the last bits "
-          "of the weights may differ from an undisturbed run's");
-    state_.implementations = implementations;
   }
 
   TrainResult run() {
     while (state_.epoch < options_.epochs && !out_of_patience()) run_epoch();
+    write_results();
     plan_->store(parameters_);
-    if (best_.size() > 0) copy_into(best_, parameters_);
+    copy_values(best_.size() > 0 ? best_ : parameters_, callers_);
     result_.epochs = state_.epochs;
     result_.best_epoch = state_.best_epoch;
     result_.skipped = loader_.skipped();
@@ -113,28 +100,88 @@ class Trainer {
  private:
   std::string path(const std::string& file) const { return options_.out + "/weights/" + file; }
 
-  static void copy_into(const Parameters& from, Parameters& to) {
-    for (const auto& [name, parameter] : from) to.set(name, parameter.value);
+  void tell(const std::string& text) {
+    if (options_.note)
+      options_.note(text);
+    else
+      result_.notes.push_back(text);
+  }
+
+  // What can be used decides sizes, steps and class weights; what it shows, whether to resume.
+  void look_at_pictures() {
+    for (const Dataset* part : {&data_.train, &data_.validation})
+      for (const Sample& s : part->samples)
+        require(s.label >= 0 && s.label < model_.classes, s.path, ": label ", s.label, " of ",
+                model_.classes, " classes");
+    StartingPoint start{sha256_of(parameters_), loader_.keep_usable(progress_), ""};
+    batch_size_ = loader_.batch_size();
+    if (batch_size_ < options_.batch_size)
+      tell(str_cat("batch size ", batch_size_, " for ", options_.batch_size,
+                   ": no more pictures can be used"));
+    const auto counts = loader_.dataset().class_counts();
+    const auto n = static_cast<double>(loader_.dataset().size());
+    if (options_.balance_classes) loss_.class_weights.assign(counts.size(), 1.0f);
+    for (size_t c = 0; c < counts.size(); ++c) {
+      if (counts[c] == 0)
+        tell("no picture of class '" + data_.train.classes[c] + "' can be used: it is not learnt");
+      else if (options_.balance_classes)
+        loss_.class_weights[c] = static_cast<float>(n / static_cast<double>(counts.size()) /
+                                                    static_cast<double>(counts[c]));
+    }
+    int64_t predicted_at_once = 1;  // without validation one picture is looked at, see store_sound
+    if (!data_.validation.samples.empty()) {
+      validation_loader_.emplace(data_.validation, data_.preset, std::nullopt,
+                                 LoaderOptions{.batch_size = 64});
+      start.validation = validation_loader_->keep_usable(progress_);
+      predicted_at_once = validation_loader_->batch_size();
+    }
+    predictor_.emplace(model_, parameters_, input_shape(predicted_at_once, data_.preset));
+    state_.settings = settings_of(model_, data_, options_, start);
   }
 
   std::map<std::string, Tensor> resume() {
     if (options_.out.empty()) return {};
     fs::create_directories(options_.out + "/weights");
     if (!options_.resume || !fs::exists(path("last.safetensors"))) return {};
-    const std::string settings = state_.settings;
-    auto [state, momentum] = load_checkpoint(path("last.safetensors"), parameters_);
-    require(state.settings == settings, options_.out,
-            ": was trained with other options or data, so it cannot be resumed with these; use "
-            "the same ones or another --out. It was: ",
-            state.settings, " and now is: ", settings);
+    auto [state, momentum] =
+        load_checkpoint(path("last.safetensors"), parameters_, state_.settings);
     state_ = std::move(state);
-    if (state_.best_epoch > 0 && validator_) {
+    require(batch_size_ % state_.micro_batch == 0, path("last.safetensors"), ": a micro-batch of ",
+            state_.micro_batch, " does not divide the batch of ", batch_size_,
+            "; the file is damaged, delete it to start afresh");
+    if (state_.best_epoch > 0 && validation_loader_) {
       best_ = parameters_.clone();
-      const SafetensorsFile best = read_safetensors(path("best.safetensors"));
-      load_parameters(best.tensors, best_, {.source = best.file.path, .file = &best.file});
+      best_epoch_ = load_best(path("best.safetensors"), state_, best_);
+      state_.best_epoch = best_epoch_.epoch;
     }
     result_.resumed_step = state_.step;
     return std::move(momentum);
+  }
+
+  void compile() {
+    auto program = fitting_program(model_, parameters_, data_.preset, options_, batch_size_,
+                                   state_.micro_batch ? state_.micro_batch : options_.micro_batch);
+    state_.micro_batch = program->options().input[0];
+    tell_micro_batch(program->arena().bytes);
+    plan_ = std::make_unique<Plan>(program);
+    sgd_ = std::make_unique<Sgd>(*plan_, options_.sgd);
+    const std::string implementations = implementations_of(*plan_);
+    if (result_.resumed_step > 0 && implementations != state_.implementations)
+      tell(
+          "resumed with another number of threads, processor or oneDNN than before: the last bits "
+          "of the weights may differ from an undisturbed run's");
+    state_.implementations = implementations;
+  }
+
+  void tell_micro_batch(int64_t bytes) {
+    const int64_t micro = state_.micro_batch, asked = options_.micro_batch;
+    std::string text = str_cat("micro-batch: ", micro, " of a batch of ", batch_size_);
+    if (asked > 0 && micro != std::min(asked, batch_size_))
+      text += str_cat(", which --micro-batch ", asked, " does not divide");
+    if (bytes > free_memory())
+      text += str_cat("; its activations take ", bytes >> 20, " MB and ", free_memory() >> 20,
+                      " MB are free: a smaller --micro-batch takes less");
+    tell(text);
   }
 
   void run_epoch() {
@@ -143,6 +190,7 @@ class Trainer {
     const int64_t total = options_.epochs * loader_.batches();
     double rate = 0;
     for (Batch batch; loader_.next(batch);) {
+      if (sample_.empty()) sample_ = batch.images.rows(0, 1).clone();
       rate = learning_rate(options_.schedule, options_.learning_rate, state_.step, total);
       run_batch(batch, rate);
       ++state_.step;
@@ -153,13 +201,18 @@ class Trainer {
     finish_epoch(rate, now() - start);
   }
 
+  // Ends a training in which numbers have run away; `what` has, at the step counted from 1.
+  [[noreturn]] void stop(const std::string& what, int64_t step) const {
+    fail(what, " at step ", step, " (epoch ", state_.epoch + 1, "); try a lower --lr");
+  }
+
   void run_batch(const Batch& batch, double rate) {
-    const int64_t micro = state_.micro_batch, classes = model_.classes;
+    const int64_t micro = state_.micro_batch, classes = model_.classes, step = state_.step + 1;
     double weight = 0;
     for (int64_t label : batch.labels)
-      weight += options_.loss.class_weights.empty()
+      weight += loss_.class_weights.empty()
                     ? 1.0
-                    : options_.loss.class_weights.at(static_cast<size_t>(label));
+                    : double{loss_.class_weights.at(static_cast<size_t>(label))};
     logits_.resize(static_cast<size_t>(micro * classes));
     diff_.resize(logits_.size());
     for (int64_t begin = 0; begin < batch.size(); begin += micro) {
@@ -168,13 +221,12 @@ class Trainer {
       plan_->read_output("logits", logits_);
       const std::span<const int64_t> labels(batch.labels.data() + begin,
                                             static_cast<size_t>(micro));
-      const double loss = softmax_cross_entropy(logits_, labels, diff_, options_.loss, weight);
-      require(std::isfinite(loss), "the loss became ", loss, " at step ", state_.step, " (epoch ",
-              state_.epoch + 1, "); try a lower --lr");
+      const double loss = softmax_cross_entropy(logits_, labels, diff_, loss_, weight);
+      if (!std::isfinite(loss)) stop(str_cat("the loss became ", loss), step);
       if (begin + micro < batch.size())
         sgd_->accumulate(diff_);
-      else
-        sgd_->step(diff_, rate);
+      else if (const std::string bad = sgd_->step(diff_, rate); !bad.empty())
+        stop("the weights of " + bad + " became infinite", step);
       state_.loss_sum += loss * static_cast<double>(batch.size());
       for (size_t i = 0; i < labels.size(); ++i)
         state_.correct += argmax({logits_.data() + i * static_cast<size_t>(classes),
@@ -183,16 +235,35 @@ class Trainer {
     state_.seen += batch.size();
   }
 
+  // Brings the weights back and makes sure that they are worth a file: all finite, running
+  // statistics too, and so is what every layer makes of a picture, which with weights of 1e30 it is
+  // not (and ReLU hides a NaN from the layers behind it).
+  void store_sound() {
+    plan_->store(parameters_);
+    const std::string bad = first_not_finite(parameters_);
+    if (!bad.empty()) stop("the values of " + bad + " became infinite", state_.step);
+    predictor_->refresh(parameters_);
+    if (sample_.empty()) return;
+    std::string layer;
+    predictor_->plan().observe([&](const std::string& name, std::span<const float> values) {
+      if (layer.empty() && !all_finite(values)) layer = name;
+    });
+    predictor_->plan().run(sample_);
+    predictor_->plan().observe({});
+    if (!layer.empty()) stop("what " + layer + " gives became infinite", state_.step);
+  }
+
   // The epoch's last report comes when it has been validated.
   void report(const std::optional<EpochResult>& finished) {
     if (!progress_) return;
     std::ostringstream note;
+    note.imbue(std::locale::classic());
     const double seen = std::max<double>(1, static_cast<double>(state_.seen));
     note << std::fixed << std::setprecision(3) << "loss " << state_.loss_sum / seen << "  accuracy "
          << std::setprecision(1) << 100.0 * static_cast<double>(state_.correct) / seen << " %";
-    if (finished && validator_)
+    if (finished && validation_loader_)
       note << "  validation " << 100 * finished->validation_accuracy << " %";
-    const int64_t total = data_.train.size();
+    const int64_t total = loader_.dataset().size();
     progress_({.task = str_cat("epoch ", state_.epoch + 1, "/", options_.epochs),
                .done = finished ? total : std::min(state_.position, total - 1),
                .total = total,
@@ -206,24 +277,23 @@ class Trainer {
                        .train_accuracy = static_cast<double>(state_.correct) / seen,
                        .learning_rate = rate,
                        .seconds = seconds};
-    plan_->store(parameters_);
-    if (validator_) {
-      validator_->refresh(parameters_);
-      const Outputs out = validator_->run(*validation_loader_, "validating");
+    store_sound();
+    if (validation_loader_) {
+      const Outputs out = predictor_->run(*validation_loader_, "validating");
       const Evaluation e = evaluate_logits(out.values, out.labels);
       result.validation_loss = e.loss;
       result.validation_accuracy = e.accuracy;
     }
-    const bool better = !validator_ || result.validation_accuracy > state_.best_accuracy ||
-                        (result.validation_accuracy == state_.best_accuracy &&
-                         result.validation_loss < state_.best_loss);
+    const bool better = !validation_loader_ || result.validation_accuracy > best_epoch_.accuracy ||
+                        (result.validation_accuracy == best_epoch_.accuracy &&
+                         result.validation_loss < best_epoch_.loss);
     if (better) {
-      state_.best_accuracy = result.validation_accuracy;
-      state_.best_loss = result.validation_loss;
+      best_epoch_ = {result.epoch, result.validation_accuracy, result.validation_loss};
       state_.best_epoch = result.epoch;
-      if (validator_) best_ = parameters_.clone();
+      if (validation_loader_) best_ = parameters_.clone();
       if (!options_.out.empty())
-        save_weights(path("best.safetensors"), parameters_, description(model_, data_));
+        save_best(path("best.safetensors"), state_, best_epoch_, parameters_,
+                  description(model_, data_));
     }
     report(result);
     state_.epochs.push_back(result);
@@ -235,13 +305,13 @@ class Trainer {
   }
 
   bool out_of_patience() const {
-    return options_.patience > 0 && validator_ &&
+    return options_.patience > 0 && validation_loader_ &&
            state_.epoch - state_.best_epoch >= options_.patience;
   }
 
   void checkpoint() {
     if (options_.out.empty()) return;
-    plan_->store(parameters_);
+    store_sound();
     save_checkpoint(path("last.safetensors"), state_, parameters_, sgd_->state(),
                     description(model_, data_));
   }
@@ -258,17 +328,21 @@ class Trainer {
   }
 
   const Model& model_;
-  Parameters& parameters_;
+  Parameters& callers_;
+  Parameters parameters_;
   const TrainData& data_;
   const TrainOptions& options_;
   const ProgressFunction& progress_;
-  int64_t batch_size_;
+  CrossEntropyOptions loss_;
   Loader loader_;
+  int64_t batch_size_ = 0;
   std::optional<Loader> validation_loader_;
-  std::optional<Predictor> validator_;
+  std::optional<Predictor> predictor_;
+  Tensor sample_;  ///< (1,3,H,W), a picture of the first batch.
   TrainingState state_;
   TrainResult result_;
   Parameters best_;
+  BestEpoch best_epoch_;
   std::unique_ptr<Plan> plan_;
   std::unique_ptr<Sgd> sgd_;
   std::vector<float> logits_, diff_;

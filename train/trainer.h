@@ -12,13 +12,16 @@ struct TrainOptions {
   int64_t epochs = 10;
   int64_t batch_size = 64;
   /// Pictures computed at once; gradients of a batch's micro-batches are added up, batch norm sees
-  /// each micro-batch alone. 0: as many as `memory_bytes` hold.
+  /// each micro-batch alone, so it decides what is learnt. The largest divisor of the batch up to
+  /// this; 0: the largest whose activations take at most `memory_bytes`.
   int64_t micro_batch = 0;
-  int64_t memory_bytes = 0;  ///< For activations. 0: half of what the machine has free.
+  int64_t memory_bytes = int64_t{4} << 30;  ///< The same on every machine, free or not.
   double learning_rate = 0.001;
   SgdOptions sgd;
   Schedule schedule;
   CrossEntropyOptions loss;
+  /// Class weights by the inverse of each class's usable training pictures, in place of loss's.
+  bool balance_classes = false;
   std::vector<std::string> frozen;  ///< Name prefixes.
   /// bf16: activations and products in bf16; weights, statistics and updates stay f32.
   DType dtype = DType::f32;
@@ -27,6 +30,8 @@ struct TrainOptions {
   std::string out;                    ///< Run folder; empty: nothing is written.
   int64_t checkpoint_interval = 200;  ///< Steps; one is written at each epoch's end too.
   bool resume = false;                ///< Go on from out/weights/last.safetensors where it is.
+  /// Takes what is worth telling when it is known; empty: TrainResult::notes does.
+  std::function<void(const std::string&)> note;
 };
 
 struct EpochResult {
@@ -51,11 +56,13 @@ struct TrainData {
   std::optional<Augmentation> augmentation;
 };
 
-/// Trains `parameters` in place; they end as the best epoch's (the last's without validation).
-/// Equal options, data, threads and processor give equal bits, however often the training was
-/// killed and resumed. With options.out, writes weights/{last,best}.safetensors and results.csv
-/// there. Throws Error where the loss stops being finite, or a resumed run was made with other
-/// options.
+/// Trains `parameters` in place; they end as the best epoch's (the last's without validation), and
+/// stay as they were where it throws. Every picture is read once beforehand: batches, steps and the
+/// schedule follow from those that can be used. Equal options, data, threads and processor give
+/// equal bits, however often the training was killed and resumed. With options.out, writes
+/// weights/{last,best}.safetensors and results.csv there. Throws Error, naming epoch and step,
+/// where the loss, a weight or what the network gives stops being finite (the last good checkpoint
+/// stays), and where a resumed run was made with other options, weights or pictures.
 TrainResult train(const Model& model, Parameters& parameters, const TrainData& data,
                   const TrainOptions& options, const ProgressFunction& progress = {});
 

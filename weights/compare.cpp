@@ -29,25 +29,45 @@ class Elements {
   const float* narrow_;
 };
 
+// ||x|| without overflow or underflow of the squares (LAPACK's dlassq).
+class Norm {
+ public:
+  void add(double x) {
+    x = std::abs(x);
+    if (x == 0) return;
+    if (x > scale_) {
+      sum_ = 1 + sum_ * (scale_ / x) * (scale_ / x);
+      scale_ = x;
+    } else {
+      sum_ += (x / scale_) * (x / scale_);
+    }
+  }
+  /// ||a|| / ||b||; infinite where only b is 0.
+  friend double ratio(const Norm& a, const Norm& b) {
+    if (a.scale_ == 0) return 0;
+    return a.scale_ / b.scale_ * std::sqrt(a.sum_ / std::max(b.sum_, 1.0));
+  }
+
+ private:
+  double scale_ = 0, sum_ = 0;  // ||x||^2 = scale^2 sum
+};
+
 void measure(const Tensor& ours, const Tensor& reference, TensorDifference& out) {
   const Elements a(ours), b(reference);
-  double squares = 0, norm = 0, sum = 0;
+  const auto n = static_cast<double>(ours.size());
+  Norm differences, norm;
   for (int64_t i = 0; i < ours.size(); ++i) {
     const double x = a[i], y = b[i];
-    if (x == y || (std::isnan(x) && std::isnan(y))) {  // infinities, too, are equal to themselves
-      norm += std::isfinite(y) ? y * y : 0;
-      continue;
-    }
-    const double difference = std::isfinite(x) && std::isfinite(y)
-                                  ? std::abs(x - y)
-                                  : std::numeric_limits<double>::infinity();
+    if (std::isfinite(y)) norm.add(y);
+    if (x == y) continue;  // infinities, too, are equal to themselves; NaN is not
+    const double apart = std::abs(x - y);
+    const double difference =
+        std::isfinite(apart) ? apart : std::numeric_limits<double>::infinity();
     out.max = std::max(out.max, difference);
-    sum += difference;
-    squares += difference * difference;
-    norm += std::isfinite(y) ? y * y : 0;
+    out.mean += difference / n;
+    differences.add(difference);
   }
-  out.mean = ours.size() > 0 ? sum / static_cast<double>(ours.size()) : 0;
-  out.relative = squares > 0 ? std::sqrt(squares) / std::sqrt(norm) : 0;
+  out.relative = std::isinf(out.max) ? out.max : ratio(differences, norm);
 }
 
 TensorDifference difference(const std::string& name, const std::map<std::string, Tensor>& ours,
@@ -76,7 +96,7 @@ Comparison compare_tensors(const std::vector<std::string>& names,
   Comparison out;
   for (const std::string& name : names) {
     out.differences.push_back(difference(name, ours, reference));
-    if (!out.first_apart && out.differences.back().relative > tolerance)
+    if (!out.first_apart && !(out.differences.back().relative <= tolerance))
       out.first_apart = out.differences.size() - 1;
   }
   return out;

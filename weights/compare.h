@@ -12,7 +12,7 @@ namespace limbic {
 struct TensorDifference {
   std::string name;
   double max = 0, mean = 0;  ///< Of |a - b|.
-  double relative = 0;       ///< ||a - b|| / ||b||; infinite if anything is not finite in one alone.
+  double relative = 0;       ///< ||a - b|| / ||b||; infinite where one is NaN or infinite alone.
   std::string reason;        ///< Why they cannot be compared: "(3,4) and (3,5)"; else empty.
 };
 
@@ -24,7 +24,7 @@ struct Comparison {
 
 /// Compares tensors of equal names with their references, in the order of `names`. F64, F32, F16
 /// and BF16 are compared by value with one another; a tensor that is missing, of another shape or
-/// of integers parts. `tolerance` bounds the relative difference.
+/// of integers parts, and so does NaN, even from NaN. `tolerance` bounds the relative difference.
 Comparison compare_tensors(const std::vector<std::string>& names,
                            const std::map<std::string, Tensor>& ours,
                            const std::map<std::string, Tensor>& reference, double tolerance);

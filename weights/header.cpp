@@ -6,6 +6,8 @@
 #include <set>
 #include <tuple>
 
+#include "weights/budget.h"
+
 namespace limbic {
 namespace {
 
@@ -25,7 +27,7 @@ class HeaderReader {
   using string_t = json::string_t;
   using binary_t = json::binary_t;
 
-  explicit HeaderReader(const std::string& file) : file_(file) {}
+  HeaderReader(const std::string& file, Budget& budget) : file_(file), budget_(budget) {}
 
   bool null() { unexpected("null"); }
   bool boolean(bool) { unexpected("a boolean"); }
@@ -42,6 +44,7 @@ class HeaderReader {
 
   bool string(string_t& value) {
     if (place_ == Place::metadata) {
+      budget_.take(node_cost + key_.size() + value.size(), "its metadata");
       header.metadata[key_] = value;
     } else if (place_ == Place::entry && key_ == "dtype") {
       for (DType dtype : all_dtypes)
@@ -70,6 +73,8 @@ class HeaderReader {
 
   bool key(string_t& key) {
     if (place_ == Place::top) {
+      // The name here, in its entry and in the map of tensors; the entry is in a growing vector.
+      budget_.take(3 * (node_cost + key.size()) + 2 * sizeof(TensorEntry), "its list of tensors");
       require(names_.insert(key).second, file_, ": tensor ", in_quotes(key), " is there twice");
       name_ = key;
     } else {
@@ -129,10 +134,15 @@ class HeaderReader {
       if (d > static_cast<uint64_t>(INT64_MAX)) refuse("dimension ", d, " is too large");
       entry.shape.push_back(static_cast<int64_t>(d));
     }
+    budget_.take(3 * sizeof(int64_t) * entry.shape.size(), "its shapes");
     header.entries.push_back(std::move(entry));
   }
 
+  // Of a node in a map or a set, beside what it holds.
+  static constexpr uint64_t node_cost = 64;
+
   const std::string& file_;
+  Budget& budget_;
   Place place_ = Place::start;
   std::string name_, key_;
   std::set<std::string> names_, seen_;
@@ -177,7 +187,8 @@ std::string in_quotes(std::string_view name) {
 
 SafetensorsHeader parse_header(std::string_view json, uint64_t buffer_size,
                                const std::string& file) {
-  HeaderReader reader(file);
+  Budget budget(8 + json.size() + buffer_size, file);
+  HeaderReader reader(file, budget);
   nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   auto& entries = reader.header.entries;
   for (const TensorEntry& entry : entries) check_entry(entry, buffer_size, file);

@@ -23,8 +23,8 @@ struct SafetensorsHeader {
 };
 
 /// Parses the header's JSON against a buffer of `buffer_size` bytes and checks every entry. Nested,
-/// duplicate or unknown members are refused as they are met, so hostile JSON builds nothing. Throws
-/// Error beginning with `file`.
+/// duplicate or unknown members are refused as they are met, so hostile JSON builds nothing; what
+/// is built takes memory in proportion to the file (Budget). Throws Error beginning with `file`.
 SafetensorsHeader parse_header(std::string_view json, uint64_t buffer_size,
                                const std::string& file);
 

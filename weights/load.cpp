@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "nn/core/parallel.h"
+#include "nn/core/simd.h"
 #include "weights/header.h"
 
 namespace limbic {
@@ -81,6 +83,21 @@ class Loader {
   }
 
   void throw_if_wrong() const {
+    throw_unless_fitting();
+    const auto n = static_cast<int64_t>(accepted.size());
+    std::vector<char> finite(accepted.size());
+    parallel_for_dynamic(n, [&](int64_t i) {
+      const auto at = static_cast<size_t>(i);
+      finite[at] = all_finite(accepted[at].second);
+    });
+    const auto bad = std::find(finite.begin(), finite.end(), 0);
+    if (bad != finite.end())
+      fail(options_.source, ": tensor ",
+           in_quotes(accepted[static_cast<size_t>(bad - finite.begin())].first),
+           " holds NaN or infinity; the training that wrote it came apart, take an earlier file");
+  }
+
+  void throw_unless_fitting() const {
     std::string message;
     add_list(message, missing_, "missing");
     add_list(message, unexpected_, "unexpected");
@@ -136,6 +153,54 @@ class Loader {
 };
 
 }  // namespace
+
+namespace {
+
+// The largest of the words without their sign bits; those of NaN and infinity are above all others.
+template <class Word>
+LIMBIC_MULTIVERSION Word largest_magnitude(const Word* words, int64_t n) {
+  constexpr Word magnitude = std::numeric_limits<Word>::max();
+  Word largest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const Word word = words[i] & magnitude;
+    largest = word > largest ? word : largest;
+  }
+  return largest;
+}
+
+template <class Word>
+bool below(const void* words, int64_t n, Word infinity) {
+  return largest_magnitude(static_cast<const Word*>(words), n) < infinity;
+}
+
+}  // namespace
+
+bool all_finite(std::span<const float> values) {
+  return below<int32_t>(values.data(), std::ssize(values), 0x7f800000);
+}
+
+bool all_finite(const Tensor& tensor) {
+  const void* raw = tensor.raw();
+  const int64_t n = tensor.size();
+  switch (tensor.dtype()) {
+    case DType::f64:
+      return below<int64_t>(raw, n, 0x7ff0000000000000);
+    case DType::f32:
+      return below<int32_t>(raw, n, 0x7f800000);
+    case DType::bf16:
+      return below<int16_t>(raw, n, 0x7f80);
+    case DType::f16:
+      return below<int16_t>(raw, n, 0x7c00);
+    default:
+      return true;
+  }
+}
+
+std::string first_not_finite(const Parameters& parameters) {
+  for (const auto& [name, parameter] : parameters)
+    if (!all_finite(parameter.value)) return name;
+  return "";
+}
 
 Tensor to_f32(const Tensor& tensor) {
   if (tensor.dtype() == DType::f32) return tensor.clone();

@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,10 +49,17 @@ Tensor to_f32(const Tensor& tensor);
 /// finite value is too large for F16.
 Tensor to_half(const Tensor& tensor, DType dtype, const std::string& name);
 
+/// Whether a tensor holds neither NaN nor infinity; of integers, none do.
+bool all_finite(const Tensor& tensor);
+bool all_finite(std::span<const float> values);
+/// The first tensor of a network that holds NaN or infinity; "" where all numbers are finite.
+std::string first_not_finite(const Parameters& parameters);
+
 /// Gives a network the tensors by name; F64, F16 and BF16 becoming
 /// F32 where the network holds F32. Strict: missing, unexpected and misshapen names are all listed
-/// in one Error, and then nothing has changed. `num_batches_tracked` may be missing on either side,
-/// as old files lack it.
+/// in one Error, and then nothing has changed; so is a tensor that holds NaN or infinity as F32,
+/// weight or running statistic: a training came apart there. `num_batches_tracked` may be missing
+/// on either side, as old files lack it.
 LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,
                            const LoadOptions& options = {});
 

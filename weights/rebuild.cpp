@@ -94,9 +94,11 @@ Layout read_layout(const Pickle& pickle, Values arguments, const std::string& wh
 
 // Throws unless every element lies within a storage of `elements`.
 void check_bounds(const Layout& layout, uint64_t elements, const std::string& where) {
-  uint64_t end = layout.offset, size = static_cast<uint64_t>(count(layout.shape));
-  bool overflow = size > 0 && __builtin_add_overflow(end, 1, &end);
-  for (size_t i = 0; size > 0 && i < layout.shape.size(); ++i) {
+  const auto size = static_cast<uint64_t>(count(layout.shape));
+  if (size == 0) return;  // torch keeps the offset that an empty slice was taken at
+  uint64_t end = layout.offset;
+  bool overflow = __builtin_add_overflow(end, 1, &end);
+  for (size_t i = 0; i < layout.shape.size(); ++i) {
     uint64_t reach = 0;
     overflow |= __builtin_mul_overflow(static_cast<uint64_t>(layout.shape[i] - 1),
                                        static_cast<uint64_t>(layout.strides[i]), &reach);
@@ -269,6 +271,7 @@ Tensor TensorRebuilder::build(PickleValue value, const std::string& where) {
   check_bounds(layout, elements.size() / element, where);
   require(reinterpret_cast<uintptr_t>(elements.data()) % element == 0, where,
           "lies at an address that suits no ", to_string(dtype));
+  if (count(layout.shape) == 0) return Tensor(layout.shape, dtype);
   if (layout.dense())
     return Tensor::view(elements.data() + layout.offset * element, layout.shape, dtype,
                         memory.owner);

@@ -19,8 +19,7 @@ struct BFloat16 {
 
 [[gnu::always_inline]] inline float to_f32(uint8_t x) { return static_cast<float>(x); }
 
-/// Rounds to the nearest, ties to even, as the processor's conversion does. (A NaN stays one unless
-/// all its upper mantissa bits are set, which arithmetic never makes.)
+/// Rounds to the nearest, ties to even, as the processor's conversion does; a NaN stays one.
 template <class T>
 [[gnu::always_inline]] inline T from_f32(float x) {
   if constexpr (std::is_same_v<T, float>) {
@@ -30,7 +29,8 @@ template <class T>
     return static_cast<uint8_t>(static_cast<int32_t>(low < 255.0f ? low : 255.0f));
   } else {
     const auto bits = std::bit_cast<uint32_t>(x);
-    return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16, quiet = bits >> 16 | 0x40;
+    return {static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded)};
   }
 }
 

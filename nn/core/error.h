@@ -1,6 +1,7 @@
 #pragma once
 // nn/core: what every other folder stands on: tensors, errors, threads, random numbers, gemm,
 // files.
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -14,10 +15,12 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Joins its arguments as a stream would: `str_cat("expected ", 3, ", got ", 4)`.
+/// Joins its arguments as a stream would: `str_cat("expected ", 3, ", got ", 4)`; numbers are
+/// written in the classic locale.
 template <class... Args>
 std::string str_cat(const Args&... args) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << args);
   return out.str();
 }

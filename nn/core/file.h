@@ -10,8 +10,9 @@
 namespace limbic {
 
 /// Writes a file so that a crash, a full disk or an exception never leaves half of one: `write`
-/// fills a temporary file beside `path`, which is flushed to disk and then renamed over it.
-/// Throws Error with the path and the system's reason.
+/// fills a temporary file beside `path`, which is flushed to disk and then renamed over it. A file
+/// that is replaced hands on its mode; one that is read-only is not replaced. Numbers are written
+/// in the classic locale. Throws Error with the path and the system's reason.
 void write_atomically(const std::string& path, const std::function<void(std::ostream&)>& write);
 
 /// The whole file; throws Error where it is missing, not a regular file, or larger than `limit`.
@@ -21,7 +22,7 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit = int64_t{
 int64_t file_size(const std::string& path);
 
 /// A file mapped into memory, private and copy-on-write. If another process cuts the file short
-/// while it is mapped, the pages that are gone read as zeros instead of killing the process, and
+/// while it is mapped, what is gone reads as zeros instead of killing the process, and
 /// `require_intact` throws: call it after the contents have been copied out.
 struct MappedFile {
   std::shared_ptr<void> owner;  ///< Unmaps when the last copy goes.
@@ -30,7 +31,9 @@ struct MappedFile {
 
   void require_intact() const;
 };
-/// Throws Error where the file is missing, empty, or no regular file.
+/// Throws Error where the file is missing, empty, or no regular file, and where 64 are mapped. The
+/// first call installs a handler of SIGBUS; what is no read of a mapped file goes on to the handler
+/// that was there before.
 MappedFile map_file(const std::string& path);
 
 /// Lets the system take back memory of a mapped file that has been read: it is read from the file

@@ -4,35 +4,16 @@
 
 #include <algorithm>
 #include <exception>
-#include <fstream>
 #include <mutex>
-#include <string>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
+#include "nn/core/cgroup.h"
 #include "nn/core/error.h"
 
 namespace limbic {
 namespace {
-
-// Cores granted by the cgroup (version 2, then 1), or a large number where there is no quota.
-int cgroup_cores() {
-  constexpr int unlimited = 1 << 20;
-  const auto rounded_up = [](double quota, double period) {
-    return quota > 0 && period > 0 ? std::max(1, static_cast<int>((quota + period - 1) / period))
-                                   : unlimited;
-  };
-  std::string quota;
-  double period = 0;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period && quota != "max")
-    return rounded_up(std::atof(quota.c_str()), period);
-  double v1_quota = 0;
-  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  std::ifstream p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (q >> v1_quota && p >> period) return rounded_up(v1_quota, period);
-  return unlimited;
-}
 
 int current_threads = 0;
 

@@ -44,8 +44,15 @@ void Parameters::adopt(const std::string& name, const Tensor& value) {
   own.shared = true;
 }
 
+void Parameters::keep(const MappedFile& file) {
+  std::erase_if(files_, [](const ViewedFile& old) { return old.owner.expired(); });
+  files_.push_back({file.owner, file.bytes, file.path});
+}
+
 void Parameters::require_intact() const {
-  for (const MappedFile& file : files_) file.require_intact();
+  for (const ViewedFile& file : files_)
+    if (const auto owner = file.owner.lock())
+      MappedFile{owner, file.bytes, file.path}.require_intact();
 }
 
 Parameters Parameters::clone() const {

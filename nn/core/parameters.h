@@ -36,8 +36,9 @@ class Parameters {
   /// Takes `value` without copying it, under the same conditions. It is only read: a later `set`
   /// gives the parameter memory of its own.
   void adopt(const std::string& name, const Tensor& value);
-  /// Remembers a file that adopted tensors are views of.
-  void keep(const MappedFile& file) { files_.push_back(file); }
+  /// Remembers a file that adopted tensors are views of, for as long as there is one: the tensors
+  /// own it, not the Parameters.
+  void keep(const MappedFile& file);
   /// Throws Error if such a file was cut; call it after values were read.
   void require_intact() const;
   /// A copy that shares nothing with this one.
@@ -53,7 +54,12 @@ class Parameters {
   Parameter& fitting(const std::string& name, const Tensor& value);
 
   Map map_;
-  std::vector<MappedFile> files_;
+  struct ViewedFile {
+    std::weak_ptr<void> owner;
+    std::span<uint8_t> bytes;
+    std::string path;
+  };
+  std::vector<ViewedFile> files_;
 };
 
 }  // namespace limbic

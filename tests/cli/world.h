@@ -4,8 +4,10 @@
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "tests/io/pictures.h"
@@ -49,12 +51,13 @@ struct World {
   TemporaryFolder folder;
   std::string photos, val, weights, model, features;
 
-  // Runs `limbic ARGUMENTS` (shell syntax) in the folder; `wrap` goes before.
-  Result run(const std::string& arguments, const std::string& redirect = "") const {
+  // Runs `limbic ARGUMENTS` (shell syntax) in the folder; `before` is shell that goes before it.
+  Result run(const std::string& arguments, const std::string& redirect = "",
+             const std::string& before = "") const {
     const std::string out = folder / "stdout", err = folder / "stderr";
-    const std::string command = "cd '" + folder.path.string() + "' && '" LIMBIC_PROGRAM "' " +
-                                arguments + " > " + (redirect.empty() ? "stdout" : redirect) +
-                                " 2> stderr < /dev/null";
+    const std::string command = "cd '" + folder.path.string() + "' && " + before +
+                                " '" LIMBIC_PROGRAM "' " + arguments + " > " +
+                                (redirect.empty() ? "stdout" : redirect) + " 2> stderr < /dev/null";
     testing::write_text(out, "");
     const int status = std::system(command.c_str());
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -2,17 +2,13 @@
 
 #include <atomic>
 #include <cmath>
-#include <filesystem>
-#include <ostream>
 #include <set>
 
-#include "nn/core/file.h"
 #include "nn/core/gemm.h"
 #include "nn/core/parallel.h"
 #include "nn/core/random.h"
 #include "nn/core/tensor.h"
 
-namespace fs = std::filesystem;
 using namespace limbic;
 
 TEST_CASE("tensor: copies share, clones do not, views keep their owner") {
@@ -47,6 +43,21 @@ TEST_CASE("parallel: each index once, exceptions come back") {
   CHECK_THROWS_WITH_AS(parallel_for(100, [](int64_t i) { require(i != 77, "at ", i); }), "at 77",
                        Error);
   CHECK(available_cores() >= 1);
+}
+
+TEST_CASE("bfloat16: to the nearest, ties to even, and a NaN stays one") {
+  const auto narrow = [](uint32_t bits) {
+    return from_f32<BFloat16>(std::bit_cast<float>(bits)).bits;
+  };
+  CHECK(narrow(0x3f808000) == 0x3f80);
+  CHECK(narrow(0x3f818000) == 0x3f82);
+  CHECK(narrow(0x3f808001) == 0x3f81);
+  CHECK(narrow(0x7f800000) == 0x7f80);
+  for (const uint32_t nan : {0x7fffffffu, 0xffffffffu, 0x7f800001u, 0xff80ffffu, 0x7fc00000u}) {
+    CAPTURE(nan);
+    CHECK(std::isnan(to_f32(BFloat16{narrow(nan)})));
+    CHECK((narrow(nan) >> 15) == static_cast<int>(nan >> 31));
+  }
 }
 
 TEST_CASE("philox: the known answers of the paper's reference implementation") {
@@ -94,58 +105,4 @@ TEST_CASE("gemm: against the definition, with strides and transposes") {
       gemm(1.0, Matrix<const double>{a.data(), 2, 2, 2}, Matrix<const double>{b.data(), 3, 2, 2},
            0.0, Matrix<double>{c.data(), 2, 2, 2}),
       Error);
-}
-
-TEST_CASE("file: an interrupted write leaves the old file and no other") {
-  const fs::path dir = fs::temp_directory_path() / "limbic_core_test";
-  fs::create_directories(dir);
-  const std::string path = (dir / "a.txt").string();
-  write_atomically(path, [](std::ostream& out) { out << "abc"; });
-  CHECK_THROWS_AS(write_atomically(path,
-                                   [](std::ostream& out) {
-                                     out << "half";
-                                     fail("interrupted");
-                                   }),
-                  Error);
-  CHECK(read_file(path) == std::vector<uint8_t>{'a', 'b', 'c'});
-  CHECK(sha256_of_file(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  CHECK(std::distance(fs::directory_iterator(dir), {}) == 1);
-  CHECK_THROWS_AS(write_atomically((dir / "none/a.txt").string(), [](std::ostream&) {}), Error);
-  CHECK_THROWS_WITH_AS(read_file("no/such/file"),
-                       "no/such/file: cannot open: No such file or directory", Error);
-  CHECK_THROWS_AS(read_file(dir.string()), Error);
-  CHECK_THROWS_AS(read_file(path, 2), Error);
-  fs::remove_all(dir);
-}
-
-TEST_CASE("file: mapped memory that was released is read again, other memory is left alone") {
-  const std::string path = (fs::temp_directory_path() / "limbic_release_test.bin").string();
-  write_atomically(path, [](std::ostream& out) { out << std::string(1 << 16, 'x'); });
-  const MappedFile file = map_file(path);
-  release_mapped(file.bytes.data() + 100, 60000);
-  for (uint8_t byte : file.bytes) REQUIRE(byte == 'x');
-  file.require_intact();
-  const std::string own(1 << 16, 'y');
-  release_mapped(own.data(), std::ssize(own));
-  CHECK(own == std::string(1 << 16, 'y'));
-  fs::remove(path);
-}
-
-TEST_CASE("file: one that is cut while it is mapped reads as zeros and says so") {
-  const std::string path = (fs::temp_directory_path() / "limbic_cut_test.bin").string();
-  write_atomically(path, [](std::ostream& out) { out << std::string(1 << 16, 'x'); });
-  {
-    const MappedFile file = map_file(path);
-    CHECK(file.bytes[100] == 'x');
-    file.require_intact();
-    fs::resize_file(path, 100);
-    CHECK(file.bytes[50000] == 0);
-    CHECK_THROWS_AS(file.require_intact(), Error);
-  }
-  CHECK_THROWS_AS(map_file("/dev/null"), Error);
-  fs::remove(path);
-}
-
-TEST_CASE("file: a full disk is an error" * doctest::skip(!fs::exists("/dev/full"))) {
-  CHECK_THROWS_AS(read_file("/dev/full"), Error);
 }

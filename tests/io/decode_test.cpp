@@ -176,7 +176,7 @@ TEST_CASE("decode: sizes are checked before memory is asked for") {
     }
   };
   declare(60000, 60000);
-  refusal(png);  // the checksum is wrong
+  CHECK(contains(refusal(png), "a chunk's checksum is wrong"));
   Bytes bmp = read_file(golden("pictures/rgb.bmp"));
   bmp[18] = bmp[19] = 0xFF;  // 65535 wide
   CHECK(contains(refusal(bmp), "truncated"));
@@ -288,4 +288,29 @@ TEST_CASE("decode: tables that would lead the decoder astray") {
                     jpeg.end() - 2);
   repeated.insert(repeated.end(), {0xFF, 0xD9});
   CHECK(contains(refusal(repeated), "too many scans"));
+}
+
+TEST_CASE("decode: a JPEG of very many scans is refused before the work, not a small one") {
+  Bytes jpeg = read_file(golden("pictures/progressive.jpg"));
+  const auto find = [&](uint8_t marker) {
+    for (size_t at = jpeg.size() - 1; at > 0; --at)
+      if (jpeg[at - 1] == 0xFF && jpeg[at] == marker) return at - 1;
+    return size_t{0};
+  };
+  const size_t last_scan = find(0xDA), end = find(0xD9), frame = find(0xC2);
+  REQUIRE(last_scan > 0);
+  REQUIRE(frame > 0);
+  const Bytes scan(jpeg.begin() + int64_t(last_scan), jpeg.begin() + int64_t(end));
+  Bytes many = jpeg;
+  for (int i = 0; i < 200; ++i) many.insert(many.end() - 2, scan.begin(), scan.end());
+  // Of 16 x 24 pixels they are no work; what the decoder says of such scans is another matter.
+  CHECK_FALSE(contains(error_of([&] { decode(many, "a.jpg"); }), " scans over "));
+  for (const size_t at : {frame + 5, frame + 7}) {  // 5000 x 5000
+    many[at] = 5000 >> 8;
+    many[at + 1] = 5000 & 255;
+  }
+  const Bytes comment = {0xFF, 0xFE, 0xFF, 0xFF};  // makes the file large enough for its pixels
+  many.insert(many.begin() + 2, 0xFFFF - 2, 'x');
+  many.insert(many.begin() + 2, comment.begin(), comment.end());
+  CHECK(contains(refusal(many), " scans over 25000000 pixels"));
 }

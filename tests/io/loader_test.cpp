@@ -1,10 +1,18 @@
 #include "io/loader.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <map>
+#include <new>
+#include <thread>
 
+#include "io/check.h"
 #include "io/decode.h"
 #include "nn/core/parallel.h"
 #include "tests/io/pictures.h"
@@ -38,6 +46,27 @@ Augmentation all_augmentation() {
           .brightness = 0.3,
           .contrast = 0.3,
           .saturation = 0.3};
+}
+
+// Leaves the process `bytes` more than it has mapped; returns the limit before.
+rlimit limit_memory(rlim_t bytes) {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  statm >> pages;
+  REQUIRE(pages > 0);
+  const rlimit tight{pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + bytes, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_AS, &tight) == 0);
+  return before;
+}
+
+// Of /proc/self/status; 0 where there is none.
+int64_t kilobytes_of(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (int64_t kilobytes = 0; word == name && status >> kilobytes) return kilobytes;
+  return 0;
 }
 
 struct Epoch {
@@ -207,14 +236,142 @@ TEST_CASE("loader: a folder that vanishes half-way") {
   CHECK(run_epoch(cached, 0) == first);
 }
 
-TEST_CASE("loader: a batch keeps its memory") {
+TEST_CASE("loader: augmentation belongs to a sample, wherever in an epoch it comes") {
   const TemporaryFolder folder;
-  Loader loader(make_dataset(folder, 10), small_preset(), std::nullopt, {.batch_size = 4});
+  const Dataset dataset = make_dataset(folder, 9);
+  const auto by_sample = [&](const LoaderOptions& options) {
+    Loader loader(dataset, small_preset(), all_augmentation(), options);
+    const Epoch epoch = run_epoch(loader, 2);
+    std::map<int64_t, std::vector<float>> out;
+    const int64_t floats = 3 * side * side;
+    for (size_t i = 0; i < epoch.indices.size(); ++i) {
+      const auto begin = epoch.values.begin() + static_cast<int64_t>(i) * floats;
+      out[epoch.indices[i]].assign(begin, begin + floats);
+    }
+    return out;
+  };
+  const auto in_order = by_sample({.batch_size = 4, .seed = 3});
+  CHECK(by_sample({.batch_size = 5, .seed = 3, .shuffle = true}) == in_order);
+  CHECK(in_order.at(0) != in_order.at(2));
+  // Two samples of the same bytes are cut out differently.
+  fs::copy_file(dataset.samples[0].path, dataset.samples[1].path,
+                fs::copy_options::overwrite_existing);
+  const auto twins = by_sample({.batch_size = 4, .seed = 3});
+  CHECK(twins.at(0) != twins.at(1));
+}
+
+TEST_CASE("loader: keep_usable fixes the pictures that there are") {
+  const TemporaryFolder folder;
+  const Dataset dataset = make_dataset(folder, 10, {2, 7});
+  const LoaderOptions options{.batch_size = 64, .seed = 1, .shuffle = true, .drop_last = true};
+  for (const int64_t cache : {0, 1 << 20}) {
+    CAPTURE(cache);
+    LoaderOptions o = options;
+    o.cache_bytes = cache;
+    Loader loader(dataset, small_preset(), all_augmentation(), o);
+    const std::string content = loader.keep_usable();
+    CHECK(loader.batch_size() == 8);
+    CHECK(loader.batches() == 1);
+    CHECK(loader.dataset().size() == 8);
+    CHECK(loader.dataset().samples[2] == dataset.samples[3]);
+    CHECK(loader.skipped().size() == 2);
+    // The same epochs as of a data set without the two.
+    Dataset good = dataset;
+    good.samples.erase(good.samples.begin() + 8);  // b/1007.png
+    good.samples.erase(good.samples.begin() + 1);  // a/1002.png
+    o.batch_size = 8;
+    Loader other(good, small_preset(), all_augmentation(), o);
+    CHECK(other.keep_usable() == content);
+    CHECK(run_epoch(loader, 1) == run_epoch(other, 1));
+    Loader plain(good, small_preset(), all_augmentation(), o);
+    CHECK(run_epoch(plain, 1) == run_epoch(loader, 1));
+    // Content is bytes and labels in order.
+    std::swap(good.samples[0], good.samples[1]);
+    CHECK(Loader(good, small_preset(), std::nullopt, o).keep_usable() != content);
+    std::swap(good.samples[0], good.samples[1]);
+    good.samples[0].label = 1;
+    CHECK(Loader(good, small_preset(), std::nullopt, o).keep_usable() != content);
+  }
+  // One that goes later would change the steps: an error, unless the loader has it.
+  LoaderOptions o = options;
+  o.cache_bytes = 0;
+  Loader loader(dataset, small_preset(), std::nullopt, o);
+  loader.keep_usable();
+  write_text(dataset.samples[4].path, "no picture");
+  const std::string message = error_of([&] { run_epoch(loader, 0); });
+  CHECK(message.starts_with(dataset.samples[4].path + ": could be read at first, and now: "));
+  Loader none({dataset.classes, {dataset.samples[1], dataset.samples[8]}}, small_preset(),
+              std::nullopt, options);
+  CHECK(error_of([&] {
+          none.keep_usable();
+        }).starts_with("none of the 2 pictures can be used; the first: "));
+}
+
+TEST_CASE("loader: short memory is no fault of a picture") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 4; ++i)  // 48 MB each when decoded, few bytes as files
+    write_png(folder / str_cat("a/", i, ".png"), Picture(4000, 4000));
+  const Dataset dataset = list_folders(folder.path.string());
+  const rlimit before = limit_memory(40 << 20);
+  bool short_of_memory = false;
+  std::vector<SkippedSample> skipped;
+  try {
+    Loader loader(dataset, small_preset(), std::nullopt, {.batch_size = 4});
+    Batch batch;
+    loader.next(batch);
+    skipped = loader.skipped();
+  } catch (const std::bad_alloc&) {
+    short_of_memory = true;
+  }
+  bool check_says_so = false;
+  try {
+    check_dataset(folder.path.string());
+  } catch (const std::bad_alloc&) {
+    check_says_so = true;
+  }
+  ::setrlimit(RLIMIT_AS, &before);
+  CHECK(short_of_memory);
+  CHECK(check_says_so);
+  CHECK(skipped.empty());
+}
+
+TEST_CASE("loader: no more is decoded at once than its budget, whatever the batch") {
+  const TemporaryFolder folder;
+  // 37 MB each: above what the allocator keeps for itself when it is freed.
+  for (int i = 0; i < 8; ++i) write_png(folder / str_cat("a/", i, ".png"), Picture(3500, 3500));
+  const Dataset dataset = list_folders(folder.path.string());
+  std::ofstream reset("/proc/self/clear_refs");
+  if (!(reset << 5 << std::flush)) {
+    MESSAGE("skipped: the peak of memory cannot be measured here");
+    return;
+  }
+  const int threads_before = threads();
+  set_threads(8);
+  const int64_t before = kilobytes_of("VmRSS:");
+  Loader loader(dataset, small_preset(), all_augmentation(),
+                {.batch_size = 8, .cache_bytes = 40 << 20, .decode_bytes = 38 << 20});
   Batch batch;
   REQUIRE(loader.next(batch));
-  const void* memory = batch.images.raw();
-  while (loader.next(batch)) CHECK(batch.images.raw() == memory);
-  CHECK(batch.size() == 0);
+  set_threads(threads_before);
+  CHECK(batch.size() == 8);
+  // One in the cache and one that is decoded, cut out and handed over: 210 MB. All at once: 600.
+  CHECK(kilobytes_of("VmHWM:") - before < 280 << 10);
+}
+
+TEST_CASE("read-ahead: a file that was asked for before is not given out after") {
+  const TemporaryFolder folder;
+  const std::string large = folder / "large", small = folder / "small";
+  write_text(large, "");
+  fs::resize_file(large, 100 << 20);  // takes a while to read
+  write_text(small, "abc");
+  for (int round = 0; round < 5; ++round) {
+    ReadAhead reader(1 << 20);
+    reader.start({large});
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 * round));
+    reader.start({small, small});
+    for (int i = 0; i < 2; ++i) CHECK(reader.next().bytes == std::vector<uint8_t>{'a', 'b', 'c'});
+    CHECK_THROWS_AS(reader.next(), Error);
+  }
 }
 
 TEST_CASE("loader: it ends at any moment, and refuses nonsense") {

@@ -1,7 +1,5 @@
 #pragma once
 // Pictures and folders that the tests of io make for themselves.
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -12,26 +10,9 @@
 #include "nn/core/error.h"
 #include "nn/core/file.h"
 #include "nn/core/random.h"
+#include "tests/temporary.h"
 
 namespace limbic::testing {
-
-/// A folder that is gone when the test is.
-struct TemporaryFolder {
-  TemporaryFolder() {
-    static int made = 0;
-    path = std::filesystem::temp_directory_path() / str_cat("limbic_io_", ::getpid(), "_", made++);
-    std::filesystem::create_directories(path);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-
-  std::filesystem::path path;
-};
 
 inline void write_bytes(const std::string& path, const std::vector<uint8_t>& bytes) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());

@@ -113,3 +113,27 @@ TEST_CASE("preset: normalisation") {
     CHECK(chw[v] == (static_cast<float>(v) / 255.0f - 0.485f) / 0.229f);
   CHECK_THROWS_AS(normalise(Picture(3, 4), preset, chw.data()), Error);
 }
+
+TEST_CASE("preset: numbers that are none, or make none of pixels, are refused") {
+  const auto with = [](const std::string& from, const std::string& to) {
+    std::string text = to_json(find_preset("torchvision"));
+    const size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    return error_of([&] { preset_from_json(text.replace(at, from.size(), to)); });
+  };
+  CHECK(with("0.229", "0.229") == "");
+  CHECK(with("224", "224.0") == "");
+  CHECK(with("224", "224.9").find("crop: expected a whole number") != std::string::npos);
+  CHECK(with("224", "1e30").find("crop") != std::string::npos);
+  CHECK(with("224", "true").find("crop: expected a finite number") != std::string::npos);
+  CHECK(with("256", "-1").find("short_side") != std::string::npos);
+  CHECK(with("0.485", "0.485,0.4").find("three numbers") != std::string::npos);
+  CHECK(with("0.485,", "").find("three numbers") != std::string::npos);
+  CHECK(with("0.485", "1e999") != "");
+  CHECK(with("0.485", "null").find("mean: expected a finite number") != std::string::npos);
+  CHECK(with("0.485", "1e300").find("of black") != std::string::npos);
+  CHECK(with("0.229", "1e-60").find("of black") != std::string::npos);
+  CHECK(with("0.229", "1e-30").find("of black") != std::string::npos);
+  CHECK(with("0.229", "-1").find("of black") != std::string::npos);
+  CHECK(with("\"scale\":", "\"scale\":0,\"other\":").find("of black") != std::string::npos);
+}

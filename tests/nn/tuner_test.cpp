@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/temporary.h"
+
 using namespace limbic;
 
 namespace {
@@ -27,9 +29,8 @@ struct Runs {
 }  // namespace
 
 TEST_CASE("tuner: the fastest is chosen, timed once, and remembered on disk") {
-  const auto folder = std::filesystem::temp_directory_path() / "limbic_tuner_test";
-  std::filesystem::remove_all(folder);
-  const std::string file = folder / "cache" / "tuning.json";
+  const testing::TemporaryFolder folder;
+  const std::string file = folder / "cache/tuning.json";
   {
     Tuner tuner(file);
     Runs runs;
@@ -62,7 +63,6 @@ TEST_CASE("tuner: the fastest is chosen, timed once, and remembered on disk") {
     CHECK(tuner.choose("a", runs.candidates()) == 1);
     CHECK(tuner.timed() == 1);
   }
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("tuner: a place that cannot be written is no error") {

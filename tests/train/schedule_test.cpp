@@ -42,6 +42,18 @@ TEST_CASE("schedule: warm-up, constant, the ends") {
     CHECK(rate > 0);
     last = rate;
   }
+  // One-cycle begins at base / 25, and so does what comes before it: no jump.
+  const Schedule cycle{.kind = Schedule::Kind::one_cycle, .warmup = 0.1};
+  CHECK(learning_rate(cycle, 1, 9, 100) == doctest::Approx(0.04));
+  CHECK(learning_rate(cycle, 1, 10, 100) == doctest::Approx(0.04));
+  double highest = 0;
+  for (int64_t step = 0; step < 100; ++step) {
+    const double rate = learning_rate(cycle, 1, step, 100);
+    highest = std::max(highest, rate);
+    if (step > 0) CHECK(std::abs(rate - learning_rate(cycle, 1, step - 1, 100)) < 0.06);
+  }
+  CHECK(highest == doctest::Approx(1));
+  CHECK(learning_rate(cycle, 1, 99, 100) == doctest::Approx(1 / 25e4));
   for (const std::string name : {"constant", "step", "cosine", "one-cycle"}) {
     const Schedule s{.kind = schedule_kind(name)};
     CHECK(to_string(s.kind) == name);

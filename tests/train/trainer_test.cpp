@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "tests/io/pictures.h"
 #include "train/checkpoint.h"
@@ -81,10 +82,10 @@ std::string first_difference(const std::string& path, const std::string& other) 
 
 struct Killed {};  // no std::exception: nothing of ours may catch it
 
-// Stops the training at its n-th report, counted from 1.
+// Stops the training at its n-th report of an epoch, counted from 1.
 ProgressFunction kill_at(int64_t n) {
-  return [n, seen = int64_t{0}](const Progress&) mutable {
-    if (++seen == n) throw Killed{};
+  return [n, seen = int64_t{0}](const Progress& p) mutable {
+    if (p.task.starts_with("epoch") && ++seen == n) throw Killed{};
   };
 }
 
@@ -149,7 +150,7 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
     Parameters parameters = model.graph.initialise(1);
     CHECK_THROWS_AS(train(model, parameters, p.data, o, kill_at(report)), Killed);
     o.resume = true;
-    Parameters fresh = model.graph.initialise(99);  // what counts comes from the checkpoint
+    Parameters fresh = model.graph.initialise(1);
     const TrainResult result = train(model, fresh, p.data, o);
     CHECK(result.resumed_step == resumed_step);
     const int64_t steps_done = report > 7 ? report - 1 : std::min<int64_t>(report, 6);
@@ -159,8 +160,45 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
       CHECK(first_difference(o.out + file, p.folder / "undisturbed" + file) == "");
     CHECK(read_file(o.out + "/weights/best.safetensors") ==
           read_file(p.folder / "undisturbed/weights/best.safetensors"));
-    CHECK(result.notes.empty());
+    CHECK(result.notes == std::vector<std::string>{"micro-batch: 6 of a batch of 6"});
   }
+}
+
+TEST_CASE("trainer: killed between best and last, the next run goes on from the best there is") {
+  Pictures p;
+  const Model model = build_model("resnet8", 3);
+  TrainOptions o = quick(3);
+  const auto run = [&](const std::string& out, const ProgressFunction& progress) {
+    o.out = p.folder / out;
+    Parameters parameters = model.graph.initialise(1);
+    const TrainResult result = train(model, parameters, p.data, o, progress);
+    return std::pair{result, parameters.clone()};
+  };
+  const auto [undisturbed, weights] = run("undisturbed", {});
+  // 6 steps and a closing report an epoch; the closing one comes behind best and before last.
+  o.resume = true;
+  for (const int64_t report : {7, 14, 21}) {
+    CAPTURE(report);
+    const std::string out = str_cat("between", report);
+    CHECK_THROWS_AS(run(out, kill_at(report)), Killed);
+    const auto [result, resumed] = run(out, {});
+    CHECK(result.best_epoch == undisturbed.best_epoch);
+    CHECK(first_difference(resumed, weights) == "");
+    CHECK(read_file(o.out + "/weights/best.safetensors") ==
+          read_file(p.folder / "undisturbed/weights/best.safetensors"));
+  }
+  // best.safetensors of another run beside this one's last is a mixture.
+  o.seed = 5;
+  o.resume = false;
+  run("other", {});
+  o.seed = 0;
+  o.resume = true;
+  fs::copy_file(p.folder / "other/weights/best.safetensors",
+                p.folder / "undisturbed/weights/best.safetensors",
+                fs::copy_options::overwrite_existing);
+  const std::string message = error_of([&] { run("undisturbed", {}); });
+  CHECK(message.find("best.safetensors") != std::string::npos);
+  CHECK(message.find("of another run") != std::string::npos);
 }
 
 TEST_CASE("trainer: killed twice, and with micro-batches") {
@@ -192,33 +230,75 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
   train(model, parameters, p.data, o);
   const auto last = read_file(o.out + "/weights/last.safetensors");
   const auto best = read_file(o.out + "/weights/best.safetensors");
+  const auto results = read_file(o.out + "/results.csv");
+  fs::remove(o.out + "/results.csv");  // as a kill behind the last checkpoint leaves it
   o.resume = true;
-  Parameters again = model.graph.initialise(2);
+  Parameters again = model.graph.initialise(1);
   const TrainResult result = train(model, again, p.data, o);
+  CHECK(read_file(o.out + "/results.csv") == results);
   CHECK(result.resumed_step == 6);
   CHECK(result.epochs.size() == 1);
   CHECK(first_difference(parameters, again) == "");
   CHECK(read_file(o.out + "/weights/last.safetensors") == last);
   CHECK(read_file(o.out + "/weights/best.safetensors") == best);
 
-  const auto refused = [&](const std::function<void(TrainOptions&)>& change) {
-    TrainOptions changed = o;
-    change(changed);
-    const std::string message = error_of([&] { train(model, again, p.data, changed); });
-    CAPTURE(message);
-    CHECK(message.find("other options") != std::string::npos);
-    CHECK(message.starts_with(o.out + ": "));
-    CHECK(message.find('\n') == std::string::npos);
+  struct Changed {
+    TrainOptions options;
+    TrainData data;
+    uint64_t weights = 1;
   };
-  refused([](TrainOptions& t) { t.learning_rate = 0.01; });
-  refused([](TrainOptions& t) { t.epochs = 2; });
-  refused([](TrainOptions& t) { t.batch_size = 12; });
-  refused([](TrainOptions& t) { t.seed = 5; });
-  refused([](TrainOptions& t) { t.sgd.momentum = 0.5; });
-  refused([](TrainOptions& t) { t.schedule.kind = Schedule::Kind::cosine; });
-  refused([](TrainOptions& t) { t.schedule.step_factor = 0.5; });
-  refused([](TrainOptions& t) { t.frozen = {"conv1"}; });
-  refused([](TrainOptions& t) { t.loss.label_smoothing = 0.1; });
+  // `key` is all that is named.
+  const auto refused = [&](const std::string& key, const std::function<void(Changed&)>& change) {
+    Changed c{o, p.data};
+    change(c);
+    again = model.graph.initialise(c.weights);
+    const Parameters before = again.clone();
+    const std::string message = error_of([&] { train(model, again, c.data, c.options); });
+    CAPTURE(key);
+    CAPTURE(message);
+    CHECK(message.find("other options, weights or pictures") != std::string::npos);
+    CHECK(message.find(": " + key + " was ") != std::string::npos);
+    CHECK(message.find("; ", message.find(key)) == std::string::npos);
+    CHECK(message.starts_with(o.out + "/weights/last.safetensors: "));
+    CHECK(message.find('\n') == std::string::npos);
+    CHECK(first_difference(before, again) == "");  // the caller's stay as they were
+  };
+  refused("starting_weights", [](Changed& c) { c.weights = 2; });
+  refused("learning_rate", [](Changed& c) { c.options.learning_rate = 0.01; });
+  refused("epochs", [](Changed& c) { c.options.epochs = 2; });
+  refused("batch_size", [](Changed& c) { c.options.batch_size = 12; });
+  refused("micro_batch", [](Changed& c) { c.options.micro_batch = 3; });
+  refused("memory_bytes", [](Changed& c) { c.options.memory_bytes = 1; });
+  refused("seed", [](Changed& c) { c.options.seed = 5; });
+  refused("momentum", [](Changed& c) { c.options.sgd.momentum = 0.5; });
+  refused("nesterov", [](Changed& c) { c.options.sgd.nesterov = true; });
+  refused("weight_decay", [](Changed& c) { c.options.sgd.weight_decay = 1e-4; });
+  refused("schedule", [](Changed& c) { c.options.schedule.kind = Schedule::Kind::cosine; });
+  refused("warmup", [](Changed& c) { c.options.schedule.warmup = 0.5; });
+  refused("schedule_shape", [](Changed& c) { c.options.schedule.step_factor = 0.5; });
+  refused("frozen", [](Changed& c) { c.options.frozen = {"conv1"}; });
+  refused("label_smoothing", [](Changed& c) { c.options.loss.label_smoothing = 0.1; });
+  refused("class_weights", [](Changed& c) { c.options.loss.class_weights = {1, 1, 2}; });
+  refused("balance_classes", [](Changed& c) { c.options.balance_classes = true; });
+  refused("patience", [](Changed& c) { c.options.patience = 3; });
+  refused("preset", [](Changed& c) { c.data.preset.mean[1] += 0.1; });
+  refused("augmentation", [](Changed& c) { c.data.augmentation = Augmentation{.flip = true}; });
+  refused("classes", [](Changed& c) { c.data.train.classes[0] = "athwart"; });
+  refused("training_pictures", [](Changed& c) { c.data.train.samples[0].label ^= 1; });
+  refused("training_pictures", [](Changed& c) { c.data.train.samples.pop_back(); });
+  refused("validation_pictures", [](Changed& c) { c.data.validation.samples.pop_back(); });
+  // Names and places of pictures mean nothing, what they show does.
+  TrainData moved = p.data;
+  const std::string old = moved.train.samples[3].path, renamed = p.folder / "elsewhere.png";
+  fs::rename(old, renamed);
+  moved.train.samples[3].path = renamed;
+  again = model.graph.initialise(1);
+  CHECK(train(model, again, moved, o).resumed_step == 6);
+  const auto bytes = read_file(renamed);
+  testing::write_png(renamed, testing::random_picture(16, 16, 7));
+  fs::copy_file(renamed, old);
+  refused("training_pictures", [](Changed&) {});
+  testing::write_bytes(old, bytes);
   CHECK(read_file(o.out + "/weights/last.safetensors") == last);
 
   testing::write_text(o.out + "/weights/last.safetensors", "no checkpoint");
@@ -266,18 +346,16 @@ TEST_CASE("trainer: bad input is an Error") {
   const Model model = build_model("resnet8", 3);
   Parameters parameters = model.graph.initialise(1);
   TrainOptions o = quick(3);
-  o.learning_rate = 1e30;
-  std::string message = error_of([&] { train(model, parameters, p.data, o); });
-  CAPTURE(message);
-  CHECK(message.starts_with("the loss became "));
-  CHECK(message.find("--lr") != std::string::npos);
+  std::string message;
   o = quick(1);
   o.batch_size = 0;
   CHECK(error_of([&] { train(model, parameters, p.data, o); }) != "");
   o = quick(1);
   o.micro_batch = 4;  // does not divide the batch of 6
-  message = error_of([&] { train(model, parameters, p.data, o); });
-  CHECK((message == "" || message.find('\n') == std::string::npos));
+  parameters = model.graph.initialise(1);
+  CHECK(train(model, parameters, p.data, o).notes ==
+        std::vector<std::string>{"micro-batch: 3 of a batch of 6, which --micro-batch 4 does not "
+                                 "divide"});
   o = quick(1);
   p.data.train.samples[0].label = 7;
   parameters = model.graph.initialise(1);
@@ -293,7 +371,7 @@ TEST_CASE("trainer: bad input is an Error") {
   CHECK(result.skipped[0].path == p.data.train.samples[1].path);
 }
 
-TEST_CASE("trainer: the micro-batch follows from the memory that there is") {
+TEST_CASE("trainer: the micro-batch follows from memory_bytes, and is told") {
   const Pictures p(8);
   const Model model = build_model("resnet8", 3);
   const auto arena = [&](int64_t batch) {
@@ -311,10 +389,210 @@ TEST_CASE("trainer: the micro-batch follows from the memory that there is") {
     o.memory_bytes = memory;
     o.out = p.folder / ("run" + std::to_string(memory));
     Parameters parameters = model.graph.initialise(1);
-    train(model, parameters, p.data, o);
+    const TrainResult result = train(model, parameters, p.data, o);
     CHECK(load_checkpoint(o.out + "/weights/last.safetensors", parameters).state.micro_batch ==
           expected);
+    REQUIRE(result.notes.size() == 1);
+    CHECK(result.notes[0].starts_with(str_cat("micro-batch: ", expected, " of a batch of 8")));
   }
+}
+
+TEST_CASE("trainer: steps and schedule follow from the pictures that can be used") {
+  Pictures p(4);  // 9 to train on
+  const Model model = build_model("resnet8", 3);
+  TrainOptions o = quick(2);
+  o.batch_size = 64;
+  o.schedule.kind = Schedule::Kind::cosine;
+  testing::write_text(p.data.train.samples[1].path, "this is text");
+  Parameters parameters = model.graph.initialise(1);
+  const Parameters before = parameters.clone();
+  const TrainResult result = train(model, parameters, p.data, o);
+  CHECK(result.skipped.size() == 1);
+  CHECK(result.epochs.at(0).train_loss > 0);
+  CHECK(first_difference(before, parameters) != "");
+  // Two steps, one an epoch: a whole and half the way down.
+  CHECK(result.epochs.at(0).learning_rate == doctest::Approx(0.05));
+  CHECK(result.epochs.at(1).learning_rate == doctest::Approx(0.025));
+  CHECK(result.notes.at(0) == "batch size 8 for 64: no more pictures can be used");
+
+  // Three of a batch are unusable: the others make the steps, not those that were listed.
+  Pictures more(16);  // 36 to train on
+  o = quick(4);
+  o.schedule.kind = Schedule::Kind::cosine;
+  for (size_t i : {0, 7, 20}) testing::write_text(more.data.train.samples[i].path, "text");
+  parameters = model.graph.initialise(1);
+  const TrainResult five = train(model, parameters, more.data, o);  // 33 / 6 steps an epoch
+  for (size_t e = 0; e < 4; ++e)
+    CHECK(five.epochs[e].learning_rate ==
+          doctest::Approx(learning_rate(o.schedule, 0.05, 5 * int64_t(e) + 4, 20)));
+  CHECK(five.skipped.size() == 3);
+
+  for (const Sample& sample : p.data.train.samples) testing::write_text(sample.path, "text");
+  CHECK(error_of([&] {
+          train(model, parameters, p.data, o);
+        }).starts_with("none of the 9 pictures can be used; the first: "));
+}
+
+TEST_CASE("trainer: a resumed run names the pictures that are skipped, one that goes is an error") {
+  Pictures p;
+  const Model model = build_model("resnet8", 3);
+  TrainOptions o = quick(1);
+  o.out = p.folder / "run";
+  testing::write_text(p.data.train.samples[1].path, "this is text");
+  Parameters parameters = model.graph.initialise(1);
+  const TrainResult first = train(model, parameters, p.data, o);
+  REQUIRE(first.skipped.size() == 1);
+  o.resume = true;
+  parameters = model.graph.initialise(1);
+  CHECK(train(model, parameters, p.data, o).skipped == first.skipped);
+}
+
+TEST_CASE("trainer: numbers that run away end it in one line and leave the last good checkpoint") {
+  Pictures p(8);  // 18 to train on
+  const Model model = build_model("resnet8", 3);
+  for (const bool validated : {true, false})
+    for (const int64_t batch_size : {6, 18}) {
+      CAPTURE(validated);
+      CAPTURE(batch_size);
+      TrainData data = p.data;
+      if (!validated) data.validation.samples.clear();
+      TrainOptions o = quick(1);
+      o.batch_size = batch_size;
+      o.learning_rate = 1e30;
+      o.checkpoint_interval = 1;
+      o.out = p.folder / str_cat("away", validated, batch_size);
+      Parameters parameters = model.graph.initialise(1);
+      const Parameters before = parameters.clone();
+      const std::string message = error_of([&] { train(model, parameters, data, o); });
+      CAPTURE(message);
+      CHECK(message.find("at step 1 (epoch 1)") != std::string::npos);
+      CHECK(message.find("--lr") != std::string::npos);
+      CHECK(message.find('\n') == std::string::npos);
+      CHECK(first_difference(before, parameters) == "");
+      CHECK_FALSE(fs::exists(o.out + "/weights/last.safetensors"));
+      CHECK_FALSE(fs::exists(o.out + "/weights/best.safetensors"));
+    }
+  // The loss, where the weights come in broken.
+  Parameters parameters = model.graph.initialise(1);
+  for (float& x : parameters.at("linear.weight").value.values()) x = 3e38f;
+  CHECK(error_of([&] {
+          train(model, parameters, p.data, quick(1));
+        }).starts_with("the loss became "));
+}
+
+TEST_CASE("trainer: class weights and label smoothing reach the loss") {
+  Pictures p(8);
+  p.data.train.samples.resize(14);  // 6, 6 and 2 of the classes
+  const Model model = build_model("resnet8", 3);
+  const auto trained = [&](const std::function<void(TrainOptions&)>& change) {
+    TrainOptions o = quick(1);
+    o.batch_size = 14;
+    change(o);
+    Parameters parameters = model.graph.initialise(1);
+    const TrainResult result = train(model, parameters, p.data, o);
+    return std::pair{result.epochs.at(0).train_loss, parameters.clone()};
+  };
+  const auto of = [](double all, double n) { return static_cast<float>(all / 3 / n); };
+  const auto [plain, weights] = trained([](TrainOptions&) {});
+  const auto [smooth, a] = trained([](TrainOptions& o) { o.loss.label_smoothing = 0.3; });
+  const auto [weighted, b] = trained([&](TrainOptions& o) {
+    o.loss.class_weights = {of(14.0, 6), of(14.0, 6), of(14.0, 2)};
+  });
+  const auto [balanced, c] = trained([](TrainOptions& o) { o.balance_classes = true; });
+  CHECK(smooth != doctest::Approx(plain).epsilon(1e-6));
+  CHECK(weighted != doctest::Approx(plain).epsilon(1e-6));
+  CHECK(balanced == weighted);
+  CHECK(first_difference(b, c) == "");
+  CHECK(first_difference(weights, b) != "");
+  // A picture that cannot be used counts in no class.
+  testing::write_text(p.data.train.samples[13].path, "text");
+  const auto [fewer, d] = trained([](TrainOptions& o) { o.balance_classes = true; });
+  const auto [by_hand, e] = trained([&](TrainOptions& o) {
+    o.loss.class_weights = {of(13.0, 6), of(13.0, 6), of(13.0, 1)};
+  });
+  CHECK(fewer == by_hand);
+}
+
+TEST_CASE("trainer: SGD's options reach the update") {
+  const Pictures p(8);
+  const Model model = build_model("resnet8", 3);
+  const auto trained = [&](const SgdOptions& sgd) {
+    TrainOptions o = quick(1);
+    o.sgd = sgd;
+    Parameters parameters = model.graph.initialise(1);
+    train(model, parameters, p.data, o);
+    return parameters.clone();
+  };
+  const std::vector<Parameters> all = {trained({.momentum = 0}), trained({.momentum = 0.9}),
+                                       trained({.momentum = 0.9, .nesterov = true}),
+                                       trained({.momentum = 0.9, .weight_decay = 0.01})};
+  for (size_t i = 0; i < all.size(); ++i)
+    for (size_t j = 0; j < i; ++j) CHECK(first_difference(all[i], all[j]) != "");
+}
+
+TEST_CASE("trainer: among equal accuracies the lower loss is the best epoch") {
+  // One validation picture: accuracy 0 or 1, so that epochs tie.
+  Pictures p;
+  p.data.validation.samples.resize(1);
+  const Model model = build_model("resnet8", 3);
+  Parameters parameters = model.graph.initialise(1);
+  const TrainResult result = train(model, parameters, p.data, quick(6));
+  const EpochResult& best = result.epochs.at(static_cast<size_t>(result.best_epoch - 1));
+  int ties = 0;
+  for (const EpochResult& e : result.epochs) {
+    CHECK(e.validation_accuracy <= best.validation_accuracy);
+    if (e.epoch == best.epoch || e.validation_accuracy < best.validation_accuracy) continue;
+    ++ties;
+    CHECK(e.validation_loss > best.validation_loss);
+  }
+  CHECK(ties > 0);
+}
+
+TEST_CASE("trainer: a checkpoint whose state makes no sense is refused") {
+  Pictures p(8);
+  const Model model = build_model("resnet8", 3);
+  TrainOptions o = quick(1);
+  o.out = p.folder / "run";
+  Parameters parameters = model.graph.initialise(1);
+  train(model, parameters, p.data, o);
+  o.resume = true;
+  const std::string last = o.out + "/weights/last.safetensors";
+  const SafetensorsFile file = read_safetensors(last);
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [name, tensor] : file.tensors) tensors[name] = tensor.clone();
+  const auto state = nlohmann::json::parse(file.metadata.at("limbic.training_state"));
+  const auto refused = [&](const char* key, const nlohmann::json& value) {
+    auto changed = state;
+    changed[key] = value;
+    write_safetensors(last, tensors, {{"limbic.training_state", changed.dump()}});
+    parameters = model.graph.initialise(1);
+    const std::string message = error_of([&] { train(model, parameters, p.data, o); });
+    CAPTURE(key);
+    CAPTURE(message);
+    CHECK(message.starts_with(last + ": "));
+    CHECK(message.find("damaged") != std::string::npos);
+  };
+  refused("micro_batch", 0);
+  refused("micro_batch", -2);
+  refused("micro_batch", 4);  // of a batch of 6
+  refused("step", 2.5);
+  refused("loss_sum", nullptr);
+  refused("position", -1);
+  refused("epochs", 3);
+  const auto velocity = [&](Tensor tensor) {
+    auto changed = tensors;
+    changed["momentum/conv1.weight"] = std::move(tensor);
+    write_safetensors(last, changed, {{"limbic.training_state", state.dump()}});
+    parameters = model.graph.initialise(1);
+    return error_of([&] { train(model, parameters, p.data, o); });
+  };
+  const Shape shape = tensors.at("conv1.weight").shape();
+  CHECK(velocity(Tensor(shape, DType::bf16)).find("expected F32") != std::string::npos);
+  CHECK(velocity(Tensor(shape, DType::u8)).find("expected F32") != std::string::npos);
+  Tensor nan(shape);
+  nan.data()[5] = NAN;
+  CHECK(velocity(nan).find("NaN") != std::string::npos);
+  CHECK(velocity(Tensor(shape)) == "");
 }
 
 TEST_CASE("evaluation: metrics by hand") {
@@ -339,6 +617,14 @@ TEST_CASE("evaluation: metrics by hand") {
   CHECK(e.confusion[1] == std::vector<int64_t>{1, 0, 0, 0, 0, 0});
   CHECK(e.confusion[5] == std::vector<int64_t>{1, 0, 0, 0, 0, 0});
   CHECK(evaluate_logits(Tensor({0, 6}), {}).samples == 0);
+  // The third of twelve classes by value, the fifth and the sixth: 5 are the top.
+  Tensor ranks({3, 12});
+  for (int64_t i = 0; i < 36; ++i) ranks.data()[i] = static_cast<float>(-(i % 12));
+  CHECK(evaluate_logits(ranks, {2, 4, 5}).top5 == doctest::Approx(2.0 / 3));
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    ranks.data()[20] = bad;
+    CHECK_THROWS_AS(evaluate_logits(ranks, {2, 4, 5}), Error);
+  }
   const Evaluation labels = evaluate_labels({1, 1, 0}, {1, 0, 0}, 2);
   CHECK(labels.accuracy == doctest::Approx(2.0 / 3));
   CHECK(labels.confusion == std::vector<std::vector<int64_t>>{{1, 1}, {0, 1}});

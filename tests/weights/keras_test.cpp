@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/temporary.h"
 #include "tests/weights/keras_goldens.h"
 #include "weights/checkpoint.h"
 #include "weights/keras_config.h"
@@ -84,7 +85,8 @@ TEST_CASE("keras: read_checkpoint knows HDF5 and .keras by content") {
     CAPTURE(name);
     const MappedFile golden = keras_golden(name);
     CHECK(is_keras(golden));
-    const auto path = std::filesystem::temp_directory_path() / "limbic-keras-test.bin";
+    const testing::TemporaryFolder folder;
+    const std::string path = folder / "a.bin";
     write_atomically(path, [&](std::ostream& out) {
       out.write(reinterpret_cast<const char*>(golden.bytes.data()),
                 static_cast<std::streamsize>(golden.bytes.size()));
@@ -93,7 +95,6 @@ TEST_CASE("keras: read_checkpoint knows HDF5 and .keras by content") {
     CHECK(checkpoint.tensors.at("conv.weight").shape() == Shape{4, 3, 3, 3});
     CHECK(json::parse(checkpoint.metadata.at("keras.config")).contains("config"));
     CHECK(sha256(checkpoint.file.bytes) == sha256(golden.bytes));
-    std::filesystem::remove(path);
   }
   CHECK_FALSE(
       is_keras(file_of({'P', 'K', 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})));

@@ -4,6 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <filesystem>
+
+#include "tests/temporary.h"
+#include "weights/safetensors.h"
 
 using namespace limbic;
 
@@ -51,6 +55,8 @@ TEST_CASE("load: every tensor is copied") {
   const Tensors from = checkpoint(8);
   const LoadReport report = load_parameters(from, into);
   CHECK(report.loaded == 4);
+  CHECK(into.at("conv.weight").value.raw() != from.at("conv.weight").raw());
+  CHECK_FALSE(into.at("conv.weight").shared);
   CHECK(report.replaced.empty());
   CHECK(into.at("conv.weight").value.raw() == memory);
   for (const auto& [name, tensor] : from) CHECK(into.at(name).value.raw() != tensor.raw());
@@ -153,4 +159,39 @@ TEST_CASE("load: to_half rounds to the nearest, ties to even, and comes back exa
   CHECK(half(1e38f, DType::bf16) == 0x7e96);
   CHECK_THROWS_AS(half(65520.0f, DType::f16), Error);
   CHECK_THROWS_AS(half(1, DType::f32), Error);
+}
+
+TEST_CASE(
+    "load: NaN and infinity are refused by name, in weights and statistics, and nothing changes") {
+  for (const bool share : {false, true})
+    for (const char* name : {"conv.weight", "bn.running_mean", "fc.bias"})
+      for (const float value : {NAN, INFINITY, -INFINITY}) {
+        CAPTURE(name);
+        Parameters into = network();
+        Tensors from = checkpoint(8);
+        from.at(name).data()[from.at(name).size() - 1] = value;
+        const std::string error = error_of(from, into, {.source = "a.pth", .share = share});
+        CHECK(error.starts_with(str_cat("a.pth: tensor '", name, "' holds NaN or infinity")));
+        for (const auto& [own, parameter] : into)
+          CHECK(fingerprint(parameter.value) == fingerprint(network().at(own).value));
+      }
+  // What becomes infinite as F32 does too; what is not used may hold what it likes.
+  Parameters into = network();
+  Tensors from = checkpoint(8);
+  from["bn.running_mean"] = Tensor::of<double>(std::vector<double>{1, 2, 1e39, 4}, {4});
+  CHECK(error_of(from, into).find("'bn.running_mean' holds") != std::string::npos);
+  from = checkpoint(1000);
+  from.at("fc.bias").data()[3] = NAN;
+  CHECK(error_of(from, into, {.replaceable = {"fc"}}) == "no error");
+}
+
+TEST_CASE("load: a file that is cut meanwhile is an error") {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "a.safetensors";
+  write_safetensors(path, checkpoint(8));
+  const SafetensorsFile file = read_safetensors(path);
+  std::filesystem::resize_file(path, 100);
+  Parameters into = network();
+  const std::string error = error_of(file.tensors, into, {.file = &file.file});
+  CHECK(error.find("was cut while it was read") != std::string::npos);
 }

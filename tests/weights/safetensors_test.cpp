@@ -2,12 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <unistd.h>
-
 #include <cstring>
 #include <filesystem>
 
 #include "nn/core/file.h"
+#include "tests/temporary.h"
 #include "tests/weights/mutations.h"
 #include "weights/checkpoint.h"
 
@@ -18,9 +17,8 @@ namespace {
 using Tensors = std::map<std::string, Tensor>;
 
 std::string temporary(const std::string& name) {
-  const auto folder = std::filesystem::temp_directory_path() / str_cat("limbic-weights-", getpid());
-  std::filesystem::create_directories(folder);
-  return (folder / name).string();
+  static const testing::TemporaryFolder folder;
+  return folder / name;
 }
 
 // A file's bytes from a header and a buffer, nothing checked.
@@ -311,4 +309,18 @@ TEST_CASE("checkpoint: other formats are named in a plain sentence") {
   contains(error("hello world, this is text"), "does not fit the file");
   CHECK_THROWS_AS(read_checkpoint("/nonexistent"), Error);
   CHECK_THROWS_AS(read_checkpoint("/tmp"), Error);
+}
+
+TEST_CASE("safetensors: a header takes memory in proportion to the file") {
+  std::string header = "{";
+  for (int i = 0; i < 400000; ++i)
+    header += str_cat(i ? "," : "", "\"", i,
+                      "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  CHECK(error_of(header + "}").find("more memory than a file of its size may") !=
+        std::string::npos);
+  std::string some = "{";
+  for (int i = 0; i < 20000; ++i)
+    some += str_cat(i ? "," : "", "\"", i,
+                    "\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  CHECK(error_of(some + "}") == "no error");
 }
