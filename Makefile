@@ -3,6 +3,8 @@
 #   make demo      install what is missing, build, run the whole pipeline, leave a report
 #   make test      install what is missing, build, run all tests
 #   make build     leaves build/limbic
+#   make check-long  what takes too long for `make test`: thousands of random networks and histories,
+#                    the same under sanitizers, kills
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -14,13 +16,16 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test build bench static asan clang format install clean dependencies
+.PHONY: demo test check-long build bench static asan clang format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
 
 test: build
 	@scripts/run_tests.sh build
+
+check-long: build
+	@scripts/check_long.sh
 
 build: dependencies
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }

@@ -61,13 +61,13 @@ class Task {
     plan_ = std::make_unique<Plan>(model_.graph, std::move(parameters), options);
     if (training_)
       sgd_ = std::make_unique<Sgd>(*plan_, SgdOptions{.momentum = 0.9, .weight_decay = 1e-4});
-    logits_.resize(static_cast<size_t>(images_.dim(0) * model_.classes));
-    diff_.resize(logits_.size());
+    logits_ = Tensor({images_.dim(0), model_.classes});
+    diff_.resize(static_cast<size_t>(logits_.size()));
   }
 
   void run() {
     plan_->run(images_);
-    plan_->read_output("logits", logits_);
+    plan_->read_output("logits", logits_.values());
     if (!training_) return;
     const double loss = softmax_cross_entropy(logits_, labels_, diff_);
     if (runs_++ == 0) first_loss_ = static_cast<float>(loss);
@@ -76,7 +76,7 @@ class Task {
 
   /// Logits, or the loss of the first step.
   std::span<const float> output() const {
-    return training_ ? std::span(&first_loss_, 1) : std::span<const float>(logits_);
+    return training_ ? std::span(&first_loss_, 1) : std::span<const float>(logits_.values());
   }
 
  private:
@@ -93,7 +93,8 @@ class Task {
   std::vector<int64_t> labels_;
   std::unique_ptr<Plan> plan_;
   std::unique_ptr<Sgd> sgd_;
-  std::vector<float> logits_, diff_;
+  Tensor logits_;
+  std::vector<float> diff_;
   int64_t runs_ = 0;
   float first_loss_ = 0;
 };

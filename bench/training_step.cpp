@@ -29,7 +29,7 @@ int main(int argc, char** argv) try {
   for (int64_t n = 0; n < batch; ++n) labels.push_back(n * 3 % classes);
   const Tensor logits = plan.output("logits");
   std::vector<float> diff(static_cast<size_t>(logits.size()));
-  const double loss = softmax_cross_entropy(logits.values(), labels, diff);
+  const double loss = softmax_cross_entropy(logits, labels, diff);
   plan.backward(diff);
   plan.store(parameters);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 #include "cli/network.h"
 #include "cli/verbs.h"
@@ -44,7 +45,8 @@ int run(const Common& common, Options& o) {
   if (options.dtype == DType::i8)
     options.calibration = calibrate(model.graph, parameters, {images});
   Plan plan(model.graph, parameters, options);
-  Sgd sgd(plan, {});
+  std::optional<Sgd> sgd;
+  if (training) sgd.emplace(plan, SgdOptions{});
   const std::vector<float> diff(static_cast<size_t>(o.batch_size * model.classes), 1e-3f);
 
   std::vector<double> seconds;
@@ -56,7 +58,7 @@ int run(const Common& common, Options& o) {
     }
     const double start = now();
     plan.run(images);
-    if (training) sgd.step(diff, 1e-6);
+    if (training) sgd->step(diff, 1e-6);
     if (i == 0) continue;  // the first run warms up
     seconds.push_back(now() - start);
     total += seconds.back();
@@ -73,6 +75,7 @@ int run(const Common& common, Options& o) {
   }
   const double gflops = 2e-9 * static_cast<double>(macs) * (training ? 3 : 1) / median;
   const double images_per_second = static_cast<double>(o.batch_size) / median;
+  const auto convolutions = plan.program().convolutions();
   double all = 0;
   for (const auto& node : plan.profile()) all += node.forward + node.backward;
   if (common.json()) {
@@ -93,7 +96,9 @@ int run(const Common& common, Options& o) {
                                      {"median_ms", 1e3 * median},
                                      {"peak_rss_mb", peak_rss_mb()},
                                      {"reorder_share", reorder_share},
-                                     {"gflops", gflops}};
+                                     {"gflops", gflops},
+                                     {"convolutions", convolutions.all},
+                                     {"convolutions_int8", convolutions.in_8_bits}};
     if (o.layers) result["layers"] = layers;
     print_json(result);
     return done;
@@ -105,6 +110,8 @@ int run(const Common& common, Options& o) {
       "peak %.0f MB\n",
       images_per_second, 1e3 * median, 1e3 * seconds.front(), 1e3 * seconds.back(), gflops,
       100 * reorder_share, peak_rss_mb());
+  if (options.dtype == DType::i8)
+    std::printf("  %ld of %ld convolutions in 8 bits\n", convolutions.in_8_bits, convolutions.all);
   std::map<std::string, std::pair<double, double>> types;
   for (const auto& node : plan.profile()) {
     types[node.type].first += node.forward;

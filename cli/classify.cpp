@@ -50,6 +50,7 @@ int run(const Common& common, Options& o) {
   std::vector<SkippedSample> uncalibrated;
   Predictor predictor(network.model, network.parameters,
                       o.plan.options(common, network, batch, o.images, uncalibrated));
+  note_convolutions(common, predictor.plan());
   const int64_t classes = network.model.classes;
   const auto progress = progress_bar(common);
   bool skipped = report_skipped(uncalibrated) == some_skipped;

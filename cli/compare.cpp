@@ -52,6 +52,7 @@ Tensors run_network(const Common& common, const Options& o, const Network& netwo
   options.input = image.shape();
   options.keep = names;
   Plan plan(network.model.graph, network.parameters, options);
+  note_convolutions(common, plan);
   plan.run(image);
   Tensors out = {{"input", image}};
   for (const std::string& name : names) out[name] = plan.output(name);

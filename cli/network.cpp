@@ -138,6 +138,13 @@ PlanOptions PlanChoice::options(const Common& common, const Network& network, in
   return o;
 }
 
+void note_convolutions(const Common& common, const Plan& plan) {
+  if (plan.program().options().dtype != DType::i8) return;
+  const auto count = plan.program().convolutions();
+  note(common, str_cat("int8: ", count.in_8_bits, " of ", count.all,
+                       " convolutions run in 8 bits"));
+}
+
 std::vector<std::string> read_labels(const std::string& path, int64_t expected) {
   const auto bytes = read_file(path, int64_t{16} << 20);
   std::vector<std::string> labels;

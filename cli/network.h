@@ -41,6 +41,9 @@ struct PlanChoice {
                       std::vector<SkippedSample>& skipped) const;
 };
 
+/// "int8: 26 of 26 convolutions run in 8 bits" on standard error, of a plan in int8.
+void note_convolutions(const Common& common, const Plan& plan);
+
 /// Checks a model name while arguments are read, so that a wrong one is wrong usage.
 CLI::Validator known_model(bool or_none);
 

@@ -25,7 +25,7 @@ void TrainingOptions::add_to(CLI::App& app) {
   app.add_flag("--class-weights", class_weights, "weigh classes by the inverse of their count");
   app.add_option("--augment", augment, "none, flip, crop, cifar or full")
       ->check(CLI::IsMember({"none", "flip", "crop", "cifar", "full"}));
-  app.add_option("--freeze", freeze, "name prefixes of layers that must not change");
+  app.add_option("--freeze", freeze, "layers, or paths that hold layers, that must not change");
   app.add_option("--patience", patience,
                  "stop after so many epochs without a better validation (0: never)")
       ->check(CLI::Range(0, 100000));

@@ -136,7 +136,6 @@ class Fitter {
     TrainOptions o = options_.training;
     if (!options_.out.empty()) {
       o.out = options_.out + "/training/" + b.role;
-      remember_inputs(b, o);
     }
     TrainData data{tuned_, validation_, b.preset, options_.augmentation};
     TrainResult trained =
@@ -173,49 +172,6 @@ class Fitter {
       require(part->samples.empty() ||
                   std::any_of(part->samples.begin(), part->samples.end(), readable),
               "not one of the ", part->size(), " pictures ", what, " can be read (", reason, ")");
-  }
-
-  // The hash of each picture's bytes, in order, with its label.
-  static std::string hash_of_pictures(const Dataset& data) {
-    std::vector<std::string> hashes(data.samples.size());
-    parallel_for_dynamic(data.size(), [&](int64_t i) {
-      const Sample& sample = data.samples[static_cast<size_t>(i)];
-      try {
-        hashes[static_cast<size_t>(i)] = sha256_of_file(sample.path);
-      } catch (const Error&) {
-        hashes[static_cast<size_t>(i)] = "unreadable";
-      }
-      hashes[static_cast<size_t>(i)] += str_cat(" ", sample.label, "\n");
-    });
-    std::string all;
-    for (const std::string& hash : hashes) all += hash;
-    return sha256({reinterpret_cast<const uint8_t*>(all.data()), all.size()});
-  }
-
-  // A training is resumed with the pictures and weights that it began with, by content.
-  void remember_inputs(const Branch& b, const TrainOptions& o) {
-    const std::string path = o.out + "/inputs.json";
-    const nlohmann::json now = {{"pictures", hash_of_pictures(tuned_)},
-                                {"validation", hash_of_pictures(validation_)},
-                                {"weights", hash_of(b.parameters)}};
-    if (o.resume && fs::exists(o.out + "/weights/last.safetensors")) {
-      if (!fs::exists(path)) {
-        result_.notes.push_back(b.role +
-                                ": its training began before pictures were remembered by "
-                                "content; they are taken to be the same");
-        return;
-      }
-      const auto bytes = read_file(path, 1 << 20);
-      const auto before = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, false);
-      for (const auto& [what, hash] : now.items())
-        require(before.is_object() && before.value(what, "") == hash, o.out,
-                ": was trained with other ",
-                what == "weights" ? "weights to begin with" : "pictures",
-                ", so it cannot be resumed with these; leave out --resume to begin anew");
-      return;
-    }
-    fs::create_directories(o.out);
-    write_atomically(path, [&](std::ostream& out) { out << now.dump(2) << "\n"; });
   }
 
   void extract_all() {

@@ -60,7 +60,7 @@ int main() {
       draw(labels[i], random, images.rows(static_cast<int64_t>(i), images.dim(0)).data());
     }
     plan.run(images);  // forward
-    loss = softmax_cross_entropy(plan.output("logits").values(), labels, diff);
+    loss = softmax_cross_entropy(plan.output("logits"), labels, diff);
     sgd.step(diff, 0.05);  // backward from d loss / d logits, and every parameter's update
     if (step == 0) first = loss;
     if (step % 10 == 0) std::printf("step %2ld  loss %.3f\n", step, loss);

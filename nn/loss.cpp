@@ -5,12 +5,17 @@
 
 namespace limbic {
 
-double softmax_cross_entropy(std::span<const float> logits, std::span<const int64_t> labels,
+double softmax_cross_entropy(const Tensor& logits, std::span<const int64_t> labels,
                              std::span<float> diff, const CrossEntropyOptions& options,
                              double normaliser) {
-  require(!labels.empty() && logits.size() % labels.size() == 0, "cross-entropy: ", logits.size(),
-          " logits do not divide by ", labels.size(), " labels");
-  const auto classes = static_cast<int64_t>(logits.size() / labels.size());
+  require(logits.rank() == 2 && logits.dim(0) == std::ssize(labels) && logits.size() > 0,
+          "cross-entropy: expected logits (", labels.size(), ",classes), one row a label, got ",
+          to_string(logits.shape()));
+  require(diff.empty() || std::ssize(diff) == logits.size(), "cross-entropy: diff has ",
+          diff.size(), " values for logits ", to_string(logits.shape()));
+  require(options.label_smoothing >= 0 && options.label_smoothing <= 1,
+          "cross-entropy: label_smoothing must be in [0,1], got ", options.label_smoothing);
+  const int64_t classes = logits.dim(1);
   const auto& weights = options.class_weights;
   require(weights.empty() || static_cast<int64_t>(weights.size()) == classes,
           "cross-entropy: ", weights.size(), " class weights for ", classes, " classes");
@@ -23,11 +28,16 @@ double softmax_cross_entropy(std::span<const float> logits, std::span<const int6
             " classes");
     own_weight += label >= 0 ? weight(label) : 0;
   }
+  for (const float w : weights)
+    require(w >= 0 && std::isfinite(w), "cross-entropy: a class weight is ", w);
+  const bool is_left_out = std::all_of(labels.begin(), labels.end(), [](auto l) { return l < 0; });
+  require(normaliser > 0 || own_weight > 0 || is_left_out,
+          "cross-entropy: the class weights of these labels sum to 0");
   const double total_weight = normaliser > 0 ? normaliser : own_weight;
   const double smooth = options.label_smoothing / static_cast<double>(classes);
   double loss = 0;
   for (size_t n = 0; n < labels.size(); ++n) {
-    const float* x = logits.data() + n * static_cast<size_t>(classes);
+    const float* x = logits.data() + static_cast<int64_t>(n) * classes;
     float* dx = diff.empty() ? nullptr : diff.data() + n * static_cast<size_t>(classes);
     if (labels[n] < 0) {
       if (dx) std::fill(dx, dx + classes, 0.0f);

@@ -16,8 +16,10 @@ struct CrossEntropyOptions {
 ///   loss = -sum_n sum_c w_c target(n,c) log p(n,c) / W,  W = sum_n w_{label_n}
 /// logits (N,C); labels N in [0,C), a label of -1 leaves its row out. `diff`, if not empty, takes
 /// d loss / d logits (N,C). Natural logarithm. `normaliser` replaces W where it is positive: a
-/// micro-batch's share of a larger batch. Returns the loss (0 where all rows are left out).
-double softmax_cross_entropy(std::span<const float> logits, std::span<const int64_t> labels,
+/// micro-batch's share of a larger batch. Returns the loss (0 where all rows are left out); NaN or
+/// infinite logits give NaN. Throws Error where sizes do not fit, a label is out of range, the
+/// smoothing is not in [0,1], or class weights are negative or those of the labels sum to 0.
+double softmax_cross_entropy(const Tensor& logits, std::span<const int64_t> labels,
                              std::span<float> diff, const CrossEntropyOptions& options = {},
                              double normaliser = 0);
 

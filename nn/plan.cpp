@@ -221,6 +221,8 @@ void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
   require(program_->threads() == 1 || !in_parallel_region(),
           "plan: backward was called within an OpenMP parallel region: call it outside, or make the "
           "plan with set_threads(1)");
+  require(state_of_run_ != State::refreshed,
+          "plan: backward was called after a refresh: the run was made with other values, run again");
   require(state_of_run_ == State::run,
           "plan: backward was called twice after one run, which has been written over: run first");
   const Use use(*this);
@@ -316,6 +318,7 @@ void Plan::refresh(const Parameters& parameters) {
   const Use use(*this);
   program_->refresh(parameters);
   training_runs_ = 0;
+  if (state_of_run_ == State::run) state_of_run_ = State::refreshed;
 }
 
 void Plan::set_profiling(bool on) {

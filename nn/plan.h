@@ -53,8 +53,12 @@ class Plan {
 
   /// Writes the trained values and running statistics to `parameters`.
   void store(Parameters& parameters) const;
-  /// After it the plan computes with `parameters`, as one made anew would (Program::refresh).
+  /// After it the plan computes with `parameters`, as one made anew would (Program::refresh). A run's
+  /// outputs stay; backward needs a run with the new values.
   void refresh(const Parameters& parameters);
+
+  /// Expires with the plan: for what refers to it.
+  std::weak_ptr<void> lifetime() const { return workspace_; }
 
   /// Randomness of the next run; training sets it to the step.
   void set_step(uint64_t step) { state_.step = step; }
@@ -85,7 +89,7 @@ class Plan {
     return program_->nodes()[static_cast<size_t>(index)];
   }
   class Use;  // one call's hold on the workspace
-  enum class State { made, run, backward };
+  enum class State { made, run, refreshed, backward };
 
   void forward_node(size_t n);
   void backward_node(size_t n, const GradientSink& sink);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "nn/core/parallel.h"
@@ -33,32 +34,45 @@ LIMBIC_MULTIVERSION bool update(float* __restrict w, float* __restrict v,
 
 }  // namespace
 
-Sgd::Sgd(Plan& plan, const SgdOptions& options) : plan_(plan), options_(options) {
+Sgd::Sgd(Plan& plan, const SgdOptions& options)
+    : plan_(plan), plan_lifetime_(plan.lifetime()), options_(options) {
+  require(plan.program().options().gradients, "Sgd: its plan needs PlanOptions::gradients");
+  require(options.momentum >= 0 && std::isfinite(options.momentum) && options.weight_decay >= 0 &&
+              std::isfinite(options.weight_decay),
+          "Sgd: momentum and weight_decay must be finite and not negative, got ", options.momentum,
+          " and ", options.weight_decay);
   for (const PackedParameter& p : plan.program().packed())
     velocity_.push_back(p.trainable ? Tensor({p.value.size()}) : Tensor());
 }
 
+Plan& Sgd::plan() const {
+  require(!plan_lifetime_.expired(), "Sgd: its plan is gone");
+  return plan_;
+}
+
 void Sgd::accumulate(std::span<const float> diff) {
-  const auto& packed = plan_.program().packed();
+  const auto& packed = plan().program().packed();
   sum_.resize(packed.size());
   const auto sink = [&](size_t i) {
     if (sum_[i].empty()) sum_[i] = Tensor({packed[i].value.size()});
     if (accumulated_)
-      add_to(sum_[i].data(), plan_.packed_gradient(i), sum_[i].size());
+      add_to(sum_[i].data(), plan().packed_gradient(i), sum_[i].size());
     else
-      copy_to(sum_[i].data(), plan_.packed_gradient(i), sum_[i].size());
+      copy_to(sum_[i].data(), plan().packed_gradient(i), sum_[i].size());
   };
-  plan_.backward(diff, std::cref(sink));
+  plan().backward(diff, std::cref(sink));
   accumulated_ = true;
 }
 
 std::string Sgd::step(std::span<const float> diff, double learning_rate) {
+  require(std::isfinite(learning_rate) && learning_rate >= 0,
+          "Sgd: the learning rate must be finite and not negative, got ", learning_rate);
   const Rule rule{static_cast<float>(learning_rate), static_cast<float>(options_.momentum),
                   static_cast<float>(options_.weight_decay), options_.nesterov};
-  const auto& packed = plan_.program().packed();
+  const auto& packed = plan().program().packed();
   std::string not_finite;
   const auto sink = [&](size_t i) {
-    float* gradient = plan_.packed_gradient(i);
+    float* gradient = plan().packed_gradient(i);
     if (accumulated_) add_to(gradient, sum_[i].data(), sum_[i].size());
     std::atomic<bool> finite = true;
     parallel_ranges(packed[i].value.size(), [&](int64_t begin, int64_t end) {
@@ -68,21 +82,21 @@ std::string Sgd::step(std::span<const float> diff, double learning_rate) {
     });
     if (!finite) not_finite = packed[i].name;
   };
-  plan_.backward(diff, std::cref(sink));
+  plan().backward(diff, std::cref(sink));
   accumulated_ = false;
   return not_finite;
 }
 
 std::map<std::string, Tensor> Sgd::state() const {
   std::map<std::string, Tensor> out;
-  const auto& packed = plan_.program().packed();
+  const auto& packed = plan().program().packed();
   for (size_t i = 0; i < packed.size(); ++i)
-    if (packed[i].trainable) out[packed[i].name] = plan_.unpack(packed[i], velocity_[i].raw());
+    if (packed[i].trainable) out[packed[i].name] = plan().unpack(packed[i], velocity_[i].raw());
   return out;
 }
 
 void Sgd::restore(const std::map<std::string, Tensor>& state) {
-  const auto& packed = plan_.program().packed();
+  const auto& packed = plan().program().packed();
   for (size_t i = 0; i < packed.size(); ++i) {
     if (!packed[i].trainable) continue;
     const auto found = state.find(packed[i].name);
@@ -94,7 +108,7 @@ void Sgd::restore(const std::map<std::string, Tensor>& state) {
             to_string(velocity.shape()));
     require(all_finite(velocity), "optimiser state: velocity of '", packed[i].name,
             "' holds NaN or infinity");
-    plan_.pack(packed[i], velocity, velocity_[i]);
+    plan().pack(packed[i], velocity, velocity_[i]);
   }
 }
 

@@ -14,6 +14,8 @@ struct SgdOptions {
 
 /// Stochastic gradient descent over a plan's packed parameters, PyTorch's rule:
 ///   g = gradient + weight_decay w;  v = momentum v + g;  w -= lr * (nesterov ? g + momentum v : v)
+///
+/// Throws Error once its plan is gone.
 class Sgd {
  public:
   Sgd(Plan& plan, const SgdOptions& options);
@@ -32,7 +34,10 @@ class Sgd {
   void restore(const std::map<std::string, Tensor>& state);
 
  private:
+  Plan& plan() const;
+
   Plan& plan_;
+  std::weak_ptr<void> plan_lifetime_;
   SgdOptions options_;
   std::vector<Tensor> velocity_, sum_;  ///< Parallel to the plan's packed parameters.
   bool accumulated_ = false;

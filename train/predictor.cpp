@@ -95,7 +95,7 @@ Evaluation evaluate_logits(const Tensor& logits, const std::vector<int64_t>& lab
   Evaluation e = evaluate_labels(predicted, labels, classes);
   if (labels.empty()) return e;
   e.top5 = top5 / static_cast<double>(labels.size());
-  e.loss = softmax_cross_entropy(logits.values(), labels, {});
+  e.loss = softmax_cross_entropy(logits, labels, {});
   return e;
 }
 

@@ -213,16 +213,21 @@ class Trainer {
       weight += loss_.class_weights.empty()
                     ? 1.0
                     : double{loss_.class_weights.at(static_cast<size_t>(label))};
-    logits_.resize(static_cast<size_t>(micro * classes));
-    diff_.resize(logits_.size());
+    if (logits_.size() != micro * classes) logits_ = Tensor({micro, classes});
+    diff_.resize(static_cast<size_t>(logits_.size()));
     for (int64_t begin = 0; begin < batch.size(); begin += micro) {
       plan_->set_step(static_cast<uint64_t>(state_.step * batch_size_ + begin));
       plan_->run(batch.images.rows(begin, begin + micro));
-      plan_->read_output("logits", logits_);
+      plan_->read_output("logits", logits_.values());
       const std::span<const int64_t> labels(batch.labels.data() + begin,
                                             static_cast<size_t>(micro));
       const double loss = softmax_cross_entropy(logits_, labels, diff_, loss_, weight);
-      if (!std::isfinite(loss)) stop(str_cat("the loss became ", loss), step);
+      if (!std::isfinite(loss)) {
+        const std::string layer = plan_->first_not_finite(batch.images.rows(begin, begin + micro));
+        stop(layer.empty() ? str_cat("the loss became ", loss)
+                           : "what " + layer + " gives became infinite",
+             step);
+      }
       if (begin + micro < batch.size())
         sgd_->accumulate(diff_);
       else if (const std::string bad = sgd_->step(diff_, rate); !bad.empty())
@@ -237,19 +242,14 @@ class Trainer {
 
   // Brings the weights back and makes sure that they are worth a file: all finite, running
   // statistics too, and so is what every layer makes of a picture, which with weights of 1e30 it is
-  // not (and ReLU hides a NaN from the layers behind it).
+  // not.
   void store_sound() {
     plan_->store(parameters_);
     const std::string bad = first_not_finite(parameters_);
     if (!bad.empty()) stop("the values of " + bad + " became infinite", state_.step);
     predictor_->refresh(parameters_);
     if (sample_.empty()) return;
-    std::string layer;
-    predictor_->plan().observe([&](const std::string& name, std::span<const float> values) {
-      if (layer.empty() && !all_finite(values)) layer = name;
-    });
-    predictor_->plan().run(sample_);
-    predictor_->plan().observe({});
+    const std::string layer = predictor_->plan().first_not_finite(sample_);
     if (!layer.empty()) stop("what " + layer + " gives became infinite", state_.step);
   }
 
@@ -345,7 +345,8 @@ class Trainer {
   BestEpoch best_epoch_;
   std::unique_ptr<Plan> plan_;
   std::unique_ptr<Sgd> sgd_;
-  std::vector<float> logits_, diff_;
+  Tensor logits_;
+  std::vector<float> diff_;
 };
 
 }  // namespace

@@ -30,6 +30,25 @@ bool is_winograd(const Conv2dOptions& o, const KernelBuilder& b) {
          fits(o.padding.left) && fits(o.padding.bottom) && fits(o.padding.right);
 }
 
+// Whether some row or column of the kernel lies in the padding wherever the kernel stands.
+bool some_weight_meets_no_pixel(const Conv2dOptions& o, const KernelBuilder& b) {
+  const auto misses = [](int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                         int64_t in, int64_t out) {
+    for (int64_t u = 0; u < kernel; ++u) {
+      bool meets = false;
+      for (int64_t y = 0; y < out && !meets; ++y) {
+        const int64_t at = y * stride - padding + u * dilation;
+        meets = at >= 0 && at < in;
+      }
+      if (!meets) return true;
+    }
+    return false;
+  };
+  const Shape &src = b.src_shapes[0], &dst = b.dst_shape;
+  return misses(o.kernel_size.h, o.stride.h, o.padding.top, o.dilation.h, src[2], dst[2]) ||
+         misses(o.kernel_size.w, o.stride.w, o.padding.left, o.dilation.w, src[3], dst[3]);
+}
+
 winograd::Geometry geometry(const Conv2d& op, const Shape& src) {
   const auto& o = op.options();
   return {.n = src[0],
@@ -198,9 +217,15 @@ class Conv2dKernel : public Kernel {
       const dnnl::memory* bias = !has_bias_            ? nullptr
                                  : unwanted_bias_ >= 0 ? extra(b, unwanted_bias_).dnnl()
                                                        : b.diff_packed[1].dnnl();
+      const Buffer &src = wide_src_ >= 0 ? extra(b, wide_src_) : b.src[0],
+                   &diff_dst = wide_src_ >= 0 ? extra(b, wide_diff_) : b.diff_dst;
+      if (wide_src_ >= 0) {
+        widen(b.src[0].as<BFloat16>(), src.f32(), src_elements_);
+        widen(b.diff_dst.as<BFloat16>(), diff_dst.f32(), elements_);
+      }
       onednn::execute(backward_weights_,
-                      {{DNNL_ARG_SRC, b.src[0].dnnl()},
-                       {DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
+                      {{DNNL_ARG_SRC, src.dnnl()},
+                       {DNNL_ARG_DIFF_DST, diff_dst.dnnl()},
                        {DNNL_ARG_DIFF_WEIGHTS, diff.dnnl()},
                        {DNNL_ARG_DIFF_BIAS, bias},
                        {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
@@ -264,7 +289,19 @@ class Conv2dKernel : public Kernel {
   void prepare_backward_weights(KernelBuilder& b,
                                 const dnnl::convolution_forward::primitive_desc& forward_desc,
                                 DType dtype) {
-    const auto desc = onednn::convolution_backward_weights(shape_, forward_desc);
+    auto desc = onednn::convolution_backward_weights(shape_, forward_desc);
+    // oneDNN 2.6 leaves the gradient of a weight that meets padding alone unwritten in bf16.
+    if (dtype == DType::bf16 && some_weight_meets_no_pixel(op_.options(), b)) {
+      onednn::ConvolutionShape wide = shape_;
+      wide.src = onednn::channels_last(b.src_shapes[0]);
+      wide.weights = wide.diff_weights;
+      wide.dst = onednn::channels_last(b.dst_shape);
+      desc = onednn::convolution_backward_weights(wide,
+                                                  onednn::convolution_forward(wide, true, {}));
+      wide_src_ = b.temporary(wide.src, true);
+      wide_diff_ = b.temporary(wide.dst, true);
+      src_elements_ = count(b.src_shapes[0]);
+    }
     backward_weights_ = onednn::make(desc);
     weights_scratch_ = b.temporary(desc.scratchpad_desc(), true);
     if (dtype != DType::f32) master_ = desc.diff_weights_desc();
@@ -289,6 +326,8 @@ class Conv2dKernel : public Kernel {
   int forward_weights_ = 0, data_weights_ = 0, diff_weights_ = 0;
   int blocked_dst_ = 0, blocked_src_ = 0;
   int unwanted_weight_ = -1, unwanted_bias_ = -1;
+  int wide_src_ = -1, wide_diff_ = -1;  // f32 copies, for a weight gradient that bf16 gets wrong
+  int64_t src_elements_ = 0;
   std::string implementation_;
 };
 

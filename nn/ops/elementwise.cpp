@@ -37,6 +37,10 @@ void add_to(const Buffer& dst, const Buffer& src, int64_t n, DType dtype) {
   with_element(dtype, [&]<class T>(T) { add_to(dst.as<T>(), src.as<T>(), n); });
 }
 
+void widen(const BFloat16* src, float* dst, int64_t n) {
+  parallel_for(n, [&](int64_t i) { dst[i] = to_f32(src[i]); });
+}
+
 void drop_negative(const Buffer& values, int64_t n, DType dtype) {
   with_element(dtype, [&]<class T>(T) {
     T* x = values.as<T>();

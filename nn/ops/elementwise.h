@@ -41,6 +41,8 @@ void add_to(const Buffer& dst, const Buffer& src, int64_t n, DType dtype);
 template <class T>
 void copy_to(T* dst, const T* src, int64_t n);
 void copy_to(const Buffer& dst, const Buffer& src, int64_t bytes);
+/// dst[i] = src[i], in parallel.
+void widen(const BFloat16* src, float* dst, int64_t n);
 /// Negative elements become 0, in place and in parallel; NaN stays.
 void drop_negative(const Buffer& values, int64_t n, DType dtype);
 

@@ -300,7 +300,7 @@ TEST_CASE("fit: goes on only with the pictures and weights that it began with, b
     fs::rename(b, a);
     write_bytes(b, bytes);
   }
-  CHECK(error_of([&] { fit(data, o); }).find("other pictures") != std::string::npos);
+  CHECK(error_of([&] { fit(data, o); }).find("pictures") != std::string::npos);
   for (int i = 0; i < 10; ++i) {
     const std::string a = folder / str_cat("set/awe/", i, ".png"),
                       b = folder / str_cat("set/joy/", i, ".png");
@@ -310,8 +310,6 @@ TEST_CASE("fit: goes on only with the pictures and weights that it began with, b
   }
   CHECK(read_file(data.samples[0].path) == kept);
   CHECK(fit(data, o).trainings.at("diff1").resumed_step > 0);
-  fs::remove(folder / "model/training/diff1/inputs.json");
-  CHECK(fit(data, o).notes.back().find("by content") != std::string::npos);
 }
 
 TEST_CASE("fit: a part without a picture that can be read is met before the training") {

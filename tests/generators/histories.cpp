@@ -342,6 +342,7 @@ std::string World::act(const Act& a, bool say) {
       pair.plan->refresh(real_[p]);
       pair.plain.weights = deep(plain_[p]);
       pair.plain.runs = 0;
+      pair.plain.went_back = true;  // that run is not to be differentiated any more
       pair.plain.tracked = real_[p].at("l10.num_batches_tracked").value.data<int64_t>()[0];
       break;
     case Kind::run:

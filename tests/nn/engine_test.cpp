@@ -351,19 +351,20 @@ struct Step {
   Plan plan;
   Sgd sgd;
   std::vector<int64_t> labels;
-  std::vector<float> logits, diff;
+  Tensor logits;
+  std::vector<float> diff;
 
   Step(const Model& model, const Parameters& parameters, const Shape& shape)
       : plan(model.graph, parameters, PlanOptions::training(shape)),
         sgd(plan, {.nesterov = true, .weight_decay = 1e-4}),
         labels(static_cast<size_t>(shape[0]), 1),
-        logits(static_cast<size_t>(shape[0] * model.classes)),
-        diff(logits.size()) {}
+        logits({shape[0], model.classes}),
+        diff(static_cast<size_t>(logits.size())) {}
 
   void run(const Tensor& images, bool accumulate) {
     plan.set_step(plan.step() + 1);
     plan.run(images);
-    plan.read_output("logits", logits);
+    plan.read_output("logits", logits.values());
     softmax_cross_entropy(logits, labels, diff);
     if (accumulate) {
       sgd.accumulate(diff);

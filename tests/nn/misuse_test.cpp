@@ -135,6 +135,13 @@ TEST_CASE("misuse: running and reading a plan") {
          plan->backward(net.diff);
          plan->backward(net.diff);
        }},
+      {"backward after a refresh", "backward was called after a refresh",
+       [&] {
+         const auto plan = net.training();
+         plan->run(Tensor(net.shape));
+         plan->refresh(net.parameters);
+         plan->backward(net.diff);
+       }},
       {"backward of inference", "backward needs PlanOptions::gradients",
        [&] {
          const auto plan = net.inference();

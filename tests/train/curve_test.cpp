@@ -45,7 +45,7 @@ std::vector<double> losses(const Model& model, const Task& task, const Way& way)
   for (int step = 0; step < 20; ++step) {
     plan.run(images);
     const Tensor logits = plan.output("logits");
-    curve.push_back(softmax_cross_entropy(logits.values(), labels, diff));
+    curve.push_back(softmax_cross_entropy(logits, labels, diff));
     sgd.step(diff, task.learning_rate);
   }
   return curve;

@@ -10,14 +10,16 @@ using namespace limbic;
 
 TEST_CASE("loss: equals PyTorch's cross-entropy and its gradient") {
   const nlohmann::json golden = testing::read_golden("losses");
-  const std::vector<float> logits = golden.at("logits");
+  const std::vector<float> values = golden.at("logits");
   for (const auto& c : golden.at("cases")) {
     CAPTURE(c.at("smoothing").get<double>());
     CAPTURE(c.at("weighted").get<bool>());
     CrossEntropyOptions o{.class_weights = {}, .label_smoothing = c.at("smoothing")};
     if (c.at("weighted")) o.class_weights = golden.at("weights").get<std::vector<float>>();
     const std::vector<int64_t> labels = c.at("labels");
-    std::vector<float> diff(logits.size(), NAN);
+    const int64_t rows = std::ssize(labels);
+    const Tensor logits = Tensor::of(values, {rows, std::ssize(values) / rows});
+    std::vector<float> diff(values.size(), NAN);
     const double loss = softmax_cross_entropy(logits, labels, diff, o);
     CHECK(loss == doctest::Approx(c.at("loss").get<double>()).epsilon(1e-12));
     CHECK(softmax_cross_entropy(logits, labels, {}, o) == loss);
@@ -29,7 +31,7 @@ TEST_CASE("loss: equals PyTorch's cross-entropy and its gradient") {
 }
 
 TEST_CASE("loss: large logits, rows left out, labels out of range") {
-  const std::vector<float> huge = {1e4f, -1e4f, 0, 3e38f, -3e38f, 0};
+  const Tensor huge = Tensor::of(std::vector<float>{1e4f, -1e4f, 0, 3e38f, -3e38f, 0}, {2, 3});
   std::vector<float> diff(6, NAN);
   CHECK(softmax_cross_entropy(huge, std::vector<int64_t>{0, 0}, diff) == 0);
   CHECK(diff == std::vector<float>(6, 0.0f));
@@ -47,4 +49,32 @@ TEST_CASE("loss: large logits, rows left out, labels out of range") {
       Error);
   CHECK_THROWS_AS(softmax_cross_entropy(huge, std::vector<int64_t>{0, 0, 0, 0}, {}), Error);
   CHECK_THROWS_AS(softmax_cross_entropy(huge, std::vector<int64_t>{}, {}), Error);
+}
+
+TEST_CASE("loss: what does not fit is an Error, not another loss") {
+  const Tensor logits({4, 4});
+  const std::vector<int64_t> labels = {0, 1, 2, 3};
+  std::vector<float> diff(16);
+  const auto refused = [&](const std::string& message, const std::vector<int64_t>& of,
+                           std::span<float> into, const CrossEntropyOptions& o) {
+    CAPTURE(message);
+    try {
+      softmax_cross_entropy(logits, of, into, o);
+      FAIL("no error");
+    } catch (const Error& e) {
+      CAPTURE(e.what());
+      CHECK(std::string(e.what()).find(message) != std::string::npos);
+    }
+  };
+  refused("expected logits (2,classes), one row a label, got (4,4)", {0, 1}, diff, {});
+  refused("diff has 15 values", labels, std::span(diff).first(15), {});
+  refused("label_smoothing must be in [0,1], got 2", labels, diff, {.label_smoothing = 2});
+  refused("label_smoothing must be in [0,1], got nan", labels, diff, {.label_smoothing = NAN});
+  refused("sum to 0", labels, diff, {.class_weights = {0, 0, 0, 0}});
+  refused("a class weight is -1", labels, diff, {.class_weights = {1, -1, 1, 1}});
+  refused("a class weight is nan", labels, diff, {.class_weights = {1, 1, NAN, 1}});
+  // Documented: what is not finite stays so.
+  Tensor bad({1, 2});
+  bad.data()[0] = INFINITY;
+  CHECK(std::isnan(softmax_cross_entropy(bad, std::vector<int64_t>{0}, {})));
 }

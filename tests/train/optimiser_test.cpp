@@ -113,13 +113,13 @@ TEST_CASE("sgd: four micro-batches equal one batch where there is no batch norm"
     const Tensor images = noise({8, 3, 9, 7}, step);
     std::vector<float> diff(32);
     one.run(images);
-    const double loss = softmax_cross_entropy(one.output("logits").values(), labels, diff);
+    const double loss = softmax_cross_entropy(one.output("logits"), labels, diff);
     sgd_one.step(diff, 0.1);
     double sum = 0;
     for (int64_t begin = 0; begin < 8; begin += 2) {
       std::vector<float> part(8);
       four.run(images.rows(begin, begin + 2));
-      sum += softmax_cross_entropy(four.output("logits").values(),
+      sum += softmax_cross_entropy(four.output("logits"),
                                    std::span(labels).subspan(static_cast<size_t>(begin), 2), part,
                                    {}, weight);
       if (begin < 6)

@@ -1,0 +1,39 @@
+#!/bin/bash
+# What takes too long for `make test`: thousands of random networks and histories, the same under
+# AddressSanitizer and UndefinedBehaviorSanitizer, and trainings killed at random moments. Prints one
+# line for each and exits 1 if one failed.
+#
+#   scripts/check_long.sh [GRAPHS [HISTORIES [KILLS]]]      (default 5000 10000 50)
+set -u
+cd "$(dirname "$0")/.." || exit 1
+graphs=${1:-5000} histories=${2:-10000} kills=${3:-50}
+export OMP_WAIT_POLICY=passive
+failed=0
+
+run() {
+  local name=$1
+  shift
+  local start=$SECONDS
+  if output=$("$@" 2>&1); then
+    echo "passed ($((SECONDS - start)) s): $name: $(tail -1 <<<"$output")"
+  else
+    failed=1
+    echo "FAILED ($((SECONDS - start)) s): $name"
+    tail -40 <<<"$output"
+  fi
+}
+
+run "random networks, f32" build/tests/random_graphs --graphs "$graphs" --seed 11
+run "random networks, bf16" build/tests/random_graphs --graphs $((graphs / 10)) --dtype bf16
+run "random histories" build/tests/random_histories --histories "$histories" --seed 11
+run "trainings killed" scripts/kill_trainings.sh "$kills"
+
+cmake --preset asan >/dev/null &&
+  cmake --build --preset asan --target random_graphs random_histories >build-asan/build.log 2>&1 || {
+  tail -20 build-asan/build.log
+  exit 1
+}
+run "random networks, sanitizers" build-asan/tests/random_graphs --graphs "$graphs" --seed 12
+run "random histories, sanitizers" build-asan/tests/random_histories --histories $((histories / 10)) \
+  --seed 12
+exit $failed
