@@ -190,13 +190,14 @@ std::vector<DType> Program::dtypes() const {
   return quantised_dtypes(graph_, shapes_, options_.calibration, wide, keep_wide);
 }
 
-// Whatever a convolution reads that is not stored in 8 bits is brought to them, unless the layer is to
-// be wide or nobody has measured the value's range.
+// Whatever a convolution reads that is not stored in 8 bits is brought to them, unless it is the picture
+// itself (few channels, and what is lost there is lost for all layers), the layer is to be wide, or
+// nobody has measured the value's range.
 void Program::quantise_sources() {
   std::vector<bool> convolutions;
   for (const Node& node : graph_.nodes())
     convolutions.push_back(
-        node.op && !lies_within_any(node.name, options_.full_precision) &&
+        node.op && node.src[0] != 0 && !lies_within_any(node.name, options_.full_precision) &&
         options_.calibration.count(graph_.node(node.src[0]).name) > 0);
   graph_ = limbic::quantise_sources(graph_, dtypes(), convolutions);
   shapes_ = graph_.infer(options_.input);
