@@ -60,8 +60,8 @@ std::vector<bool> marks(const Graph& graph, const std::vector<std::string>& name
 // What a kernel reads without asking again.
 void require_fit(const std::string& name, const ParameterSpec& spec, const Tensor& value) {
   require(value.shape() == spec.shape && value.dtype() == spec.dtype, name, ": expected ",
-          to_string(spec.dtype), " ", to_string(spec.shape), ", got ", to_string(value.dtype()), " ",
-          to_string(value.shape()));
+          to_string(spec.dtype), " ", to_string(spec.shape), ", got ", to_string(value.dtype()),
+          " ", to_string(value.shape()));
 }
 
 }  // namespace
@@ -171,6 +171,21 @@ int Program::add_slice(const onednn::Desc& desc, int first, int last) {
   return static_cast<int>(slices_.size()) - 1;
 }
 
+// Which layers of an int8 plan stay wide: those that are named, and the last, behind which nothing
+// has weights. A Linear that makes the scores is f32, so is a convolution that does.
+std::vector<bool> Program::wide_layers() const {
+  const auto& nodes = graph_.nodes();
+  std::vector<bool> wide(nodes.size()), weights_behind(nodes.size(), false);
+  for (size_t i = nodes.size(); i-- > 0;) {
+    const bool has_weights = !nodes[i].parameters.empty();
+    wide[i] = lies_within_any(nodes[i].name, options_.full_precision) ||
+              (has_weights && !weights_behind[i]);
+    for (int s : nodes[i].src)
+      if (has_weights || weights_behind[i]) weights_behind[static_cast<size_t>(s)] = true;
+  }
+  return wide;
+}
+
 std::vector<DType> Program::dtypes() const {
   const size_t n = graph_.nodes().size();
   std::vector<DType> out;
@@ -181,24 +196,25 @@ std::vector<DType> Program::dtypes() const {
   }
   const DType wide = has_bf16_instructions() ? DType::bf16 : DType::f32;
   std::vector<bool> keep_wide = marks(graph_, options_.keep);
+  const std::vector<bool> wide_layer = wide_layers();
   for (size_t i = 0; i < n; ++i) {
-    // A layer is wide if what it reads is.
-    if (!lies_within_any(graph_.nodes()[i].name, options_.full_precision)) continue;
+    if (!wide_layer[i]) continue;  // so is what it reads
     keep_wide[i] = true;
     for (int s : graph_.nodes()[i].src) keep_wide[static_cast<size_t>(s)] = true;
   }
   return quantised_dtypes(graph_, shapes_, options_.calibration, wide, keep_wide);
 }
 
-// Whatever a convolution reads that is not stored in 8 bits is brought to them, unless it is the picture
-// itself (few channels, and what is lost there is lost for all layers), the layer is to be wide, or
-// nobody has measured the value's range.
+// Whatever a convolution reads that is not stored in 8 bits is brought to them, unless it is the
+// picture itself (few channels, and what is lost there is lost for all layers), the layer is to be
+// wide, or nobody has measured the value's range.
 void Program::quantise_sources() {
-  std::vector<bool> convolutions;
-  for (const Node& node : graph_.nodes())
-    convolutions.push_back(
-        node.op && node.src[0] != 0 && !lies_within_any(node.name, options_.full_precision) &&
-        options_.calibration.count(graph_.node(node.src[0]).name) > 0);
+  std::vector<bool> convolutions = wide_layers();
+  for (size_t i = 0; i < convolutions.size(); ++i) {
+    const Node& node = graph_.nodes()[i];
+    convolutions[i] = node.op && node.src[0] != 0 && !convolutions[i] &&
+                      options_.calibration.count(graph_.node(node.src[0]).name) > 0;
+  }
   graph_ = limbic::quantise_sources(graph_, dtypes(), convolutions);
   shapes_ = graph_.infer(options_.input);
 }
@@ -467,8 +483,8 @@ bool Program::may_accumulate(int node, int target) const {
   };
   const int memory = memory_of(target);
   const auto& src = graph_.nodes()[static_cast<size_t>(node)].src;
-  const auto reads = std::count_if(src.begin(), src.end(),
-                                   [&](int s) { return memory_of(s) == memory; });
+  const auto reads =
+      std::count_if(src.begin(), src.end(), [&](int s) { return memory_of(s) == memory; });
   return reads == 1 && slices_[static_cast<size_t>(memory)].life.last <= forward_step(node);
 }
 
@@ -503,8 +519,8 @@ void Program::plan_gradients() {
     int first = static_cast<int>(n) == loss_node_ ? start : backward_step(static_cast<int>(n));
     for (int c : consumers_[n])
       if (nodes_[static_cast<size_t>(c)].backward) first = std::min(first, backward_step(c));
-    nodes_[n].diff = add_slice(layout(n), first,
-                               kept_gradient_[n] ? last_step() : backward_step(static_cast<int>(n)));
+    nodes_[n].diff = add_slice(
+        layout(n), first, kept_gradient_[n] ? last_step() : backward_step(static_cast<int>(n)));
   }
   // In backward order, the first consumer writes a value's gradient, the others add to it.
   std::vector<bool> written(nodes_.size(), false);
@@ -596,9 +612,8 @@ int Program::kept_gradient(const std::string& name) const {
 
 std::shared_ptr<void> Program::open_workspace() {
   const int others = workspaces_.fetch_add(1);
-  const std::shared_ptr<void> workspace(this, [](void* p) {
-    --static_cast<Program*>(p)->workspaces_;
-  });
+  const std::shared_ptr<void> workspace(this,
+                                        [](void* p) { --static_cast<Program*>(p)->workspaces_; });
   require(others == 0 || !(options_.gradients || options_.batch_statistics),
           "a program that trains takes one Plan: another would write the same weights");
   return workspace;

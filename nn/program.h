@@ -44,7 +44,7 @@ struct PlanOptions {
   /// Choose each convolution's algorithm by timing it here (nn/tuner.h), else by a fixed rule.
   bool tune = false;
   uint64_t seed = 0;  ///< Of dropout.
-  /// For tests: i8 also where the processor has no instructions for it; weights then have 7 bits.
+  /// For tests: i8 also where the processor has no instructions for it; weights then have 7 to 8 bits.
   bool slow_int8 = false;
   /// For tests: all memory that a kernel is handed to write (packed weights, activations, gradients,
   /// scratch) first holds NaN, 8-bit values 0xFF or -128, and holds them again after its last use.
@@ -145,6 +145,7 @@ class Program {
   std::vector<bool> find_gradients(const std::vector<bool>& live, const Parameters& p) const;
   void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
                      const Parameters& parameters);
+  std::vector<bool> wide_layers() const;
   std::vector<DType> dtypes() const;
   void quantise_sources();
   void choose_dtypes();

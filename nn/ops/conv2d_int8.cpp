@@ -1,9 +1,11 @@
-// Inference in int8: src u8 or s8 with one scale, weights s8 with one scale for each output channel,
+// Inference in int8: src u8 or s8 with one scale, weights s8 with one scale for each output
+// channel,
 //   dst = round(relu(scale_src scale_w[o] sum(src w) + bias[o] + scale_sum sum_src) / scale_dst)
 // for an 8-bit dst, and without the division for a wide one.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "nn/core/processor.h"
 #include "nn/ops/conv2d_kernel.h"
@@ -11,10 +13,30 @@
 namespace limbic {
 namespace {
 
+// The scale of one output channel's weights w (C, H, W). Without VNNI the products of two channels
+// beside each other are added in 16 bits: 255 (|a| + |b|) has to fit where both have one sign. Of a
+// signed src oneDNN halves the weights itself.
+float weight_scale(std::span<const float> w, int64_t channels, bool pairs_have_16_bits) {
+  const auto at = [&](size_t k) {  // in the order of channels-last memory
+    const size_t c = static_cast<size_t>(channels), pixels = w.size() / c;
+    return w[k % c * pixels + k / c];
+  };
+  float largest = 1e-20f;
+  for (size_t k = 0; k < w.size(); ++k) {
+    largest = std::max(largest, std::abs(at(k)));
+    if (pairs_have_16_bits && k > 0) largest = std::max(largest, std::abs(at(k - 1) + at(k)));
+  }
+  return largest / 127;
+}
+
 class Int8Conv2dKernel : public Kernel {
  public:
   Int8Conv2dKernel(const Conv2d& op, KernelBuilder& b)
-      : name_(b.name), is_signed_(b.src_dtypes[0] == DType::i8), op_(op), scale_src_(b.src_scales[0]), scale_dst_(b.scale) {
+      : name_(b.name),
+        is_signed_(b.src_dtypes[0] == DType::i8),
+        op_(op),
+        scale_src_(b.src_scales[0]),
+        scale_dst_(b.scale) {
     const auto& o = op.options();
     weight_shape_ = grouped_weight_shape(op);
     const onednn::ConvolutionShape shape = {
@@ -56,17 +78,12 @@ class Int8Conv2dKernel : public Kernel {
     const auto [weight, bias] = folded_weights(op_, canonical, memory);
     const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
     Tensor quantised(weight.shape(), DType::i8);
-    // Without VNNI pairs of products are added in 16 bits, for which 7-bit weights leave room: of a
-    // signed src oneDNN halves the weights itself.
-    const float limit = has_int8_instructions() || is_signed_ ? 127 : 63;
     for (int64_t o = 0; o < out; ++o) {
       const float* w = weight.data() + o * per_out;
-      float largest = 1e-20f;
-      for (int64_t i = 0; i < per_out; ++i) {
+      for (int64_t i = 0; i < per_out; ++i)
         require(std::isfinite(w[i]), name_, ": a weight is not finite, which 8 bits cannot hold");
-        largest = std::max(largest, std::abs(w[i]));
-      }
-      const float scale = largest / limit;
+      const float scale = weight_scale({w, static_cast<size_t>(per_out)}, weight.dim(1),
+                                       !has_int8_instructions() && !is_signed_);
       for (int64_t i = 0; i < per_out; ++i)
         quantised.data<int8_t>()[o * per_out + i] = static_cast<int8_t>(std::lround(w[i] / scale));
       const float multiplier = scale_src_ * scale / scale_dst_;
