@@ -436,6 +436,8 @@ TEST_CASE("misuse: options of layers") {
       {"pool padding -1", "max_pool2d: padding must be from 0", pool({.padding = -1})},
       {"pool kernel larger than the picture", "a window of 9 does not fit into 8 pixels",
        pool({.kernel_size = 9})},
+      {"ceil mode, pool kernel a stride larger", "a window of 10 does not fit into 8 pixels",
+       pool({.kernel_size = 10, .ceil_mode = true})},
       {"pool of (N,C)", "expected src (N,C,H,W), got (1,3)",
        one([](Graph&, Value x) { return max_pool2d(global_avg_pool(x), {}); })},
       {"adaptive 0", "adaptive_avg_pool2d: output must be positive",
