@@ -2,6 +2,8 @@
 #
 #   make demo      install what is missing, build, run the whole pipeline, leave a report
 #   make test      install what is missing, build, run all tests
+#   make check-long   tests that take minutes and are not part of `make test`
+#   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make build     leaves build/limbic
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
@@ -14,13 +16,22 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test build bench static asan clang format install clean dependencies
+.PHONY: demo test check-long conformance build bench static asan clang format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
 
 test: build
 	@scripts/run_tests.sh build
+
+check-long:
+	@$(MAKE) --no-print-directory conformance
+
+conformance: dependencies
+	@scripts/install_dependencies.sh conformance
+	cmake --preset release
+	cmake --build --preset release --target conformance_driver
+	@scripts/conformance.sh
 
 build: dependencies
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }

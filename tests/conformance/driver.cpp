@@ -1,5 +1,5 @@
-// conformance_driver CASES RESULTS: computes networks that somebody else's program describes, so that
-// it can hold what comes out against its own.
+// conformance_driver CASES RESULTS: computes networks that somebody else's program describes, so
+// that it can hold what comes out against its own.
 //
 // CASES is a .safetensors file whose metadata holds, as JSON,
 //   "cases": [{"name", "batch", "channels", "height", "width", "nodes": [...], "plans": [...],
@@ -9,9 +9,9 @@
 // that backward begins with where there is no loss) and NAME/velocity.PARAMETER (of sgd). A node
 // names its op, its parameters' path and its sources: 0 is the picture, i + 1 is node i's value.
 //
-// RESULTS holds NAME/PLAN/WHAT with WHAT one of v7 (a value that the plan keeps), loss (of each step),
-// gradient.v7, gradient.PARAMETER, stored.PARAMETER, velocity.PARAMETER; schedule/NAME; and as
-// metadata the messages of the Errors: {"NAME/PLAN": message}.
+// RESULTS holds NAME/PLAN/WHAT with WHAT one of v7 (a value that the plan keeps), loss (of each
+// step), gradient.v7, gradient.PARAMETER, stored.PARAMETER, velocity.PARAMETER; schedule/NAME; and
+// as metadata the messages of the Errors: {"NAME/PLAN": message}.
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -54,13 +54,14 @@ Pool2dOptions pool_options(const Json& node) {
 Value append(const Scope& scope, const Json& node, const std::vector<Value>& src) {
   const std::string op = node.at("op");
   if (op == "conv2d")
-    return conv2d(scope, src.at(0), {.out_channels = node.at("out_channels"),
-                                     .kernel_size = size(node.at("kernel_size")),
-                                     .stride = size(node.at("stride")),
-                                     .padding = padding(node.at("padding")),
-                                     .dilation = size(node.at("dilation")),
-                                     .groups = node.at("groups"),
-                                     .bias = node.at("bias")});
+    return conv2d(scope, src.at(0),
+                  {.out_channels = node.at("out_channels"),
+                   .kernel_size = size(node.at("kernel_size")),
+                   .stride = size(node.at("stride")),
+                   .padding = padding(node.at("padding")),
+                   .dilation = size(node.at("dilation")),
+                   .groups = node.at("groups"),
+                   .bias = node.at("bias")});
   if (op == "linear")
     return linear(scope, src.at(0),
                   {.out_features = node.at("out_features"), .bias = node.at("bias")});
@@ -100,8 +101,8 @@ Graph build(const Json& c) {
 }
 
 PlanOptions options_of(const Json& c, const Json& plan) {
-  PlanOptions o = PlanOptions::inference({c.at("batch"), c.at("channels"), c.at("height"),
-                                          c.at("width")});
+  PlanOptions o =
+      PlanOptions::inference({c.at("batch"), c.at("channels"), c.at("height"), c.at("width")});
   o.gradients = o.input_gradient = plan.at("gradients");
   o.batch_statistics = plan.at("batch_statistics");
   o.dropout = plan.at("dropout");
@@ -192,9 +193,7 @@ class Run {
     }
     sgd.restore(state);
     const auto rates = o.at("rates").get<std::vector<double>>();
-    steps(plan, [&](std::span<const float> diff, size_t step) {
-      sgd.step(diff, rates.at(step));
-    });
+    steps(plan, [&](std::span<const float> diff, size_t step) { sgd.step(diff, rates.at(step)); });
     for (const auto& [name, velocity] : sgd.state()) put("velocity." + name, velocity);
   }
 
@@ -237,7 +236,8 @@ void compute_all(const std::string& from, const std::string& to) {
       try {
         run.compute();
       } catch (const Error& e) {
-        errors[c.at("name").get<std::string>() + "/" + plan.at("name").get<std::string>()] = e.what();
+        errors[c.at("name").get<std::string>() + "/" + plan.at("name").get<std::string>()] =
+            e.what();
       }
     }
   const Json schedules = Json::parse(file.metadata.at("schedules"));

@@ -5,6 +5,7 @@ import os
 import pathlib
 import struct
 import subprocess
+import tempfile
 
 import numpy as np
 
@@ -102,14 +103,17 @@ def read_safetensors(path):
 def run(cases, schedules=()):
     """{(case, plan): {what: array}} and {(case, plan): message of an Error}; of schedules
     {("schedule", name): rates}. A driver that dies is an error of the case that kills it."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    source, target = FOLDER / "cases.safetensors", FOLDER / "results.safetensors"
     tensors = {"%s/%s" % (head["name"], key): value for head, own in cases
                for key, value in own.items()}
-    write_safetensors(source, tensors, {"cases": json.dumps([head for head, _ in cases]),
-                                        "schedules": json.dumps(list(schedules))})
-    done = subprocess.run([DRIVER, source, target], capture_output=True, text=True,
-                          env={**os.environ, "OMP_WAIT_POLICY": "passive"})
+    metadata = {"cases": json.dumps([head for head, _ in cases]),
+                "schedules": json.dumps(list(schedules))}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        source, target = folder + "/cases.safetensors", folder + "/results.safetensors"
+        write_safetensors(source, tensors, metadata)
+        done = subprocess.run([DRIVER, source, target], capture_output=True, text=True,
+                              env={**os.environ, "OMP_WAIT_POLICY": "passive"})
+        found, metadata = read_safetensors(target) if done.returncode == 0 else ({}, {})
     if done.returncode != 0 and len(cases) > 1:
         half = len(cases) // 2
         first, second = run(cases[:half], schedules), run(cases[half:])
@@ -118,7 +122,6 @@ def run(cases, schedules=()):
         message = "the driver ends with %d: %s" % (done.returncode, done.stderr.strip())
         return {}, {(head["name"], p["name"]): message for head, _ in cases for p in head["plans"]}
     results = {}
-    found, metadata = read_safetensors(target)
     for key, value in found.items():
         name, rest = key.split("/", 1)
         if name == "schedule":

@@ -26,7 +26,7 @@ def apply(node, src, p, batch_statistics):
             "global_avg_pool": lambda: x.mean((2, 3)),
             "relu": lambda: F.relu(x),
             "relu6": lambda: F.relu6(x),
-            "dropout": lambda: x,  # the plans draw nothing
+            "dropout": lambda: x.clone(),  # draws nothing; its gradient is not x's
             "flatten": lambda: x.flatten(1),
             "softmax": lambda: F.softmax(x, 1),
             "add": lambda: x + src[1],
