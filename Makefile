@@ -4,7 +4,8 @@
 #   make test      install what is missing, build, run all tests
 #   make build     leaves build/limbic
 #   make check-long  what takes too long for `make test`: thousands of random networks and histories,
-#                    the same under sanitizers, kills
+#                    the same under sanitizers, kills, and `make conformance`
+#   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -16,7 +17,7 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check-long build bench static asan clang format install clean dependencies
+.PHONY: demo test check-long conformance build bench static asan clang format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
@@ -26,6 +27,12 @@ test: build
 
 check-long: build
 	@scripts/check_long.sh
+
+conformance: dependencies
+	@scripts/install_dependencies.sh conformance
+	cmake --preset release
+	cmake --build --preset release --target conformance_driver
+	@scripts/conformance.sh
 
 build: dependencies
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }

@@ -81,7 +81,8 @@ class KernelBuilder {
   DType dtype = DType::f32;  ///< Of dst.
   std::vector<float> src_scales;
   float scale = 1;  ///< A value is its element times its scale: not 1 for 8-bit values alone.
-  bool kept = false;  ///< Somebody reads dst after the run.
+  /// Somebody reads after the run dst, or what layers without a bias of their own make of it.
+  bool seen = false;
   bool gradients = false;         ///< Backward will be called.
   bool batch_statistics = false;  ///< Batch norm: this node normalises with the batch's statistics.
   bool dropout = false;           ///< Dropout is on.

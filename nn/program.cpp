@@ -112,6 +112,7 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
     if (live[n])
       for (int s : graph_.nodes()[n].src)
         consumers_[static_cast<size_t>(s)].push_back(static_cast<int>(n));
+  seen_ = find_seen();
   const auto wants = find_gradients(live, parameters);
   for (const std::string& name : options_.keep_gradients)
     require(wants[static_cast<size_t>(graph_.find(name))], name, ": it has no gradient, as '",
@@ -131,6 +132,19 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
     if (slices_[i].alias >= 0)
       arena_.offsets[i] = arena_.offsets[static_cast<size_t>(slices_[i].alias)];
   refresh(parameters);
+}
+
+std::vector<bool> Program::find_seen() const {
+  const auto has_bias = [this](int node) {
+    const auto& names = graph_.node(node).parameters;
+    return std::any_of(names.begin(), names.end(),
+                       [](const std::string& name) { return name.ends_with(".bias"); });
+  };
+  std::vector<bool> seen = kept_;
+  for (size_t n = seen.size(); n-- > 0;)
+    for (int reader : consumers_[n])
+      if (seen[static_cast<size_t>(reader)] && !has_bias(reader)) seen[n] = true;
+  return seen;
 }
 
 std::vector<bool> Program::find_live() const {
@@ -249,7 +263,7 @@ KernelBuilder Program::builder_of(size_t n, const Parameters& parameters) const 
   builder.dst_shape = shapes_[n];
   builder.dtype = nodes_[n].dtype;
   builder.scale = nodes_[n].scale;
-  builder.kept = kept_[n];
+  builder.seen = seen_[n];
   builder.gradients = nodes_[n].backward;
   builder.dropout = options_.dropout;
   builder.batch_statistics = options_.batch_statistics;

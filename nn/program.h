@@ -142,6 +142,7 @@ class Program {
 
  private:
   std::vector<bool> find_live() const;
+  std::vector<bool> find_seen() const;  ///< KernelBuilder::seen.
   std::vector<bool> find_gradients(const std::vector<bool>& live, const Parameters& p) const;
   void compile_nodes(const std::vector<bool>& live, const std::vector<bool>& wants_gradient,
                      const Parameters& parameters);
@@ -173,7 +174,7 @@ class Program {
   Graph source_;  // as it was given: its names are those that callers know
   Graph graph_;
   std::vector<Shape> shapes_;
-  std::vector<bool> kept_, kept_gradient_;
+  std::vector<bool> kept_, kept_gradient_, seen_;
   std::vector<std::vector<int>> consumers_;
   std::vector<CompiledNode> nodes_;
   std::vector<Slice> slices_;

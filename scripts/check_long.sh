@@ -1,7 +1,7 @@
 #!/bin/bash
 # What takes too long for `make test`: thousands of random networks and histories, the same under
-# AddressSanitizer and UndefinedBehaviorSanitizer, and trainings killed at random moments. Prints one
-# line for each and exits 1 if one failed.
+# AddressSanitizer and UndefinedBehaviorSanitizer, trainings killed at random moments, and the suites
+# of `make conformance`. Prints one line for each and exits 1 if one failed.
 #
 #   scripts/check_long.sh [GRAPHS [HISTORIES [KILLS]]]      (default 5000 10000 50)
 set -u
@@ -27,6 +27,7 @@ run "random networks, f32" build/tests/random_graphs --graphs "$graphs" --seed 1
 run "random networks, bf16" build/tests/random_graphs --graphs $((graphs / 10)) --dtype bf16
 run "random histories" build/tests/random_histories --histories "$histories" --seed 11
 run "trainings killed" scripts/kill_trainings.sh "$kills"
+run "other people's tests" make --no-print-directory conformance
 
 cmake --preset asan >/dev/null &&
   cmake --build --preset asan --target random_graphs random_histories >build-asan/build.log 2>&1 || {

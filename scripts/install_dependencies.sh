@@ -6,6 +6,7 @@
 #   scripts/install_dependencies.sh check     clang and its tools too
 #   scripts/install_dependencies.sh static    what unpacks Debian's source packages too
 #   scripts/install_dependencies.sh goldens   what the golden files are made with
+#   scripts/install_dependencies.sh conformance   what `make conformance` compares with
 set -eu
 
 packages="g++ cmake ninja-build make pkg-config
@@ -17,7 +18,8 @@ case "${1:-build}" in
   static) packages="$packages dpkg-dev debian-archive-keyring" ;;
   goldens) packages="$packages python3-torch python3-torchvision python3-sklearn python3-pil
     libsvm-tools" ;;
-  *) echo "usage: $0 [build|check|static|goldens]" >&2; exit 2 ;;
+  conformance) packages="$packages python3-torch python3-numpy python3-venv" ;;
+  *) echo "usage: $0 [build|check|static|goldens|conformance]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

@@ -53,8 +53,8 @@ double plain_rate(const Schedule& s, double base, double at, double all) {
       // PyTorch's last step is total - 1, its peak at rise * total - 1.
       const double peak = s.one_cycle_rise * all - 1, last = all - 1;
       if (at <= peak) return half_cosine(base / 25, base, at / std::max(1.0, peak));
-      return half_cosine(base, base / 25 / 1e4,
-                         std::min(1.0, (at - peak) / std::max(1.0, last - peak)));
+      // The fall may be shorter than a step.
+      return half_cosine(base, base / 25 / 1e4, std::min(1.0, (at - peak) / (last - peak)));
     }
   }
   fail("unknown schedule");

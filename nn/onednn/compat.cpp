@@ -13,6 +13,7 @@ using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
 // oneDNN's ReLU is a maximum with 0, in which NaN becomes 0; with a slope below 0 it multiplies, and
 // NaN stays. A slope of 2^-80 is lost in the rounding of every sum that has anything else in it.
+// Where a caller could see a sum that has not, the kernel drops it (KernelBuilder::seen).
 constexpr float relu_leak = 0x1p-80f;
 std::atomic<int64_t> created{0}, reorder_nanoseconds{0};
 

@@ -9,6 +9,7 @@
 
 #include "nn/core/processor.h"
 #include "nn/ops/conv2d_kernel.h"
+#include "nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {
@@ -54,6 +55,9 @@ class Int8Conv2dKernel : public Kernel {
       post_ops.sum_scale = b.src_scales[1] / scale_dst_;
       post_ops.sum_dtype = b.src_dtypes[1];
     }
+    leaks_ = op.fused().relu && b.seen && is_wide(b.dtype);  // as conv2d_kernel.cpp's
+    elements_ = count(b.dst_shape);
+    dst_dtype_ = b.dtype;
     const auto desc = onednn::convolution_forward(shape, false, post_ops);
     forward_ = onednn::make(desc);
     implementation_ = std::string("int8 ") + desc.impl_info_str();
@@ -69,6 +73,7 @@ class Int8Conv2dKernel : public Kernel {
                      {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, b.packed[2].dnnl()},
                      {DNNL_ARG_DST, b.dst.dnnl()},
                      {DNNL_ARG_SCRATCHPAD, b.extra[static_cast<size_t>(scratch_)].dnnl()}});
+    if (leaks_) drop_negative(b.dst, elements_, dst_dtype_);
   }
   void backward(const Buffers&) const override { fail("int8 is for inference alone"); }
 
@@ -107,6 +112,9 @@ class Int8Conv2dKernel : public Kernel {
   float scale_src_, scale_dst_;
   dnnl::primitive forward_;
   int scratch_ = 0;
+  bool leaks_ = false;
+  int64_t elements_ = 0;
+  DType dst_dtype_ = DType::f32;
   std::string implementation_;
 };
 

@@ -109,7 +109,7 @@ class Conv2dKernel : public Kernel {
       : op_(op), fused_(op.fused()), is_training_(b.gradients) {
     const auto& o = op.options();
     has_bias_ = o.bias || fused_.norm;
-    leaks_ = fused_.relu && b.kept;  // onednn/compat.cpp says why; nobody but a caller would see it
+    leaks_ = fused_.relu && b.seen;  // onednn/compat.cpp says why; beside a bias it is lost
     elements_ = count(b.dst_shape);
     dst_dtype_ = b.dtype;
     const Shape weight = grouped_weight_shape(op);

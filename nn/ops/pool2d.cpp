@@ -14,10 +14,11 @@ namespace {
 int64_t pooled(int64_t size, int64_t begin, int64_t end, int64_t kernel, int64_t stride,
                bool ceil_mode) {
   const int64_t free = size + begin + end - kernel;
-  require(free >= 0, "a window of ", kernel, " does not fit into ", size, " pixels");
-  int64_t out = free / stride + 1;
-  if (ceil_mode && free % stride != 0 && out * stride < size + begin) ++out;
-  return out;
+  // What a window may hang over the end, in ceil mode also the first.
+  const int64_t over = ceil_mode ? stride - 1 : 0;
+  require(free + over >= 0, "a window of ", kernel, " does not fit into ", size, " pixels");
+  const int64_t out = (free + over) / stride + 1;
+  return ceil_mode && (out - 1) * stride >= size + begin ? out - 1 : out;
 }
 
 /// One output position: the input window clipped to the picture, and the average's divisor.

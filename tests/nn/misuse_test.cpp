@@ -443,6 +443,8 @@ TEST_CASE("misuse: options of layers") {
       {"pool padding -1", "max_pool2d: padding must be from 0", pool({.padding = -1})},
       {"pool kernel larger than the picture", "a window of 9 does not fit into 8 pixels",
        pool({.kernel_size = 9})},
+      {"ceil mode, pool kernel a stride larger", "a window of 10 does not fit into 8 pixels",
+       pool({.kernel_size = 10, .ceil_mode = true})},
       {"pool of (N,C)", "expected src (N,C,H,W), got (1,3)",
        one([](Graph&, Value x) { return max_pool2d(global_avg_pool(x), {}); })},
       {"adaptive 0", "adaptive_avg_pool2d: output must be positive",
@@ -640,4 +642,48 @@ TEST_CASE("relu: no value is negative where somebody looks, though it was fused"
     zeros += v == 0;
   }
   CHECK(zeros > 10);
+}
+
+// A channel that no picture of a data set wakes is 0 in all features, and a scaler leaves it out; a
+// trace of what is negative would be scaled to variance 1.
+TEST_CASE("relu: a channel that sleeps is 0 in whatever a caller reads, though it was fused") {
+  using Layers = std::function<Value(const Scope&, Value)>;
+  const auto pooled = [](Value x) { return flatten(adaptive_avg_pool2d(x, 2)); };
+  const std::vector<std::pair<std::string, Layers>> all = {
+      {"global_avg_pool", [](const Scope&, Value x) { return global_avg_pool(x); }},
+      {"max_pool2d", [](const Scope&, Value x) { return max_pool2d(x, {}); }},
+      {"avg_pool2d, concat",
+       [](const Scope&, Value x) { return concat({avg_pool2d(x, {}), max_pool2d(x, {})}); }},
+      {"slice_pad", [](const Scope&, Value x) { return slice_pad(x, {.stride = 2}); }},
+      {"dropout, flatten", [&](const Scope&, Value x) { return dropout(pooled(x), 0.5); }},
+      {"linear",
+       [&](const Scope& s, Value x) {
+         return linear(s / "fc", pooled(x), {.out_features = 3, .bias = false});
+       }},
+      {"conv2d",
+       [](const Scope& s, Value x) {
+         return relu(conv2d(s / "d", x, {.out_channels = 4, .kernel_size = 3, .bias = false}));
+       }},
+      {"add", [](const Scope&, Value x) { return add(x, x); }}};
+  for (const auto& [name, layers] : all)
+    for (const DType dtype : {DType::f32, DType::i8}) {
+      CAPTURE(name);
+      CAPTURE(to_string(dtype));
+      Graph g;
+      const Value x = conv2d(g.root() / "c", g.input(3), {.out_channels = 5});
+      g.label("features", layers(g.root(), relu(x)));
+      Parameters parameters = g.initialise(1);
+      parameters.set("c.bias", Tensor::of(std::vector<float>(5, -9), {5}));
+      PlanOptions o = PlanOptions::inference({2, 3, 6, 6});
+      o.dtype = dtype;
+      o.slow_int8 = true;
+      o.calibration["input"] = 1;
+      Plan plan(g, parameters, o);
+      Tensor images(o.input);
+      Random random(1);
+      for (float& v : images.values()) v = static_cast<float>(random.uniform(-1, 1));
+      plan.run(images);
+      const Tensor features = plan.output("features");
+      for (const float v : features.values()) CHECK(v == 0);
+    }
 }

@@ -54,6 +54,10 @@ TEST_CASE("schedule: warm-up, constant, the ends") {
   }
   CHECK(highest == doctest::Approx(1));
   CHECK(learning_rate(cycle, 1, 99, 100) == doctest::Approx(1 / 25e4));
+  // However short the fall is, it ends there: of one step, and behind a rise of nearly all.
+  CHECK(learning_rate({.kind = Schedule::Kind::one_cycle}, 1, 0, 1) == doctest::Approx(1 / 25e4));
+  const Schedule late{.kind = Schedule::Kind::one_cycle, .one_cycle_rise = 0.95};
+  CHECK(learning_rate(late, 1, 9, 10) == doctest::Approx(1 / 25e4));
   for (const std::string name : {"constant", "step", "cosine", "one-cycle"}) {
     const Schedule s{.kind = schedule_kind(name)};
     CHECK(to_string(s.kind) == name);
