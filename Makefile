@@ -7,6 +7,8 @@
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make clang     compile everything with clang, warnings as errors
+#   make mutation  change the sources in one place at a time and see whether a test notices (hours);
+#                  MUTATION="--count 40 --folders svm" asks for less
 #   make format    clang-format over the sources
 #   make install   copies limbic to PREFIX/bin (default /usr/local)
 #   make clean     removes what was built, but not build-libraries (of `make static`), which takes long
@@ -14,7 +16,7 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test build bench static asan clang format install clean dependencies
+.PHONY: demo test build bench static asan clang mutation format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
@@ -48,6 +50,9 @@ clang:
 	cmake --preset clang
 	cmake --build --preset clang
 
+mutation: dependencies
+	scripts/mutate.py $(MUTATION)
+
 format:
 	clang-format -i $(SOURCES)
 
@@ -55,7 +60,7 @@ install: build
 	install -D -m 755 build/limbic $(DESTDIR)$(PREFIX)/bin/limbic
 
 clean:
-	rm -rf build build-asan build-clang build-static
+	rm -rf build build-asan build-clang build-static build-mutation
 
 dependencies:
 	@scripts/install_dependencies.sh
