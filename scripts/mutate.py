@@ -33,16 +33,29 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# The programs that test a folder, and their arguments: short forms where a long one only repeats.
-SHORT = {"random_graphs": ["--graphs", "60"], "random_histories": ["--histories", "100"]}
+# What tests a folder, a program and its arguments. The cases that take longest come by themselves,
+# so that a mutant that the others kill does not wait for them.
+FIRST_FAILURE = ["-m", "-aa=1"]
+SLOW = ("int8 and bf16*,int8: nearly*,networks: every*,networks: ResNet50*,plan: a run after*,"
+        "winograd: every instruction*,winograd: the naive twin*,winograd: more weights*")
 PROGRAMS = {
-    "nn": ["test_core", "random_graphs", "random_histories", "test_nn", "test_train"],
-    "models": ["test_nn", "test_train"],
-    "train": ["test_train", "random_histories", "test_nn"],
-    "weights": ["test_weights", "test_train"],
-    "svm": ["test_svm", "test_emotion"],
-    "emotion": ["test_emotion"],
-    "io": ["test_io", "test_train"],
+    "core": ["test_core"] + FIRST_FAILURE,
+    "graphs": ["random_graphs", "--graphs", "60"],
+    "histories": ["random_histories", "--histories", "100"],
+    "nn": ["test_nn", "-tce=" + SLOW] + FIRST_FAILURE,
+    "nn, slow": ["test_nn", "-tc=" + SLOW] + FIRST_FAILURE,
+    "train": ["test_train", "-tce=training: each speed-up*"] + FIRST_FAILURE,
+    "train, slow": ["test_train", "-tc=training: each speed-up*"] + FIRST_FAILURE,
+    **{name: ["test_" + name] + FIRST_FAILURE for name in ("weights", "svm", "emotion", "io")},
+}
+TESTS = {
+    "nn": ["core", "graphs", "histories", "nn", "nn, slow", "train", "train, slow"],
+    "models": ["nn", "nn, slow", "train"],
+    "train": ["train", "train, slow", "histories"],
+    "weights": ["weights", "train"],
+    "svm": ["svm", "emotion"],
+    "emotion": ["emotion"],
+    "io": ["io", "train"],
 }
 
 # What is not mutated: (path, line, why no test can or should notice).
@@ -222,44 +235,42 @@ class Scratch:
         return subprocess.run(["nice", "ninja", "-C", self.build, "-j", str(self.jobs)] + programs,
                               stdout=out, stderr=out).returncode == 0
 
-    def path_of(self, program):
-        return next(p for p in self.build.rglob(program) if p.is_file() and os.access(p, os.X_OK))
-
-    def run(self, program):
-        """"" where every test passes, else what happened."""
+    def run(self, name):
+        """"" where every test of TESTS' entry passes, else what happened."""
         environment = dict(os.environ, OMP_WAIT_POLICY="passive", TMPDIR=str(self.temporary))
         environment.pop("OPENBLAS_CORETYPE", None)
-        command = ["nice", str(self.path_of(program))] + SHORT.get(program, ["-aa=1", "-m"])
+        program = PROGRAMS[name][0]
+        command = ["nice", str(self.build / "tests" / program)] + PROGRAMS[name][1:]
         limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
         started = time.time()
         child = subprocess.Popen(command, cwd=self.temporary, env=environment, preexec_fn=limit,
                                  start_new_session=True, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT)
         try:
-            out = child.communicate(timeout=60 + 6 * self.times.get(program, 1000))[0]
+            out = child.communicate(timeout=60 + 6 * self.times.get(name, 1000))[0]
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
-            return program + ": does not end"
+            return name + ": does not end"
         finally:
             shutil.rmtree(self.temporary, ignore_errors=True)
             self.temporary.mkdir(exist_ok=True)
-        self.times.setdefault(program, time.time() - started)
+        self.times.setdefault(name, time.time() - started)
         if child.returncode == 0:
             return ""
         case = re.search(rb"TEST CASE: +([^\n]*)", out)
-        return "%s: %s" % (program, case.group(1).decode(errors="replace") if case else
+        return "%s: %s" % (name, case.group(1).decode(errors="replace") if case else
                            "status %d" % child.returncode)
 
-    def baseline(self, programs):
+    def baseline(self, names):
         """Builds what is unchanged, which must pass, and learns how long it takes."""
-        if not self.make(programs, quiet=False):
+        if not self.make(sorted({PROGRAMS[name][0] for name in names}), quiet=False):
             sys.exit("mutate.py: the unchanged sources do not build")
-        for program in programs:
-            failure = self.run(program)
+        for name in names:
+            failure = self.run(name)
             if failure:
                 sys.exit("mutate.py: the unchanged sources fail: " + failure)
-            print("%s: %.0f s" % (program, self.times[program]), flush=True)
+            print("%s: %.0f s" % (name, self.times[name]), flush=True)
 
     def fate(self, mutant):
         """What becomes of it: (uncompiled | killed | survived, by what)."""
@@ -271,10 +282,10 @@ class Scratch:
         lines[mutant.line - 1] = line[:mutant.column] + mutant.after + line[end:]
         try:
             path.write_text("\n".join(lines))
-            for program in sorted(PROGRAMS[mutant.folder], key=lambda p: self.times[p]):
-                if not self.make([program]):
+            for name in sorted(TESTS[mutant.folder], key=lambda n: self.times[n]):
+                if not self.make([PROGRAMS[name][0]]):
                     return "uncompiled", ""
-                failure = self.run(program)
+                failure = self.run(name)
                 if failure:
                     return "killed", failure
             return "survived", ""
@@ -321,8 +332,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=300, help="mutants that compile (default 300)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folders", nargs="+", default=[f for f in PROGRAMS if f != "io"],
-                        choices=list(PROGRAMS))
+    parser.add_argument("--folders", nargs="+", default=[f for f in TESTS if f != "io"],
+                        choices=list(TESTS))
     parser.add_argument("--suffixes", nargs="+", default=[".cpp", ".h"],
                         help=".cpp alone is far quicker: a header builds much anew")
     parser.add_argument("--jobs", type=int, default=2, help="compilers at once")
@@ -348,7 +359,7 @@ def main():
         scratch = Scratch(arguments.out, arguments.jobs)
         scratch.synchronise()
         scratch.configure()
-        scratch.baseline(list(dict.fromkeys(p for f in arguments.folders for p in PROGRAMS[f])))
+        scratch.baseline(list(dict.fromkeys(n for f in arguments.folders for n in TESTS[f])))
         tried = 0
         for mutant in order:
             if tried >= arguments.count:
