@@ -173,6 +173,26 @@ TEST_CASE("architectures: first values are drawn as torchvision draws them") {
   }
 }
 
+TEST_CASE("architectures: norms begin as the identity everywhere, and every bias of Keras' at 0") {
+  for (const std::string& name : model_names()) {
+    CAPTURE(name);
+    const Model model = build_model(name, 10);
+    for (const Node& node : model.graph.nodes()) {
+      if (!node.op) continue;
+      const bool is_norm = op_of<BatchNorm>(node) != nullptr;
+      for (const ParameterSpec& spec : node.op->parameters()) {
+        const bool is_bias = spec.name == "bias" || spec.name == "running_mean";
+        if (!is_norm && !(name.starts_with("keras_") && is_bias)) continue;
+        CAPTURE(node.name);
+        CAPTURE(spec.name);
+        CHECK(spec.init.kind == Initialiser::Kind::constant);
+        const bool is_one = spec.name == "weight" || spec.name == "running_var";
+        CHECK(spec.init.value == (is_one ? 1 : 0));
+      }
+    }
+  }
+}
+
 TEST_CASE("architectures: CIFAR shortcuts take every second pixel between as many zeros") {
   // Option A as in the source of resnet20-12fca82f: x[:, :, ::2, ::2], planes/4 zeros on each side.
   for (const std::string name : {"resnet8", "resnet20", "resnet56"}) {

@@ -2,6 +2,8 @@
 // refuses.
 #include <doctest/doctest.h>
 
+#include <cstdio>
+
 #include "tests/io/pictures.h"
 #include "train/checkpoint.h"
 #include "train/stored_case.h"
@@ -68,6 +70,32 @@ TEST_CASE("trainer: the micro-batches of a step drop other units") {
   };
   CHECK(loss("densenet_small", 2) != doctest::Approx(loss("densenet_small", 1)).epsilon(1e-6));
   CHECK(loss("resnet8", 2) == doctest::Approx(loss("resnet8", 1)).epsilon(1e-9));
+}
+
+TEST_CASE("trainer: an epoch's last report says what its result says") {
+  const TemporaryFolder folder;
+  TrainData data = plain_pictures(folder);
+  data.validation = data.train;
+  data.validation.samples.resize(3);
+  const Model model = build_model("resnet8", 2);
+  Parameters parameters = model.graph.initialise(1);
+  TrainOptions o;
+  o.epochs = 2;
+  o.batch_size = 4;
+  std::vector<Progress> last;
+  const TrainResult result = train(model, parameters, data, o, [&](const Progress& p) {
+    if (p.task.starts_with("epoch") && p.done == p.total) last.push_back(p);
+  });
+  REQUIRE(last.size() == 2);
+  for (size_t i = 0; i < 2; ++i) {
+    const EpochResult& e = result.epochs.at(i);
+    char note[128];
+    std::snprintf(note, sizeof note, "loss %.3f  accuracy %.1f %%  validation %.1f %%",
+                  e.train_loss, 100 * e.train_accuracy, 100 * e.validation_accuracy);
+    CHECK(last[i].note == note);
+    CHECK(last[i].task == str_cat("epoch ", i + 1, "/2"));
+    CHECK(last[i].total == 8);
+  }
 }
 
 TEST_CASE("stored case: a network that answers otherwise is refused, and only that") {
