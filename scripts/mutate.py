@@ -258,7 +258,8 @@ class Scratch:
         self.times.setdefault(name, time.time() - started)
         if child.returncode == 0:
             return ""
-        case = re.search(rb"TEST CASE: +([^\n]*)", out)
+        # Of doctest's sections the first with an error: messages have sections too.
+        case = re.search(rb"TEST CASE: +([^\n]*)\n(?:(?!={70})[^\n]*\n)*?[^\n]*ERROR:", out)
         return "%s: %s" % (name, case.group(1).decode(errors="replace") if case else
                            "status %d" % child.returncode)
 
