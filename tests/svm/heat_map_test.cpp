@@ -79,6 +79,9 @@ TEST_CASE("heat map: a cell for each value, in its place, with its colour, its n
   CHECK(map.cells[1].colour == "rgb(33,145,140)");
   CHECK(map.cells[2].colour == "rgb(253,231,37)");
   CHECK(map.cells[3].colour == "rgb(51,73,112)");  // half of the way between the first two
+  size_t texts = 0;  // 3 names, 6 cells, 3 columns, 2 rows, and no other
+  for (size_t at = 0; (at = map.svg.find("<text", at)) != std::string::npos; ++at) ++texts;
+  CHECK(texts == 14);
   for (const char* text :
        {"C &lt; 1 &amp; gamma &gt; 2", "across", "down", ">1<", ">2<", ">3<", ">10<", ">0.001<"}) {
     CAPTURE(text);
