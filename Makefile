@@ -10,6 +10,8 @@
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make clang     compile everything with clang, warnings as errors
+#   make mutation  change the sources in one place at a time and see whether a test notices (hours);
+#                  MUTATION="--count 40 --folders svm" asks for less
 #   make format    clang-format over the sources
 #   make install   copies limbic to PREFIX/bin (default /usr/local)
 #   make clean     removes what was built, but not build-libraries (of `make static`), which takes long
@@ -17,7 +19,8 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check-long conformance build bench static asan clang format install clean dependencies
+.PHONY: demo test check-long conformance mutation build bench static asan clang format install clean \
+  dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
@@ -60,6 +63,9 @@ clang:
 	cmake --preset clang
 	cmake --build --preset clang
 
+mutation: dependencies
+	scripts/mutate.py $(MUTATION)
+
 format:
 	clang-format -i $(SOURCES)
 
@@ -67,7 +73,7 @@ install: build
 	install -D -m 755 build/limbic $(DESTDIR)$(PREFIX)/bin/limbic
 
 clean:
-	rm -rf build build-asan build-clang build-static
+	rm -rf build build-asan build-clang build-static build-mutation
 
 dependencies:
 	@scripts/install_dependencies.sh

@@ -73,7 +73,8 @@ Shape Conv2d::infer(std::span<const Shape> src) const {
 std::vector<ParameterSpec> Conv2d::parameters() const {
   const Shape shape = weight_shape();
   const int64_t fan_in = shape[1] * shape[2] * shape[3];
-  const int64_t fan_out = shape[0] / options_.groups * shape[2] * shape[3];
+  // PyTorch's: of all output channels, whatever the groups.
+  const int64_t fan_out = shape[0] * shape[2] * shape[3];
   const int64_t out = options_.out_channels;
   std::vector<ParameterSpec> specs = {
       {.name = "weight", .shape = shape, .init = initialiser(options_.init, fan_in, fan_out)}};

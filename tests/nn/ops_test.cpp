@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "models/blocks.h"
@@ -176,6 +178,17 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
   CHECK(list ==
         "adaptive_avg_pool2d add avg_pool2d batch_norm concat conv2d dropout flatten "
         "global_avg_pool linear max_pool2d relu relu6 slice_pad softmax");
+}
+
+TEST_CASE("ops: the measure of errors lets no NaN and no infinity pass") {
+  const double values[] = {1, NAN, INFINITY};
+  for (const double a : values)
+    for (const double b : values) {
+      const double error = relative_error(std::vector<double>{2, a}, std::vector<double>{2, b});
+      CHECK(error == (a == 1 && b == 1 ? 0 : INFINITY));
+      CHECK(std::max(0.0, error) == error);
+    }
+  CHECK_THROWS_AS(relative_error(std::vector<double>{1}, std::vector<double>{1, 2}), Error);
 }
 
 TEST_CASE("ops: bf16 differs from f32 by its rounding alone") {

@@ -50,13 +50,14 @@ struct Sampled {
 }  // namespace
 
 double relative_error(std::span<const double> a, std::span<const double> b) {
+  require(a.size() == b.size(), "relative_error: ", a.size(), " values against ", b.size());
   double difference = 0, norm = 0;
   for (size_t i = 0; i < b.size(); ++i) {
-    if (std::isnan(a[i])) return INFINITY;
     difference += (a[i] - b[i]) * (a[i] - b[i]);
     norm += b[i] * b[i];
   }
-  return std::sqrt(difference) / std::max(std::sqrt(norm), 1e-12);
+  const double error = std::sqrt(difference) / std::max(std::sqrt(norm), 1e-12);
+  return std::isfinite(error) ? error : INFINITY;  // std::max would drop a NaN
 }
 
 GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples) {

@@ -31,7 +31,7 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples 
 /// before, so that both see the same largest element of a pooling window.
 GradientErrors compare_dtype(const GradientCase& c, DType dtype);
 
-/// ||a - b|| / ||b||.
+/// ||a - b|| / ||b||; infinite where a value of either is not finite.
 double relative_error(std::span<const double> a, std::span<const double> b);
 
 }  // namespace limbic

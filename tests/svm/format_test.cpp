@@ -81,6 +81,10 @@ TEST_CASE("svm data: sparse, ragged lines become a dense matrix") {
   CHECK(data.x.data()[15] == 0.5f);
   CHECK(read_svm_data(path, {.min_features = 9}).x.dim(1) == 9);
   CHECK(read_svm_data(path, {.min_features = 2}).x.dim(1) == 5);
+  // One sample is a file.
+  const SvmData one = read_svm_data(write_text("one", "7 2:0.5\n"));
+  CHECK(one.x.shape() == Shape{1, 2});
+  CHECK(one.labels == std::vector<int>{7});
 }
 
 TEST_CASE("svm data: hostile text is refused with file and line") {
