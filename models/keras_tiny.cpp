@@ -30,13 +30,11 @@ class Layers {
   }
 
  private:
-  // Padding "same": what an even input lacks for stride 2 is added below and on the right.
   static Conv2dOptions options(int64_t out_channels, int64_t kernel, int64_t stride) {
-    const int64_t total = kernel > 1 ? kernel - stride : 0;
     return {.out_channels = out_channels,
             .kernel_size = kernel,
             .stride = stride,
-            .padding = {total / 2, total / 2, total - total / 2, total - total / 2},
+            .same_padding = true,
             .init = WeightInit::kaiming_normal_fan_in,
             .zero_bias = true};
   }

@@ -10,6 +10,7 @@
 #include "nn/core/processor.h"
 #include "nn/ops/quantise.h"
 #include "nn/passes/passes.h"
+#include "nn/tuner.h"
 
 namespace limbic {
 
@@ -118,6 +119,7 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
     require(wants[static_cast<size_t>(graph_.find(name))], name, ": it has no gradient, as '",
             options_.loss_at, "' does not depend on it");
   compile_nodes(live, wants, parameters);
+  if (options_.tune) Tuner::shared().save();
   if (options_.gradients && activation_bytes() > options_.recompute_above) choose_rebuilt();
   plan_values();
   share_memory();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "nn/core/clock.h"
@@ -108,20 +109,19 @@ size_t Tuner::choose(const std::string& key, const std::vector<Candidate>& candi
     least = seconds;
     best = i;
   }
-  chosen_[with_threads(key)] = candidates[best].name;
-  changed_ = true;
+  chosen_[with_threads(key)] = unsaved_[with_threads(key)] = candidates[best].name;
   ++timed_;
   return best;
 }
 
 void Tuner::save() {
   const std::lock_guard lock(mutex_);
-  if (!changed_ || file_.empty()) return;
-  changed_ = false;
+  if (unsaved_.empty() || file_.empty()) return;
   try {
-    // Another process may have written meanwhile: its choices stay.
-    auto all = read_choices(file_);
-    all.insert(chosen_.begin(), chosen_.end());
+    // Another process may have written meanwhile: its choices stay, but for layers timed here
+    // since.
+    auto all = std::exchange(unsaved_, {});
+    all.merge(read_choices(file_));
     std::filesystem::create_directories(std::filesystem::path(file_).parent_path());
     const nlohmann::json j = {{"context", context()}, {"choices", all}};
     write_atomically(file_, [&](std::ostream& out) { out << j.dump(1) << '\n'; });

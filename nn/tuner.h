@@ -31,7 +31,7 @@ class Tuner {
   size_t choose(const std::string& key, const std::vector<Candidate>& candidates);
   /// How often layers were timed in this process rather than remembered.
   int timed() const { return timed_; }
-  /// Writes what is new, for the next process. Called by `choose` at the latest when it ends.
+  /// Writes what is new, for the next process: a plan's end, and this object's.
   void save();
   ~Tuner();
 
@@ -40,8 +40,8 @@ class Tuner {
 
   std::mutex mutex_;
   std::string file_;
-  std::map<std::string, std::string> chosen_;  // key -> candidate's name
-  bool changed_ = false;
+  // key -> candidate's name: all, and what was timed since the last `save`.
+  std::map<std::string, std::string> chosen_, unsaved_;
   int timed_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "nn/ops/conv2d_kernel.h"
 
@@ -61,13 +62,26 @@ Shape Conv2d::infer(std::span<const Shape> src) const {
   const Shape& s = src[0];
   require(s.size() == 4 && s[1] == in_channels_, "expected src (N,", in_channels_, ",H,W), got ",
           to_string(s));
-  const auto& [out_channels, kernel, stride, padding, dilation, groups, bias, init, zero] =
-      options_;
-  const int64_t free_h = s[2] + padding.top + padding.bottom - dilation.h * (kernel.h - 1) - 1;
-  const int64_t free_w = s[3] + padding.left + padding.right - dilation.w * (kernel.w - 1) - 1;
+  const auto& [kernel, stride, dilation] =
+      std::tie(options_.kernel_size, options_.stride, options_.dilation);
+  const Padding p = padding(s);
+  const int64_t free_h = s[2] + p.top + p.bottom - dilation.h * (kernel.h - 1) - 1;
+  const int64_t free_w = s[3] + p.left + p.right - dilation.w * (kernel.w - 1) - 1;
   require(free_h >= 0 && free_w >= 0, "a ", kernel.h, "x", kernel.w,
           " kernel does not fit into src ", to_string(s));
-  return {s[0], out_channels, free_h / stride.h + 1, free_w / stride.w + 1};
+  return {s[0], options_.out_channels, free_h / stride.h + 1, free_w / stride.w + 1};
+}
+
+Padding Conv2d::padding(const Shape& src) const {
+  const auto& o = options_;
+  if (!o.same_padding) return o.padding;
+  const auto lacking = [](int64_t size, int64_t kernel, int64_t stride, int64_t dilation) {
+    const int64_t last = (size - 1) / stride * stride;  // where the last window begins
+    return std::max<int64_t>(0, last + dilation * (kernel - 1) + 1 - size);
+  };
+  const int64_t h = lacking(src[2], o.kernel_size.h, o.stride.h, o.dilation.h);
+  const int64_t w = lacking(src[3], o.kernel_size.w, o.stride.w, o.dilation.w);
+  return {h / 2, w / 2, h - h / 2, w - w / 2};
 }
 
 std::vector<ParameterSpec> Conv2d::parameters() const {
@@ -94,7 +108,11 @@ int64_t Conv2d::multiply_adds(std::span<const Shape> src) const {
 }
 
 std::unique_ptr<Kernel> Conv2d::compile(KernelBuilder& builder) const {
-  return compile_conv2d(*this, builder);
+  if (!options_.same_padding) return compile_conv2d(*this, builder);
+  Conv2d sized = *this;
+  sized.options_.padding = padding(builder.src_shapes[0]);
+  sized.options_.same_padding = false;
+  return compile_conv2d(sized, builder);
 }
 
 Value conv2d(const Scope& scope, Value src, const Conv2dOptions& options) {

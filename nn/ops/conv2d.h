@@ -37,6 +37,9 @@ struct Conv2dOptions {
   Size2 kernel_size = 1;
   Size2 stride = 1;
   Padding padding = 0;
+  /// Keras' "same", in place of `padding`: OH = ceil(H / sh), for which what is lacking is added on both
+  /// sides, the odd row or column below or on the right. Known once the size of src is.
+  bool same_padding = false;
   Size2 dilation = 1;
   int64_t groups = 1;
   bool bias = true;
@@ -63,6 +66,8 @@ class Conv2d : public Op {
   const Conv2dOptions& options() const { return options_; }
   int64_t in_channels() const { return in_channels_; }
   Shape weight_shape() const;
+  /// What is added to a src of this shape.
+  Padding padding(const Shape& src) const;
 
   /// What plan passes have fused into this convolution (inference only).
   struct Fused {

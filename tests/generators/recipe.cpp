@@ -21,6 +21,7 @@ Conv2dOptions conv_options(const Layer& l) {
           .kernel_size = l.kernel_size,
           .stride = l.stride,
           .padding = l.padding,
+          .same_padding = l.same,
           .dilation = l.dilation,
           .groups = l.groups,
           .bias = l.flag};
@@ -39,29 +40,40 @@ Value append(Graph& graph, const Layer& l, const std::string& name,
   const auto src = [&](size_t i) { return values.at(static_cast<size_t>(l.src.at(i))); };
   const Scope scope = graph.root() / name;
   switch (l.kind) {
-    case Kind::conv: return conv2d(scope, src(0), conv_options(l));
-    case Kind::norm: return batch_norm(scope, src(0));
-    case Kind::relu: return relu(src(0));
-    case Kind::relu6: return relu6(src(0));
-    case Kind::dropout: return dropout(src(0), 0.5);
-    case Kind::max_pool: return max_pool2d(src(0), pool_options(l));
-    case Kind::avg_pool: return avg_pool2d(src(0), pool_options(l));
-    case Kind::adaptive: return adaptive_avg_pool2d(src(0), l.output);
-    case Kind::global: return global_avg_pool(src(0));
+    case Kind::conv:
+      return conv2d(scope, src(0), conv_options(l));
+    case Kind::norm:
+      return batch_norm(scope, src(0));
+    case Kind::relu:
+      return relu(src(0));
+    case Kind::relu6:
+      return relu6(src(0));
+    case Kind::dropout:
+      return dropout(src(0), 0.5);
+    case Kind::max_pool:
+      return max_pool2d(src(0), pool_options(l));
+    case Kind::avg_pool:
+      return avg_pool2d(src(0), pool_options(l));
+    case Kind::adaptive:
+      return adaptive_avg_pool2d(src(0), l.output);
+    case Kind::global:
+      return global_avg_pool(src(0));
     case Kind::linear:
       return linear(scope, src(0), {.out_features = l.channels, .bias = l.flag});
-    case Kind::flatten: return flatten(src(0));
-    case Kind::softmax: return softmax(src(0));
-    case Kind::add: return add(src(0), src(1));
+    case Kind::flatten:
+      return flatten(src(0));
+    case Kind::softmax:
+      return softmax(src(0));
+    case Kind::add:
+      return add(src(0), src(1));
     case Kind::concat: {
       std::vector<Value> all;
       for (size_t i = 0; i < l.src.size(); ++i) all.push_back(src(i));
       return concat(all);
     }
     case Kind::slice_pad:
-      return slice_pad(src(0), {.stride = l.stride,
-                                .channels_before = l.before,
-                                .channels_after = l.channels});
+      return slice_pad(
+          src(0), {.stride = l.stride, .channels_before = l.before, .channels_after = l.channels});
   }
   fail("unknown layer");
 }
@@ -74,29 +86,42 @@ std::string text(const Padding& p) {
 std::string call(const Layer& l, const std::string& name) {
   const auto v = [&](size_t i) { return str_cat("v", l.src[i]); };
   const std::string scope = str_cat("g.root() / \"", name, "\", ", v(0));
-  const std::string window = str_cat(".kernel_size = ", text(l.kernel_size), ", .stride = ",
-                                     text(l.stride), ", .padding = ", text(l.padding));
-  const std::string pool = str_cat("(", v(0), ", {", window, ", .ceil_mode = ",
-                                   l.flag ? "true" : "false", ", .count_include_pad = ",
-                                   l.include ? "true" : "false", "})");
+  const std::string window =
+      str_cat(".kernel_size = ", text(l.kernel_size), ", .stride = ", text(l.stride),
+              ", .padding = ", text(l.padding));
+  const std::string pool =
+      str_cat("(", v(0), ", {", window, ", .ceil_mode = ", l.flag ? "true" : "false",
+              ", .count_include_pad = ", l.include ? "true" : "false", "})");
   const std::string bias = str_cat(".bias = ", l.flag ? "true" : "false");
   switch (l.kind) {
     case Kind::conv:
       return str_cat("conv2d(", scope, ", {.out_channels = ", l.channels, ", ", window,
-                     ", .dilation = ", text(l.dilation), ", .groups = ", l.groups, ", ", bias, "})");
-    case Kind::norm: return str_cat("batch_norm(", scope, ")");
-    case Kind::relu: return str_cat("relu(", v(0), ")");
-    case Kind::relu6: return str_cat("relu6(", v(0), ")");
-    case Kind::dropout: return str_cat("dropout(", v(0), ", 0.5)");
-    case Kind::max_pool: return "max_pool2d" + pool;
-    case Kind::avg_pool: return "avg_pool2d" + pool;
-    case Kind::adaptive: return str_cat("adaptive_avg_pool2d(", v(0), ", ", text(l.output), ")");
-    case Kind::global: return str_cat("global_avg_pool(", v(0), ")");
+                     l.same ? ", .same_padding = true" : "", ", .dilation = ", text(l.dilation),
+                     ", .groups = ", l.groups, ", ", bias, "})");
+    case Kind::norm:
+      return str_cat("batch_norm(", scope, ")");
+    case Kind::relu:
+      return str_cat("relu(", v(0), ")");
+    case Kind::relu6:
+      return str_cat("relu6(", v(0), ")");
+    case Kind::dropout:
+      return str_cat("dropout(", v(0), ", 0.5)");
+    case Kind::max_pool:
+      return "max_pool2d" + pool;
+    case Kind::avg_pool:
+      return "avg_pool2d" + pool;
+    case Kind::adaptive:
+      return str_cat("adaptive_avg_pool2d(", v(0), ", ", text(l.output), ")");
+    case Kind::global:
+      return str_cat("global_avg_pool(", v(0), ")");
     case Kind::linear:
       return str_cat("linear(", scope, ", {.out_features = ", l.channels, ", ", bias, "})");
-    case Kind::flatten: return str_cat("flatten(", v(0), ")");
-    case Kind::softmax: return str_cat("softmax(", v(0), ")");
-    case Kind::add: return str_cat("add(", v(0), ", ", v(1), ")");
+    case Kind::flatten:
+      return str_cat("flatten(", v(0), ")");
+    case Kind::softmax:
+      return str_cat("softmax(", v(0), ")");
+    case Kind::add:
+      return str_cat("add(", v(0), ", ", v(1), ")");
     case Kind::concat: {
       std::string all;
       for (size_t i = 0; i < l.src.size(); ++i) all += (i ? ", " : "") + v(i);
@@ -122,18 +147,30 @@ class Drawer {
   Recipe draw(int size) {
     while (static_cast<int>(recipe_.layers.size()) < size) {
       const int64_t what = below(20);
-      if (what < 3) residual();
-      else if (what < 5) dense();
-      else if (what < 6) sum_of_two();
-      else if (what < 10) convolve(any(4), 0);
-      else if (what < 12) norm(any(0));
-      else if (what < 14) add_layer({.kind = chance(4) ? Kind::relu6 : Kind::relu, .src = {any(0)}});
-      else if (what < 15) pool(any(4));
-      else if (what < 16) pair(Kind::add);
-      else if (what < 17) pair(Kind::concat);
-      else if (what < 18) slice(any(4));
-      else if (what < 19) rare();
-      else head();
+      if (what < 3)
+        residual();
+      else if (what < 5)
+        dense();
+      else if (what < 6)
+        sum_of_two();
+      else if (what < 10)
+        convolve(any(4), 0);
+      else if (what < 12)
+        norm(any(0));
+      else if (what < 14)
+        add_layer({.kind = chance(4) ? Kind::relu6 : Kind::relu, .src = {any(0)}});
+      else if (what < 15)
+        pool(any(4));
+      else if (what < 16)
+        pair(Kind::add);
+      else if (what < 17)
+        pair(Kind::concat);
+      else if (what < 18)
+        slice(any(4));
+      else if (what < 19)
+        rare();
+      else
+        head();
     }
     return recipe_;
   }
@@ -188,6 +225,7 @@ class Drawer {
       l.stride = {1 + below(3), 1 + below(3)};
       l.dilation = chance(3) ? Size2(1 + below(3), 1 + below(2)) : Size2(1);
       l.padding = {below(3), below(3), below(3), below(3)};
+      l.same = chance(4);
     }
     if (chance(4)) l.groups = chance(2) ? in : 2;
     if (l.groups == in && out_channels == 0) l.channels = in * (1 + below(2));
@@ -220,7 +258,8 @@ class Drawer {
     const int b = maybe_norm(convolve(chance(4) && a > 0 ? a : x, channels, true));
     if (a < 0 || b < 0) return;
     int sum = add_layer({.kind = Kind::add, .src = {a, b}});
-    if (sum >= 0 && chance(3)) sum = add_layer({.kind = Kind::add, .src = {sum, chance(2) ? a : b}});
+    if (sum >= 0 && chance(3))
+      sum = add_layer({.kind = Kind::add, .src = {sum, chance(2) ? a : b}});
     if (sum >= 0 && chance(2)) relu_of(sum);
   }
 
@@ -274,22 +313,25 @@ class Drawer {
   }
 
   void rare() {
-    if (chance(2)) add_layer({.kind = Kind::dropout, .src = {any(0)}});
-    else add_layer({.kind = Kind::adaptive, .src = {any(4)}, .output = {1 + below(4), 1 + below(4)}});
+    if (chance(2))
+      add_layer({.kind = Kind::dropout, .src = {any(0)}});
+    else
+      add_layer({.kind = Kind::adaptive, .src = {any(4)}, .output = {1 + below(4), 1 + below(4)}});
   }
 
   void head() {
     int x = any(0);
     if (shape(x).size() == 4) {
-      if (chance(2)) x = add_layer({.kind = Kind::global, .src = {x}});
+      if (chance(2))
+        x = add_layer({.kind = Kind::global, .src = {x}});
       else {
         x = add_layer({.kind = Kind::adaptive, .src = {x}, .output = {1 + below(2), 1 + below(3)}});
         if (x >= 0) x = add_layer({.kind = Kind::flatten, .src = {x}});
       }
     }
     if (x < 0) return;
-    const int y = add_layer(
-        {.kind = Kind::linear, .src = {x}, .channels = 1 + below(20), .flag = chance(2)});
+    const int y =
+        add_layer({.kind = Kind::linear, .src = {x}, .channels = 1 + below(20), .flag = chance(2)});
     if (y >= 0 && chance(3)) add_layer({.kind = Kind::softmax, .src = {y}});
   }
 
@@ -357,7 +399,8 @@ std::vector<Recipe> simpler(const Recipe& recipe) {
   };
   // One layer's channels, and those of all with as many.
   for (size_t i = 0; i < recipe.layers.size(); ++i)
-    for (int64_t smaller : {int64_t{1}, recipe.layers[i].channels / 2, recipe.layers[i].channels - 1})
+    for (int64_t smaller :
+         {int64_t{1}, recipe.layers[i].channels / 2, recipe.layers[i].channels - 1})
       if (smaller >= 1 && smaller < recipe.layers[i].channels) {
         variant(i, [&](Layer& l) { l.channels = smaller; });
         Recipe all = recipe;
@@ -370,7 +413,7 @@ std::vector<Recipe> simpler(const Recipe& recipe) {
     variant(i, [](Layer& l) { l.kernel_size = 1, l.padding = 0; });
     variant(i, [](Layer& l) { l.stride = 1; });
     variant(i, [](Layer& l) { l.dilation = 1; });
-    variant(i, [](Layer& l) { l.padding = 0; });
+    variant(i, [](Layer& l) { l.padding = 0, l.same = false; });
     variant(i, [](Layer& l) { l.groups = 1; });
     variant(i, [](Layer& l) { l.flag = false; });
     variant(i, [](Layer& l) { l.before = 0; });

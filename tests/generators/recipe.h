@@ -23,6 +23,7 @@ struct Layer {
   int64_t groups = 1;
   bool flag = false;  ///< conv, linear: bias. Pools: ceil mode.
   bool include = true;
+  bool same = false;  ///< conv: padding is "same".
 };
 
 /// A network as data, so that it can be drawn, built, cut down and printed.

@@ -70,6 +70,8 @@ std::vector<GradientCase> cases() {
                 {.out_channels = 4, .kernel_size = 3, .stride = 2, .padding = {0, 0, 1, 1}}),
       conv_case("conv2d 1x5 kernel", {2, 3, 4, 9},
                 {.out_channels = 4, .kernel_size = {1, 5}, .padding = {0, 2, 0, 2}}),
+      conv_case("conv2d same padding", {1, 3, 7, 8},
+                {.out_channels = 4, .kernel_size = 3, .stride = 2, .same_padding = true}),
       conv_case("conv2d dilation 2", {1, 4, 9, 8},
                 {.out_channels = 3, .kernel_size = 3, .padding = 2, .dilation = 2}),
       conv_case("conv2d groups 2", {2, 6, 5, 5},
@@ -206,5 +208,30 @@ TEST_CASE("ops: bf16 differs from f32 by its rounding alone") {
     const bool has_masks_in_chain = c.name.starts_with("block:");
     CHECK(errors.gradient < (has_masks_in_chain ? 0.5 : 3e-2));
     CHECK(errors.statistics < 3e-3);
+  }
+}
+
+TEST_CASE("conv2d: same padding is Keras', whatever the size") {
+  struct Row {
+    int64_t size, kernel, stride, dilation, before, after, out;
+  };
+  for (const Row& r : std::vector<Row>{{32, 3, 2, 1, 0, 1, 16},
+                                       {33, 3, 2, 1, 1, 1, 17},
+                                       {33, 3, 1, 1, 1, 1, 33},
+                                       {34, 1, 2, 1, 0, 0, 17},
+                                       {32, 4, 1, 1, 1, 2, 32},
+                                       {5, 3, 3, 2, 1, 2, 2},
+                                       {1, 7, 2, 1, 3, 3, 1}}) {
+    const Conv2d op(2, {.out_channels = 1,
+                        .kernel_size = r.kernel,
+                        .stride = r.stride,
+                        .padding = 9,
+                        .same_padding = true,
+                        .dilation = r.dilation});
+    const Shape src = {1, 2, r.size, 40};
+    CAPTURE(r.size);
+    CHECK(op.padding(src).top == r.before);
+    CHECK(op.padding(src).bottom == r.after);
+    CHECK(op.infer(std::vector<Shape>{src})[2] == r.out);
   }
 }

@@ -55,6 +55,15 @@ TEST_CASE("tuner: the fastest is chosen, timed once, and remembered on disk") {
     int ran = 0;
     CHECK(tuner.choose("a", {{"other", [&] { ++ran; }}}) == 0);
     CHECK(ran > 0);
+    // And what was found instead is remembered in its place, whatever the process comes to.
+    tuner.save();
+    ran = 0;
+    Tuner next(file);
+    CHECK(next.choose("a", {{"other", [&] { ++ran; }}}) == 0);
+    CHECK(ran == 0);
+    Runs runs;
+    CHECK(next.choose("b", runs.candidates()) == 1);
+    CHECK(next.timed() == 0);
   }
   for (const std::string damaged : {"", "{", "[1]", R"({"context":1})", "\xff\xfe"}) {
     std::ofstream(file, std::ios::trunc) << damaged;

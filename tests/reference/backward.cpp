@@ -41,14 +41,15 @@ struct Step {
 void conv2d(const Step& s, const Conv2dOptions& o) {
   const Array &src = *s.src[0], &weight = *s.weights[0];
   const int64_t in_per_group = src.shape[1] / o.groups, out_per_group = o.out_channels / o.groups;
+  const Padding padding = padding_of(o, src.shape);
   for_each(s.dy, [&](int64_t n, int64_t oc, int64_t oy, int64_t ox) {
     const double dy = s.dy.at(n, oc, oy, ox);
     if (o.bias) s.dw[1]->values[static_cast<size_t>(oc)] += dy;
     for (int64_t ic = 0; ic < in_per_group; ++ic)
       for (int64_t u = 0; u < o.kernel_size.h; ++u)
         for (int64_t v = 0; v < o.kernel_size.w; ++v) {
-          const int64_t y = oy * o.stride.h - o.padding.top + u * o.dilation.h;
-          const int64_t x = ox * o.stride.w - o.padding.left + v * o.dilation.w;
+          const int64_t y = oy * o.stride.h - padding.top + u * o.dilation.h;
+          const int64_t x = ox * o.stride.w - padding.left + v * o.dilation.w;
           if (y < 0 || x < 0 || y >= src.shape[2] || x >= src.shape[3]) continue;
           const int64_t channel = oc / out_per_group * in_per_group + ic;
           s.dx[0]->at(n, channel, y, x) += weight.at(oc, ic, u, v) * dy;

@@ -6,12 +6,24 @@
 
 namespace limbic::naive {
 
+Padding padding_of(const Conv2dOptions& o, const Shape& src) {
+  if (!o.same_padding) return o.padding;
+  const auto total = [](int64_t size, int64_t kernel, int64_t stride, int64_t dilation) {
+    const int64_t windows = (size + stride - 1) / stride;
+    return std::max<int64_t>(0, (windows - 1) * stride + (kernel - 1) * dilation + 1 - size);
+  };
+  const int64_t h = total(src[2], o.kernel_size.h, o.stride.h, o.dilation.h);
+  const int64_t w = total(src[3], o.kernel_size.w, o.stride.w, o.dilation.w);
+  return {h / 2, w / 2, (h + 1) / 2, (w + 1) / 2};
+}
+
 // dst(n,o,y,x) = bias(o) + sum over the group's input channels i and the kernel's u, v of
 // weight(o,i,u,v) * src(n, i, y*stride - padding + u*dilation, x*stride - padding + v*dilation).
 Array conv2d(const Array& src, const Array& weight, const Array& bias, const Conv2dOptions& o,
              const Shape& shape) {
   Array dst(shape);
   const int64_t in_per_group = src.shape[1] / o.groups, out_per_group = o.out_channels / o.groups;
+  const Padding padding = padding_of(o, src.shape);
   for (int64_t n = 0; n < shape[0]; ++n)
     for (int64_t oc = 0; oc < shape[1]; ++oc)
       for (int64_t oy = 0; oy < shape[2]; ++oy)
@@ -20,8 +32,8 @@ Array conv2d(const Array& src, const Array& weight, const Array& bias, const Con
           for (int64_t ic = 0; ic < in_per_group; ++ic)
             for (int64_t u = 0; u < o.kernel_size.h; ++u)
               for (int64_t v = 0; v < o.kernel_size.w; ++v) {
-                const int64_t y = oy * o.stride.h - o.padding.top + u * o.dilation.h;
-                const int64_t x = ox * o.stride.w - o.padding.left + v * o.dilation.w;
+                const int64_t y = oy * o.stride.h - padding.top + u * o.dilation.h;
+                const int64_t x = ox * o.stride.w - padding.left + v * o.dilation.w;
                 if (y < 0 || x < 0 || y >= src.shape[2] || x >= src.shape[3]) continue;
                 const int64_t channel = oc / out_per_group * in_per_group + ic;
                 sum += weight.at(oc, ic, u, v) * src.at(n, channel, y, x);

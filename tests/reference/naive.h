@@ -36,6 +36,8 @@ struct Array {
   }
 };
 
+/// The options' padding, or what "same" comes to: for ceil(size / stride) windows.
+Padding padding_of(const Conv2dOptions& o, const Shape& src);
 Array conv2d(const Array& src, const Array& weight, const Array& bias, const Conv2dOptions& o,
              const Shape& dst);
 /// Normalises with the batch's statistics and updates running_mean and running_var where
