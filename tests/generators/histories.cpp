@@ -121,8 +121,9 @@ class World {
     return out;
   }
   bool is_frozen(const PlainPlan& p, const std::string& name) const {
-    return std::any_of(p.frozen.begin(), p.frozen.end(),
-                       [&](const auto& path) { return lies_within(name, path); });
+    return std::any_of(p.frozen.begin(), p.frozen.end(), [&](const auto& path) {
+      return name == path || name.starts_with(path + ".");
+    });
   }
 
   Tensor draw_images(int64_t n, uint32_t seed) const {
@@ -252,6 +253,8 @@ std::string World::backward(Pair& p, bool step) {
 
 std::string World::store(Pair& p, size_t into) {
   PlainPlan& plain = p.plain;
+  std::map<std::string, bool> was_shared;  // somebody else's memory: store takes new
+  for (const auto& [name, parameter] : real_[into]) was_shared[name] = parameter.shared;
   p.plan->store(real_[into]);
   for (auto& [name, cell] : plain.weights) {
     const bool statistic = name.find(".running_") != std::string::npos;
@@ -266,7 +269,9 @@ std::string World::store(Pair& p, size_t into) {
     }
     // Roundings are not to add up: the model goes on from what is stored.
     std::copy(stored.data(), stored.data() + stored.size(), cell->begin());
-    std::copy(cell->begin(), cell->end(), plain_[into].at(name)->begin());
+    auto& kept = plain_[into].at(name);
+    if (was_shared.at(name)) kept = std::make_shared<std::vector<float>>(cell->size());
+    std::copy(cell->begin(), cell->end(), kept->begin());
   }
   const bool counts = plain.training && !is_frozen(plain, "l10.running_mean");
   const int64_t tracked = real_[into].at("l10.num_batches_tracked").value.data<int64_t>()[0];
