@@ -22,8 +22,8 @@ void transpose(const From* in, To* out, int64_t rows, int64_t columns) {
 
 }  // namespace
 
-// The kernels split their work by the number of threads for which they were made, whoever calls, and
-// a workspace serves one caller at a time.
+// The kernels split their work by the number of threads for which they were made, whoever calls,
+// and a workspace serves one caller at a time.
 class Plan::Use {
  public:
   explicit Use(Plan& plan) : plan_(plan), scope_(plan.program_->threads()) {
@@ -138,17 +138,26 @@ void Plan::forward_node(size_t n) {
   poison(static_cast<int>(n), false);
 }
 
-// Before a step what it is the first to use, after it what it is the last to use.
+// Before a step what it is the first to use, after it what it is the last to use; and no step
+// writes behind what is in use.
 void Plan::poison(int step, bool before) const {
   if (!program_->options().poison) return;
+  constexpr char untouched = '!';
   const auto& slices = program_->slices();
   for (size_t i = 0; i < slices.size(); ++i) {
-    const auto& slice = slices[i];
-    if (slice.alias >= 0 || (before ? slice.life.first : slice.life.last) != step) continue;
+    const auto& [desc, life, alias] = slices[i];
+    if (alias >= 0 || step < life.first || step > life.last) continue;
+    char* data = static_cast<char*>(arena_.get()) + program_->arena().offsets[i];
+    const std::span<char> guard(data + life.bytes, PlanOptions::guard);
+    const int nodes = static_cast<int>(buffers_.size());
+    if (!before)
+      require(std::all_of(guard.begin(), guard.end(), [](char c) { return c == untouched; }),
+              program_->graph().node(step < nodes ? step : 2 * nodes - 1 - step).name,
+              ": its kernel wrote beyond the end of a buffer");
+    if (step != (before ? life.first : life.last)) continue;
     // Eight-bit values have no NaN: 255 where they are unsigned, -128 where they are not.
-    const int absurd = onednn::is_signed_8_bit(slice.desc) ? 0x80 : 0xFF;
-    std::memset(static_cast<char*>(arena_.get()) + program_->arena().offsets[i], absurd,
-                static_cast<size_t>(slice.life.bytes));
+    std::memset(data, onednn::is_signed_8_bit(desc) ? 0x80 : 0xFF, static_cast<size_t>(life.bytes));
+    std::fill(guard.begin(), guard.end(), untouched);
   }
 }
 
@@ -218,11 +227,13 @@ void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
           to_string(shape), ", got ", diff.size(), " values");
   require_run("backward");
   // oneDNN has split the gradients of weights by threads that it would not get here.
-  require(program_->threads() == 1 || !in_parallel_region(),
-          "plan: backward was called within an OpenMP parallel region: call it outside, or make the "
-          "plan with set_threads(1)");
-  require(state_of_run_ != State::refreshed,
-          "plan: backward was called after a refresh: the run was made with other values, run again");
+  require(
+      program_->threads() == 1 || !in_parallel_region(),
+      "plan: backward was called within an OpenMP parallel region: call it outside, or make the "
+      "plan with set_threads(1)");
+  require(
+      state_of_run_ != State::refreshed,
+      "plan: backward was called after a refresh: the run was made with other values, run again");
   require(state_of_run_ == State::run,
           "plan: backward was called twice after one run, which has been written over: run first");
   const Use use(*this);

@@ -127,8 +127,10 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
 
   // Aliases have lengthened the lifetime of their target; they are not placed themselves.
   std::vector<Lifetime> lives;
-  for (const Slice& slice : slices_)
+  for (const Slice& slice : slices_) {
     lives.push_back(slice.alias < 0 ? slice.life : Lifetime{0, slice.life.first, slice.life.last});
+    if (slice.alias < 0 && options_.poison) lives.back().bytes += PlanOptions::guard;
+  }
   arena_ = lay_out(lives);
   for (size_t i = 0; i < slices_.size(); ++i)
     if (slices_[i].alias >= 0)

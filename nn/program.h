@@ -47,8 +47,10 @@ struct PlanOptions {
   /// For tests: i8 also where the processor has no instructions for it; weights then have 7 to 8 bits.
   bool slow_int8 = false;
   /// For tests: all memory that a kernel is handed to write (packed weights, activations, gradients,
-  /// scratch) first holds NaN, 8-bit values 0xFF or -128, and holds them again after its last use.
+  /// scratch) first holds NaN, 8-bit values 0xFF or -128, and holds them again after its last use. Behind
+  /// each buffer of the arena lie `guard` bytes that nobody may write: who does is an Error.
   bool poison = false;
+  static constexpr int64_t guard = 4096;
 
   static PlanOptions inference(Shape input) {
     PlanOptions o;

@@ -11,9 +11,9 @@ namespace {
 
 using dnnl::memory;
 constexpr auto f32 = memory::data_type::f32;
-// oneDNN's ReLU is a maximum with 0, in which NaN becomes 0; with a slope below 0 it multiplies, and
-// NaN stays. A slope of 2^-80 is lost in the rounding of every sum that has anything else in it.
-// Where a caller could see a sum that has not, the kernel drops it (KernelBuilder::seen).
+// oneDNN's ReLU is a maximum with 0, in which NaN becomes 0; with a slope below 0 it multiplies,
+// and NaN stays. A slope of 2^-80 is lost in the rounding of every sum that has anything else in
+// it. Where a caller could see a sum that has not, the kernel drops it (KernelBuilder::seen).
 constexpr float relu_leak = 0x1p-80f;
 std::atomic<int64_t> created{0}, reorder_nanoseconds{0};
 
@@ -62,6 +62,23 @@ memory::data_type type(DType dtype) {
 
 bool is_zero(const Desc& desc) { return desc.get_size() == 0; }
 
+Dims dims_of(const Desc& desc) {
+#if DNNL_VERSION_MAJOR >= 3
+  return desc.get_dims();
+#else
+  return desc.dims();
+#endif
+}
+
+// With fewer channels than a vector holds, the 1x1 kernels that gather a strided src for the
+// weights' gradient write beyond their scratch
+// (https://github.com/uxlfoundation/oneDNN/issues/6035).
+bool overruns_scratch(const ConvolutionShape& s) {
+  const Dims weights = dims_of(s.diff_weights);
+  return weights.size() == 4 && weights[1] < 16 && weights[2] * weights[3] == 1 &&
+         (s.strides[0] > 1 || s.strides[1] > 1);
+}
+
 }  // namespace
 
 const dnnl::engine& engine() {
@@ -106,11 +123,7 @@ Desc canonical(const Shape& shape, DType dtype) {
 }
 
 Desc canonical_like(const Desc& desc) {
-#if DNNL_VERSION_MAJOR >= 3
-  const Dims dims = desc.get_dims();
-#else
-  const Dims dims = desc.dims();
-#endif
+  const Dims dims = dims_of(desc);
   return canonical(Shape(dims.begin(), dims.end()));
 }
 
@@ -181,12 +194,20 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
     const ConvolutionShape& s, const dnnl::convolution_forward::primitive_desc& forward) {
   using P = dnnl::convolution_backward_weights;
   constexpr auto direct = dnnl::algorithm::convolution_direct;
-  return is_zero(s.bias)
-             ? describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.diff_weights,
-                                    s.dst, s.strides, s.dilates, s.padding_begin, s.padding_end)
-             : describe_backward<P>(user_scratchpad(), forward, direct, s.src, s.diff_weights,
-                                    s.bias, s.dst, s.strides, s.dilates, s.padding_begin,
-                                    s.padding_end);
+  const bool overruns = overruns_scratch(s);
+  // A layout that those kernels do not have.
+  const Dims dims = dims_of(s.diff_weights);
+  const Desc weights = overruns ? hwio({dims.begin(), dims.end()}) : s.diff_weights;
+  auto desc =
+      is_zero(s.bias)
+          ? describe_backward<P>(user_scratchpad(), forward, direct, s.src, weights, s.dst,
+                                 s.strides, s.dilates, s.padding_begin, s.padding_end)
+          : describe_backward<P>(user_scratchpad(), forward, direct, s.src, weights, s.bias, s.dst,
+                                 s.strides, s.dilates, s.padding_begin, s.padding_end);
+  require(
+      !overruns || std::string(desc.impl_info_str()).find("jit_1x1") == std::string::npos,
+      "this oneDNN computes wrong gradients of a strided 1x1 kernel with fewer than 16 channels");
+  return desc;
 }
 
 dnnl::primitive make(const dnnl::primitive_desc_base& desc) {
