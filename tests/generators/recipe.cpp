@@ -221,10 +221,10 @@ class Drawer {
     l.kernel_size = k;
     l.padding = k / 2;
     if (!same && chance(3)) {
-      l.kernel_size = {1 + below(5), 1 + below(5)};
+      if (!chance(3)) l.kernel_size = {1 + below(5), 1 + below(5)};
       l.stride = {1 + below(3), 1 + below(3)};
       l.dilation = chance(3) ? Size2(1 + below(3), 1 + below(2)) : Size2(1);
-      l.padding = {below(3), below(3), below(3), below(3)};
+      if (chance(2)) l.padding = {below(3), below(3), below(3), below(3)};
       l.same = chance(4);
     }
     if (chance(4)) l.groups = chance(2) ? in : 2;
