@@ -17,23 +17,26 @@ struct Options {
   bool no_validation = false;
 };
 
-void print_epochs(const Common& common, const TrainResult& result) {
+void print_epochs(const Common& common, const TrainResult& result, bool validated) {
   for (const EpochResult& e : result.epochs) {
     if (common.json()) {
-      print_json({{"epoch", e.epoch},
-                  {"train_loss", e.train_loss},
-                  {"train_accuracy", e.train_accuracy},
-                  {"validation_loss", e.validation_loss},
-                  {"validation_accuracy", e.validation_accuracy},
-                  {"learning_rate", e.learning_rate},
-                  {"seconds", e.seconds},
-                  {"best", e.epoch == result.best_epoch}});
+      print_json(
+          {{"epoch", e.epoch},
+           {"train_loss", e.train_loss},
+           {"train_accuracy", e.train_accuracy},
+           {"validation_loss", validated ? nlohmann::json(e.validation_loss) : nullptr},
+           {"validation_accuracy", validated ? nlohmann::json(e.validation_accuracy) : nullptr},
+           {"learning_rate", e.learning_rate},
+           {"seconds", e.seconds},
+           {"best", e.epoch == result.best_epoch}});
       continue;
     }
-    std::printf("epoch %3ld  train loss %.4f acc %s   validation loss %.4f acc %s  %.1f s%s\n",
-                e.epoch, e.train_loss, percent(e.train_accuracy).c_str(), e.validation_loss,
-                percent(e.validation_accuracy).c_str(), e.seconds,
-                e.epoch == result.best_epoch ? "  *" : "");
+    std::printf("epoch %3ld  train loss %.4f acc %s", e.epoch, e.train_loss,
+                percent(e.train_accuracy).c_str());
+    if (validated)
+      std::printf("   validation loss %.4f acc %s", e.validation_loss,
+                  percent(e.validation_accuracy).c_str());
+    std::printf("  %.1f s%s\n", e.seconds, e.epoch == result.best_epoch ? "  *" : "");
   }
 }
 
@@ -59,7 +62,7 @@ int run(const Common& common, Options& o) {
   for (const auto& text : result.notes) note(common, text);
   save_weights(o.out + "/weights/final.safetensors", network.parameters,
                description(network.model, data));
-  print_epochs(common, result);
+  print_epochs(common, result, data.validation.size() > 0);
   note(common, str_cat("best epoch: ", result.best_epoch, "; its weights are in ", o.out,
                        "/weights/final.safetensors"));
   return report_skipped(result.skipped);

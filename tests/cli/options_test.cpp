@@ -167,7 +167,10 @@ TEST_CASE("cli: one unreadable picture does not stop a small training") {
   CHECK(r.status == some_skipped);
   CHECK(r.err.find("skipped flawed/awe/9.png") != std::string::npos);
   CHECK(r.err.find("micro-batch: 18 of a batch of 18") != std::string::npos);
-  for (const json& epoch : r.objects()) CHECK(epoch.at("train_loss") > 0);
+  for (const json& epoch : r.objects()) {
+    CHECK(epoch.at("train_loss") > 0);
+    CHECK(epoch.at("validation_loss").is_null());  // there was none
+  }
   const Result away = world().run(training + "away --epochs 1 --lr 1e30");
   check_failure(away, failed, "(epoch 1)");
   CHECK_FALSE(fs::exists(path("away/weights/last.safetensors")));
