@@ -311,7 +311,6 @@ void Program::take_in(size_t n, const KernelBuilder& builder) {
   const int index = static_cast<int>(n);
   const auto specs = node.op->parameters();
   compiled.batch_statistics = builder.batch_statistics;
-  compiled.fingerprints.assign(specs.size(), 0);
   for (size_t i = 0; i < builder.packed.size(); ++i) {
     PackedParameter packed;
     packed.desc = builder.packed[i];
@@ -403,6 +402,7 @@ void Program::refresh(const Parameters& parameters) {
     const auto n = static_cast<size_t>(index);
     if (nodes_[n].kernel) refresh_node(n, parameters);
   });
+  is_packed_ = true;
   parameters.require_intact();
   batches_tracked_ = std::move(tracked);
 }
@@ -411,10 +411,11 @@ void Program::refresh_node(size_t n, const Parameters& parameters) {
   CompiledNode& node = nodes_[n];
   const auto& names = graph_.nodes()[n].parameters;
   std::vector<Tensor> canonical;
-  std::vector<uint64_t> prints;
-  for (size_t i = 0; i < node.fingerprints.size(); ++i) {
+  std::vector<uint64_t> prints;  // of a first packing nobody may ever ask: most plans are made once
+  const size_t count = graph_.nodes()[n].op->parameters().size();
+  for (size_t i = 0; i < count; ++i) {
     canonical.push_back(parameters.at(names[i]).value);
-    prints.push_back(fingerprint(canonical.back()));
+    if (is_packed_) prints.push_back(fingerprint(canonical.back()));
   }
   std::vector<Buffer> buffers;
   bool changes = false;
@@ -426,9 +427,8 @@ void Program::refresh_node(size_t n, const Parameters& parameters) {
                           ? Buffer{}
                           : Buffer{dnnl::memory(packed.desc, onednn::engine(), data), data});
   }
-  if (prints == node.fingerprints && !changes) return;
-  // Should packing fail, the node counts as never packed.
-  std::fill(node.fingerprints.begin(), node.fingerprints.end(), 0);
+  if (is_packed_ && prints == node.fingerprints && !changes) return;
+  node.fingerprints.clear();  // should packing fail
   node.kernel->pack(canonical, buffers);
   node.fingerprints = prints;
   for (const std::string& name : names)

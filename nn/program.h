@@ -102,7 +102,8 @@ class Program {
     std::vector<char> diff_src_adds;      ///< The kernel adds to that slice.
     std::vector<char> diff_src_is_added;  ///< The plan adds that slice to the value's gradient.
     std::vector<int> packed;              ///< Indices into packed().
-    std::vector<uint64_t> fingerprints;  ///< Of the parameters as they were packed.
+    /// Of the parameters as they were packed; empty where nobody has asked yet.
+    std::vector<uint64_t> fingerprints;
     bool backward = false;          ///< Takes part in backward.
     bool batch_statistics = false;  ///< Batch norm updates its running statistics.
   };
@@ -183,6 +184,7 @@ class Program {
   std::vector<PackedParameter> packed_;
   ArenaLayout arena_;
   std::map<std::string, int64_t> batches_tracked_;
+  bool is_packed_ = false;
   int loss_node_ = -1;
   int threads_ = 0;
   std::atomic<int> workspaces_ = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "nn/core/simd.h"
 #include "nn/ops/elementwise.h"
 #include "nn/tuner.h"
 #include "nn/winograd/convolution.h"
@@ -296,8 +297,8 @@ class Conv2dKernel : public Kernel {
       wide.src = onednn::channels_last(b.src_shapes[0]);
       wide.weights = wide.diff_weights;
       wide.dst = onednn::channels_last(b.dst_shape);
-      desc = onednn::convolution_backward_weights(wide,
-                                                  onednn::convolution_forward(wide, true, {}));
+      desc =
+          onednn::convolution_backward_weights(wide, onednn::convolution_forward(wide, true, {}));
       wide_src_ = b.temporary(wide.src, true);
       wide_diff_ = b.temporary(wide.dst, true);
       src_elements_ = count(b.src_shapes[0]);
@@ -388,6 +389,15 @@ Shape grouped_weight_shape(const Conv2d& op) {
   return weight;
 }
 
+namespace {
+
+LIMBIC_MULTIVERSION void scale_to(const float* __restrict from, double scale, float* __restrict to,
+                                  int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(from[i] * scale);
+}
+
+}  // namespace
+
 FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical,
                              std::vector<float>& memory) {
   const Tensor own_bias = op.options().bias ? canonical[1] : Tensor();
@@ -400,9 +410,7 @@ FoldedWeights folded_weights(const Conv2d& op, std::span<const Tensor> canonical
   const Tensor bias({out});
   for (int64_t o = 0; o < out; ++o) {
     const double scale = gamma[o] / std::sqrt(double{var[o]} + op.fused().epsilon);
-    const float* from = canonical[0].data() + o * per_out;
-    float* to = memory.data() + o * per_out;
-    for (int64_t i = 0; i < per_out; ++i) to[i] = static_cast<float>(from[i] * scale);
+    scale_to(canonical[0].data() + o * per_out, scale, memory.data() + o * per_out, per_out);
     const double before = own_bias.empty() ? 0.0 : own_bias.data()[o];
     bias.data()[o] = static_cast<float>((before - mean[o]) * scale + beta[o]);
   }
