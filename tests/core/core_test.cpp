@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "nn/core/gemm.h"
+#include "nn/core/json_numbers.h"
 #include "nn/core/parallel.h"
 #include "nn/core/random.h"
 #include "nn/core/tensor.h"
@@ -105,4 +107,12 @@ TEST_CASE("gemm: against the definition, with strides and transposes") {
       gemm(1.0, Matrix<const double>{a.data(), 2, 2, 2}, Matrix<const double>{b.data(), 3, 2, 2},
            0.0, Matrix<double>{c.data(), 2, 2, 2}),
       Error);
+}
+
+TEST_CASE("json: whole numbers up to both ends, and what is none") {
+  using nlohmann::json;
+  CHECK(whole_number(json(2), "n", 2, 5) == 2);
+  CHECK(whole_number(json(5.0), "n", 2, 5) == 5);
+  for (const json& wrong : {json(1), json(6), json(2.5), json("3"), json(nullptr), json(1e300)})
+    CHECK_THROWS_AS(whole_number(wrong, "n", 2, 5), Error);
 }

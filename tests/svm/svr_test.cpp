@@ -42,16 +42,19 @@ TEST_CASE("svr: the optimum of the textbook: errors beyond epsilon at bounded sa
     std::vector<double> coef(curve.targets.size(), 0.0);
     for (size_t s = 0; s < model.coef.size(); ++s)
       coef[static_cast<size_t>(model.support_indices[s])] = model.coef[s];
-    double sum = 0;
+    double sum = 0, objective = 0;  // 1/2 coef' K coef + epsilon |coef| - targets' coef
     for (size_t i = 0; i < coef.size(); ++i) {
       const double error = curve.targets[i] - predicted[i];
       sum += coef[i];
+      objective += coef[i] * (0.5 * (predicted[i] + model.rho) - curve.targets[i]) +
+                   options.epsilon * std::abs(coef[i]);
       if (coef[i] == 0) CHECK(std::abs(error) <= 0.1 + 1e-4);
       if (coef[i] > 0) CHECK(error >= 0.1 - 1e-4);
       if (coef[i] < 0) CHECK(error <= -0.1 + 1e-4);
       if (coef[i] != 0 && std::abs(coef[i]) < 2) CHECK(std::abs(std::abs(error) - 0.1) < 1e-4);
     }
     CHECK(std::abs(sum) < 1e-9);
+    CHECK(model.objective == doctest::Approx(objective).epsilon(1e-4));
   }
 }
 

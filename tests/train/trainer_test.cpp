@@ -149,6 +149,7 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
     o.resume = false;
     Parameters parameters = model.graph.initialise(1);
     CHECK_THROWS_AS(train(model, parameters, p.data, o, kill_at(report)), Killed);
+    CHECK(fs::exists(o.out + "/results.csv") == (report > 7));  // the epochs that ended
     o.resume = true;
     Parameters fresh = model.graph.initialise(1);
     const TrainResult result = train(model, fresh, p.data, o);
