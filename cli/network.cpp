@@ -141,8 +141,8 @@ PlanOptions PlanChoice::options(const Common& common, const Network& network, in
 void note_convolutions(const Common& common, const Plan& plan) {
   if (plan.program().options().dtype != DType::i8) return;
   const auto count = plan.program().convolutions();
-  note(common, str_cat("int8: ", count.in_8_bits, " of ", count.all,
-                       " convolutions run in 8 bits"));
+  note(common,
+       str_cat("int8: ", count.in_8_bits, " of ", count.all, " convolutions run in 8 bits"));
 }
 
 std::vector<std::string> read_labels(const std::string& path, int64_t expected) {

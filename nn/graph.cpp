@@ -27,8 +27,7 @@ void Graph::swap(Graph& other) noexcept {
 }
 
 bool Graph::owns(const Value& value) const {
-  return &*value.graph == this && value.node >= 0 &&
-         value.node < static_cast<int>(nodes_.size());
+  return &*value.graph == this && value.node >= 0 && value.node < static_cast<int>(nodes_.size());
 }
 
 const Node& Graph::node(int index) const {

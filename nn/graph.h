@@ -48,8 +48,8 @@ class Op {
   virtual Shape infer(std::span<const Shape> src) const = 0;
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
   virtual std::unique_ptr<Kernel> compile(KernelBuilder& builder) const = 0;
-  /// Whether its kernels read values of `src` and write `dst`; a plan refuses what they do not. An op
-  /// that says nothing computes f32 alone. (N,C) values are f32 in every plan.
+  /// Whether its kernels read values of `src` and write `dst`; a plan refuses what they do not. An
+  /// op that says nothing computes f32 alone. (N,C) values are f32 in every plan.
   virtual bool computes(DType src, DType dst) const {
     return src == DType::f32 && dst == DType::f32;
   }

@@ -89,8 +89,8 @@ class KernelBuilder {
   std::vector<bool> diff_src;     ///< Whose gradient is wanted.
   std::vector<bool> diff_parameters;
   bool winograd = true, tune = false;  ///< As in PlanOptions.
-  bool may_time = true;  ///< Else Op::compile returns null where it would have to time something.
-  uint64_t node_key = 0;               ///< For counter-based randomness.
+  bool may_time = true;   ///< Else Op::compile returns null where it would have to time something.
+  uint64_t node_key = 0;  ///< For counter-based randomness.
 
   /// Declares the layouts of the packed parameters (by default each one's canonical layout).
   void pack_as(std::vector<onednn::Desc> descs) { packed = std::move(descs); }

@@ -53,8 +53,8 @@ class Plan {
 
   /// Writes the trained values and running statistics to `parameters`.
   void store(Parameters& parameters) const;
-  /// After it the plan computes with `parameters`, as one made anew would (Program::refresh). A run's
-  /// outputs stay; backward needs a run with the new values.
+  /// After it the plan computes with `parameters`, as one made anew would (Program::refresh). A
+  /// run's outputs stay; backward needs a run with the new values.
   void refresh(const Parameters& parameters);
 
   /// Expires with the plan: for what refers to it.

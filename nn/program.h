@@ -44,11 +44,13 @@ struct PlanOptions {
   /// Choose each convolution's algorithm by timing it here (nn/tuner.h), else by a fixed rule.
   bool tune = false;
   uint64_t seed = 0;  ///< Of dropout.
-  /// For tests: i8 also where the processor has no instructions for it; weights then have 7 to 8 bits.
+  /// For tests: i8 also where the processor has no instructions for it; weights then have 7 to 8
+  /// bits.
   bool slow_int8 = false;
-  /// For tests: all memory that a kernel is handed to write (packed weights, activations, gradients,
-  /// scratch) first holds NaN, 8-bit values 0xFF or -128, and holds them again after its last use. Behind
-  /// each buffer of the arena lie `guard` bytes that nobody may write: who does is an Error.
+  /// For tests: all memory that a kernel is handed to write (packed weights, activations,
+  /// gradients, scratch) first holds NaN, 8-bit values 0xFF or -128, and holds them again after its
+  /// last use. Behind each buffer of the arena lie `guard` bytes that nobody may write: who does is
+  /// an Error.
   bool poison = false;
   static constexpr int64_t guard = 4096;
 
@@ -88,7 +90,7 @@ class Program {
     int alias = -1;  ///< Shares the memory of this slice.
   };
   struct CompiledNode {
-    std::unique_ptr<Kernel> kernel;  ///< Null for the input and for nodes nobody needs.
+    std::unique_ptr<Kernel> kernel;            ///< Null for the input and for nodes nobody needs.
     bool kept = false, kept_gradient = false;  ///< Can be read after a run, and after backward.
     int copied_from = -1;  ///< The node whose value dst holds before the kernel adds to it.
     Shape shape;
@@ -120,9 +122,9 @@ class Program {
   /// Node at which backward starts; -1 without gradients.
   int loss_node() const { return loss_node_; }
 
-  /// After it the program computes with `parameters`, as one made anew would: packs again what is not
-  /// what was packed last (nn/core/fingerprint.h) and all that training may have changed. Throws
-  /// Error, and changes nothing, where they do not fit.
+  /// After it the program computes with `parameters`, as one made anew would: packs again what is
+  /// not what was packed last (nn/core/fingerprint.h) and all that training may have changed.
+  /// Throws Error, and changes nothing, where they do not fit.
   void refresh(const Parameters& parameters);
 
   /// The node of a label or of a node's name of the graph as it was given; throws Error, naming it,

@@ -81,9 +81,8 @@ class Chooser {
                             op_of<Concat>(node(n)) || op_of<Add>(node(n)) ||
                             op_of<Dropout>(node(n)) || op_of<StridedSlicePad>(node(n)) ||
                             op_of<Quantise>(node(n));
-    return keeps_sign && std::all_of(node(n).src.begin(), node(n).src.end(), [&](int s) {
-             return is_positive(static_cast<size_t>(s));
-           });
+    return keeps_sign && std::all_of(node(n).src.begin(), node(n).src.end(),
+                                     [&](int s) { return is_positive(static_cast<size_t>(s)); });
   }
 
   DType wish(size_t n) const {

@@ -25,8 +25,9 @@ Calibration calibrate(const Graph& graph, const Parameters& parameters,
                       const std::vector<Tensor>& batches, const CalibrationOptions& options = {});
 
 /// Which values of an int8 plan are stored in 8 bits, given that the others are `wide`: u8 behind a
-/// ReLU and i8 before a residual sum, wherever all readers can take them, and what a Quantise makes.
-/// A convolution computes in int8 if its src has 8 bits. `keep_wide`: nodes that stay as they are.
+/// ReLU and i8 before a residual sum, wherever all readers can take them, and what a Quantise
+/// makes. A convolution computes in int8 if its src has 8 bits. `keep_wide`: nodes that stay as
+/// they are.
 std::vector<DType> quantised_dtypes(const Graph& graph, const std::vector<Shape>& shapes,
                                     const Calibration& calibration, DType wide,
                                     const std::vector<bool>& keep_wide);

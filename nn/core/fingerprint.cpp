@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t lanes = 64;
 
-// lane[i] = lane[i] * odd + word, so that each word changes its lane for good: multiplying by an odd
-// number loses nothing.
+// lane[i] = lane[i] * odd + word, so that each word changes its lane for good: multiplying by an
+// odd number loses nothing.
 LIMBIC_MULTIVERSION void absorb(const uint32_t* __restrict words, int64_t blocks,
                                 uint32_t* __restrict lane) {
   for (int64_t b = 0; b < blocks; ++b)

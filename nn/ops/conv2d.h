@@ -18,8 +18,8 @@ struct Padding {
       : top(t), left(l), bottom(b), right(r) {}
 };
 
-/// Throws Error, naming `op`, unless kernel and stride are positive, no padding is negative, and all
-/// are below 2^31.
+/// Throws Error, naming `op`, unless kernel and stride are positive, no padding is negative, and
+/// all are below 2^31.
 void require_window(const char* op, Size2 kernel, Size2 stride, const Padding& padding);
 
 /// The initialisers that torchvision's models use (He et al. 2015, arXiv:1502.01852).
@@ -37,8 +37,8 @@ struct Conv2dOptions {
   Size2 kernel_size = 1;
   Size2 stride = 1;
   Padding padding = 0;
-  /// Keras' "same", in place of `padding`: OH = ceil(H / sh), for which what is lacking is added on both
-  /// sides, the odd row or column below or on the right. Known once the size of src is.
+  /// Keras' "same", in place of `padding`: OH = ceil(H / sh), for which what is lacking is added on
+  /// both sides, the odd row or column below or on the right. Known once the size of src is.
   bool same_padding = false;
   Size2 dilation = 1;
   int64_t groups = 1;

@@ -5,8 +5,8 @@
 namespace limbic {
 
 /// How a convolution is computed: oneDNN's direct primitives or our Winograd (nn/winograd), chosen
-/// for forward and for the data gradient each, by timing or by a fixed rule. Null where it would have
-/// to be timed and builder.may_time is false.
+/// for forward and for the data gradient each, by timing or by a fixed rule. Null where it would
+/// have to be timed and builder.may_time is false.
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& builder);
 /// Inference with a src of 8 bits (conv2d_int8.cpp).
 std::unique_ptr<Kernel> compile_int8_conv2d(const Conv2d& op, KernelBuilder& builder);

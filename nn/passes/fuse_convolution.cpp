@@ -13,7 +13,10 @@ namespace {
 class Fuser {
  public:
   Fuser(const Graph& graph, const PlanOptions& options)
-      : graph_(graph), uses_(graph, options), position_(graph.nodes().size()), taken_(graph.nodes().size(), false) {
+      : graph_(graph),
+        uses_(graph, options),
+        position_(graph.nodes().size()),
+        taken_(graph.nodes().size(), false) {
     for (size_t n = 0; n < position_.size(); ++n) position_[n] = static_cast<int>(n);
   }
 
@@ -59,18 +62,17 @@ class Fuser {
     fusions_.push_back(std::move(fusion));
   }
 
-  // The sum is written over the other operand, so whoever else reads that should have run before: else
-  // the plan copies it first, which costs what the fusion saves. It must be finished before the
-  // convolution starts.
+  // The sum is written over the other operand, so whoever else reads that should have run before:
+  // else the plan copies it first, which costs what the fusion saves. It must be finished before
+  // the convolution starts.
   bool can_add(const Fusion& fusion, int add) const {
     const auto& src = graph_.node(add).src;
     const int own = fusion.nodes.back(), other = src[0] == own ? src[1] : src[0];
     if (other == own || other == 0 || uses_.is_protected(other)) return false;
     const auto& readers = uses_.readers(other);
-    return std::all_of(readers.begin(), readers.end(),
-                       [&](int r) {
-                         return r == add || position_[static_cast<size_t>(r)] < fusion.nodes[0];
-                       });
+    return std::all_of(readers.begin(), readers.end(), [&](int r) {
+      return r == add || position_[static_cast<size_t>(r)] < fusion.nodes[0];
+    });
   }
 
   const Graph& graph_;

@@ -35,15 +35,16 @@ double rounded(double x, DType dtype) {
 Data draw(const Graph& graph, const Recipe& recipe, const Setting& s, uint64_t seed) {
   Data d{Tensor(recipe.input), graph.initialise(seed), {}};
   Random random(seed);
-  for (float& x : d.images.values())
-    x = static_cast<float>(rounded(random.normal(), s.dtype));
+  for (float& x : d.images.values()) x = static_cast<float>(rounded(random.normal(), s.dtype));
   for (const auto& [name, parameter] : d.parameters) {
     if (parameter.value.dtype() != DType::f32) continue;
     Tensor t = parameter.value.clone();
     const bool positive = name.ends_with("running_var");
     for (float& x : t.values()) {
-      if (positive) x = static_cast<float>(random.uniform(0.5, 2));
-      else if (t.rank() == 1) x = static_cast<float>(x + 0.5 * random.normal());
+      if (positive)
+        x = static_cast<float>(random.uniform(0.5, 2));
+      else if (t.rank() == 1)
+        x = static_cast<float>(x + 0.5 * random.normal());
     }
     d.parameters.set(name, t);
   }
@@ -205,8 +206,9 @@ bool is_frozen(const std::string& name, const Setting& s) {
 void compare_outputs(Plan& plan, Comparison& c) {
   for (const std::string& name : plan.program().options().keep) {
     const auto v = name == "input" ? 0 : std::stoul(name.substr(1));
-    c.compare("output " + name, plan.output(name),
-              [v](const Twin& t) -> const Array& { return t.values[v]; }, false);
+    c.compare(
+        "output " + name, plan.output(name),
+        [v](const Twin& t) -> const Array& { return t.values[v]; }, false);
   }
 }
 
@@ -214,16 +216,15 @@ void compare_gradients(Plan& plan, const Setting& s, Comparison& c) {
   std::vector<int> values = s.keep_gradients;
   values.push_back(0);
   for (int v : values)
-    c.compare("gradient of " + label_of(v), plan.gradient(label_of(v)),
-              [v](const Twin& t) -> const Array& {
-                return t.derivatives.values[static_cast<size_t>(v)];
-              },
-              true);
+    c.compare(
+        "gradient of " + label_of(v), plan.gradient(label_of(v)),
+        [v](const Twin& t) -> const Array& { return t.derivatives.values[static_cast<size_t>(v)]; },
+        true);
   for (const PackedParameter& p : plan.program().packed())
     if (p.trainable)
-      c.compare("gradient of " + p.name, plan.parameter_gradient(p.name),
-                [&](const Twin& t) -> const Array& { return t.derivatives.parameters.at(p.name); },
-                true);
+      c.compare(
+          "gradient of " + p.name, plan.parameter_gradient(p.name),
+          [&](const Twin& t) -> const Array& { return t.derivatives.parameters.at(p.name); }, true);
 }
 
 // Of the nodes that somebody needs: the others are not computed.
@@ -246,8 +247,9 @@ void compare_stored(const Plan& plan, const Data& data, const Setting& s, Compar
     if (value.dtype() != DType::f32) continue;
     if (name.find(".running_") != std::string::npos && computed.count(name) > 0 &&
         !is_frozen(name, s)) {
-      c.compare("stored " + name, value,
-                [&](const Twin& t) -> const Array& { return t.parameters.at(name); }, false);
+      c.compare(
+          "stored " + name, value,
+          [&](const Twin& t) -> const Array& { return t.parameters.at(name); }, false);
       continue;
     }
     const Tensor& before = data.parameters.at(name).value;
@@ -311,9 +313,7 @@ std::vector<Setting> settings_for(const Recipe& recipe, uint64_t seed, DType dty
       for (int i = 0; i < last; ++i) {
         const Layer::Kind k = recipe.layers[static_cast<size_t>(i)].kind;
         if (chance(4) && k == Layer::Kind::norm)
-          s.frozen.push_back(name_of(i) + (chance(2)   ? ""
-                                           : chance(2) ? ".weight"
-                                                       : ".bias"));
+          s.frozen.push_back(name_of(i) + (chance(2) ? "" : chance(2) ? ".weight" : ".bias"));
         if (chance(4) && k == Layer::Kind::conv)
           s.frozen.push_back(name_of(i) + (chance(2) ? "" : ".weight"));
       }
@@ -335,18 +335,16 @@ std::optional<std::string> failure(const Recipe& recipe, const Setting& setting,
     s.loss = std::min(s.loss, last);
     const auto beyond = [&](int v) { return v > last; };
     s.keep.erase(std::remove_if(s.keep.begin(), s.keep.end(), beyond), s.keep.end());
-    s.frozen.erase(std::remove_if(s.frozen.begin(), s.frozen.end(),
-                                  [&](const std::string& path) {
-                                    return std::none_of(graph.nodes().begin(), graph.nodes().end(),
-                                                        [&](const Node& n) {
-                                                          return std::any_of(
-                                                              n.parameters.begin(),
-                                                              n.parameters.end(), [&](auto& name) {
-                                                                return lies_within(name, path);
-                                                              });
-                                                        });
-                                  }),
-                   s.frozen.end());
+    s.frozen.erase(
+        std::remove_if(
+            s.frozen.begin(), s.frozen.end(),
+            [&](const std::string& path) {
+              return std::none_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& n) {
+                return std::any_of(n.parameters.begin(), n.parameters.end(),
+                                   [&](auto& name) { return lies_within(name, path); });
+              });
+            }),
+        s.frozen.end());
     if (!find_data(graph, recipe, s, seed, data, twin)) {
       ++tally.at_kinks;
       return {};

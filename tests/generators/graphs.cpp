@@ -113,7 +113,8 @@ int run_all(const Run& run) {
     ++next;
   }
   std::printf(
-      "%ld random networks in %s, %ld plans, %ld tensors: %ld failures; worst output %.1e, gradient "
+      "%ld random networks in %s, %ld plans, %ld tensors: %ld failures; worst output %.1e, "
+      "gradient "
       "%.1e; %ld tensors cancel (beyond the limit, as the twin rounded to the dtype is), %ld plans "
       "at a kink left out\n",
       run.graphs, to_string(run.dtype).c_str(), total.plans, total.tensors, failures,
@@ -127,9 +128,12 @@ int main(int argc, char** argv) {
   Run run;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string option = argv[i], value = argv[i + 1];
-    if (option == "--graphs") run.graphs = std::stol(value);
-    else if (option == "--seed") run.seed = std::stoul(value);
-    else if (option == "--dtype") run.dtype = value == "bf16" ? DType::bf16 : DType::f32;
+    if (option == "--graphs")
+      run.graphs = std::stol(value);
+    else if (option == "--seed")
+      run.seed = std::stoul(value);
+    else if (option == "--dtype")
+      run.dtype = value == "bf16" ? DType::bf16 : DType::f32;
     else {
       std::cerr << "random_graphs: unknown option " << option << "\n";
       return 2;

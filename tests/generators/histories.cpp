@@ -1,7 +1,7 @@
-// random_histories [--histories N] [--seed S]: random lives of parameters, plans and files (set, load,
-// copy, clone, save, plan, refresh, run, backward, step, store, threads, several callers) against a
-// model that knows only the plain computation and what each thing holds. A failing history is cut
-// down to its smallest and printed. Exits 1 if there was one.
+// random_histories [--histories N] [--seed S]: random lives of parameters, plans and files (set,
+// load, copy, clone, save, plan, refresh, run, backward, step, store, threads, several callers)
+// against a model that knows only the plain computation and what each thing holds. A failing
+// history is cut down to its smallest and printed. Exits 1 if there was one.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -29,11 +29,25 @@ using namespace limbic::generators;
 namespace {
 
 enum class Kind {
-  set, write, copy, clone, plan, refresh, run, backward, step, store, save, load, threads, callers,
+  set,
+  write,
+  copy,
+  clone,
+  plan,
+  refresh,
+  run,
+  backward,
+  step,
+  store,
+  save,
+  load,
+  threads,
+  callers,
   count
 };
-constexpr const char* names[] = {"set",   "write", "copy",  "clone", "plan",    "refresh", "run",
-                                 "backward", "step", "store", "save", "load", "threads", "callers"};
+constexpr const char* names[] = {"set",     "write", "copy",     "clone",  "plan",
+                                 "refresh", "run",   "backward", "step",   "store",
+                                 "save",    "load",  "threads",  "callers"};
 
 // One act; what a, b and c mean, modulo how many there are, is the kind's.
 struct Act {
@@ -109,9 +123,8 @@ class World {
     Cells out;
     for (const auto& [name, parameter] : p)
       if (parameter.value.dtype() == DType::f32)
-        out[name] = std::make_shared<std::vector<float>>(parameter.value.data(),
-                                                         parameter.value.data() +
-                                                             parameter.value.size());
+        out[name] = std::make_shared<std::vector<float>>(
+            parameter.value.data(), parameter.value.data() + parameter.value.size());
     return out;
   }
   static naive::Arrays arrays_of(const Cells& cells, const Parameters& like) {
@@ -160,9 +173,8 @@ void World::make_plan(size_t slot, size_t from, uint32_t how) {
   p = {};
   p.plain.training = how % 2;
   p.plain.batch = 1 + how / 2 % 4;
-  PlanOptions o = p.plain.training
-                      ? PlanOptions::training({p.plain.batch, channels, size, size})
-                      : PlanOptions::inference({p.plain.batch, channels, size, size});
+  PlanOptions o = p.plain.training ? PlanOptions::training({p.plain.batch, channels, size, size})
+                                   : PlanOptions::inference({p.plain.batch, channels, size, size});
   if (p.plain.training)
     for (size_t i = 0; i < freezable.size(); ++i)
       if ((how >> (4 + i)) % 4 == 0) p.plain.frozen.push_back(freezable[i]);
@@ -210,8 +222,10 @@ std::string World::backward(Pair& p, bool step) {
   const bool may = plain.training && plain.ran && !plain.went_back;
   std::string refusal;
   try {
-    if (step && p.sgd) p.sgd->step(diff, 0.05);
-    else p.plan->backward(diff);
+    if (step && p.sgd)
+      p.sgd->step(diff, 0.05);
+    else
+      p.plan->backward(diff);
   } catch (const Error& e) {
     refusal = e.what();
   }
@@ -258,8 +272,8 @@ std::string World::store(Pair& p, size_t into) {
   p.plan->store(real_[into]);
   for (auto& [name, cell] : plain.weights) {
     const bool statistic = name.find(".running_") != std::string::npos;
-    const bool changes = plain.training && !is_frozen(plain, name) &&
-                         (statistic || real_[into].at(name).trainable);
+    const bool changes =
+        plain.training && !is_frozen(plain, name) && (statistic || real_[into].at(name).trainable);
     if (!changes) continue;
     const Tensor& stored = real_[into].at(name).value;
     for (size_t i = 0; i < cell->size(); ++i) {
@@ -373,8 +387,7 @@ std::string World::act(const Act& a, bool say) {
       const bool share = a.c % 2;
       std::map<std::string, bool> was_shared;
       for (const auto& [name, parameter] : real_[p]) was_shared[name] = parameter.shared;
-      load_parameters(file.tensors, real_[p],
-                      {.source = path, .file = &file.file, .share = share});
+      load_parameters(file.tensors, real_[p], {.source = path, .file = &file.file, .share = share});
       for (auto& [name, own] : plain_[p]) {
         if (share || was_shared.at(name)) own = std::make_shared<std::vector<float>>();
         *own = *files_[q].at(name);
@@ -415,8 +428,10 @@ History shrunk(History history, const std::string& folder) {
       History shorter = history;
       shorter.erase(shorter.begin() + static_cast<int64_t>(i),
                     shorter.begin() + static_cast<int64_t>(i + chunk));
-      if (isolated([&] { return failure(shorter, folder, false); })) history = shorter;
-      else ++i;
+      if (isolated([&] { return failure(shorter, folder, false); }))
+        history = shorter;
+      else
+        ++i;
     }
   return history;
 }
@@ -428,8 +443,10 @@ int main(int argc, char** argv) {
   uint64_t seed = 1;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string option = argv[i];
-    if (option == "--histories") histories = std::stol(argv[i + 1]);
-    else if (option == "--seed") seed = std::stoul(argv[i + 1]);
+    if (option == "--histories")
+      histories = std::stol(argv[i + 1]);
+    else if (option == "--seed")
+      seed = std::stoul(argv[i + 1]);
     else {
       std::cerr << "random_histories: unknown option " << option << "\n";
       return 2;

@@ -12,8 +12,21 @@ namespace limbic::generators {
 /// One layer of a random network; which fields count depends on the kind.
 struct Layer {
   enum class Kind {
-    conv, norm, relu, relu6, dropout, max_pool, avg_pool, adaptive, global, linear, flatten, softmax,
-    add, concat, slice_pad
+    conv,
+    norm,
+    relu,
+    relu6,
+    dropout,
+    max_pool,
+    avg_pool,
+    adaptive,
+    global,
+    linear,
+    flatten,
+    softmax,
+    add,
+    concat,
+    slice_pad
   } kind = Kind::relu;
   std::vector<int> src;  ///< Values: 0 is the input, i + 1 is layer i's.
   int64_t channels = 1;  ///< conv, linear: out. slice_pad: behind.

@@ -75,8 +75,8 @@ TEST_CASE(
     CHECK(dtypes.at("last") == wide);  // its src has no 8 bits
     CHECK(dtypes.at("mean") == DType::f32);
   }
-  // What has no range, or shall stay wide, takes the convolution behind it along; a pool can go from
-  // wide values to 8 bits.
+  // What has no range, or shall stay wide, takes the convolution behind it along; a pool can go
+  // from wide values to 8 bits.
   for (const auto& dtypes : {choose(g, DType::f32, "norm"), choose(g, DType::f32, "", "norm")}) {
     CHECK(dtypes.at("norm") == DType::f32);
     CHECK(dtypes.at("conv") == DType::f32);

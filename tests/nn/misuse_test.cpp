@@ -1,5 +1,5 @@
-// Every way to misuse the library that somebody has tried: an Error that says what and what to do, or
-// a documented result. A row is what was done and a part of the message.
+// Every way to misuse the library that somebody has tried: an Error that says what and what to do,
+// or a documented result. A row is what was done and a part of the message.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -92,19 +92,37 @@ void layer(const std::function<Value(Graph&, Value)>& append, Shape shape = {1, 
 
 TEST_CASE("misuse: running and reading a plan") {
   const Net net;
-  const auto run = [&](Tensor images) {
-    net.inference()->run(images);
-  };
+  const auto run = [&](Tensor images) { net.inference()->run(images); };
   check_refused({
       {"wrong channels", "expected images (2,3,8,8) or fewer, got (2,4,8,8)",
-       [&] { run(Tensor({2, 4, 8, 8})); }},
-      {"rank 3", "or fewer, got (3,8,8)", [&] { run(Tensor({3, 8, 8})); }},
-      {"other size", "or fewer, got (2,3,9,8)", [&] { run(Tensor({2, 3, 9, 8})); }},
-      {"too many images", "or fewer, got (3,3,8,8)", [&] { run(Tensor({3, 3, 8, 8})); }},
-      {"no image", "or fewer, got (0,3,8,8)", [&] { run(Tensor({0, 3, 8, 8})); }},
+       [&] {
+         run(Tensor({2, 4, 8, 8}));
+       }},
+      {"rank 3", "or fewer, got (3,8,8)",
+       [&] {
+         run(Tensor({3, 8, 8}));
+       }},
+      {"other size", "or fewer, got (2,3,9,8)",
+       [&] {
+         run(Tensor({2, 3, 9, 8}));
+       }},
+      {"too many images", "or fewer, got (3,3,8,8)",
+       [&] {
+         run(Tensor({3, 3, 8, 8}));
+       }},
+      {"no image", "or fewer, got (0,3,8,8)",
+       [&] {
+         run(Tensor({0, 3, 8, 8}));
+       }},
       {"empty tensor", "or fewer, got ()", [&] { run(Tensor()); }},
-      {"f64", "holds F64, not F32", [&] { run(Tensor({2, 3, 8, 8}, DType::f64)); }},
-      {"u8", "holds U8, not F32", [&] { run(Tensor({2, 3, 8, 8}, DType::u8)); }},
+      {"f64", "holds F64, not F32",
+       [&] {
+         run(Tensor({2, 3, 8, 8}, DType::f64));
+       }},
+      {"u8", "holds U8, not F32",
+       [&] {
+         run(Tensor({2, 3, 8, 8}, DType::u8));
+       }},
       {"output before run", "asked for before a run", [&] { net.inference()->output("logits"); }},
       {"read_output before run", "asked for before a run",
        [&] {
@@ -187,8 +205,8 @@ TEST_CASE("misuse: running and reading a plan") {
        }},
       {"two plans over one training program", "a program that trains takes one Plan",
        [&] {
-         const auto program = std::make_shared<Program>(net.graph, net.parameters,
-                                                        PlanOptions::training(net.shape));
+         const auto program =
+             std::make_shared<Program>(net.graph, net.parameters, PlanOptions::training(net.shape));
          const Plan one(program), two(program);
        }},
       {"one plan in two threads", "is being run by another thread",
@@ -209,7 +227,8 @@ TEST_CASE("misuse: running and reading a plan") {
          fail(message);
        }},
   });
-  // Documented results: a plan's output is a copy, and neither graph nor parameters are needed for it.
+  // Documented results: a plan's output is a copy, and neither graph nor parameters are needed for
+  // it.
   auto plan = std::make_unique<Plan>(small_net(), small_net().initialise(1),
                                      PlanOptions::inference(net.shape));
   plan->run(Tensor(net.shape));
@@ -222,21 +241,43 @@ TEST_CASE("misuse: making a plan") {
   const Net net;
   const auto plan_for = [&](Shape input) { net.plan(PlanOptions::inference(std::move(input))); };
   check_refused({
-      {"batch 0", "input: expected (N,3,H,W), got (0,3,8,8)", [&] { plan_for({0, 3, 8, 8}); }},
-      {"batch -1", "negative dimension", [&] { plan_for({-1, 3, 8, 8}); }},
+      {"batch 0", "input: expected (N,3,H,W), got (0,3,8,8)",
+       [&] {
+         plan_for({0, 3, 8, 8});
+       }},
+      {"batch -1", "negative dimension",
+       [&] {
+         plan_for({-1, 3, 8, 8});
+       }},
       {"no input", "input: expected (N,3,H,W), got ()", [&] { net.plan({}); }},
       {"picture too small", "conv1: a 3x3 kernel does not fit into src (1,3,2,2)",
-       [&] { plan_for({1, 3, 2, 2}); }},
+       [&] {
+         plan_for({1, 3, 2, 2});
+       }},
       {"batch 2^40", "each dimension must be from 1 to 2^31 - 1",
-       [&] { plan_for({huge, 3, 8, 8}); }},
-      {"batch 2^31", "2^31 - 1", [&] { plan_for({int64_t{1} << 31, 3, 8, 8}); }},
+       [&] {
+         plan_for({huge, 3, 8, 8});
+       }},
+      {"batch 2^31", "2^31 - 1",
+       [&] {
+         plan_for({int64_t{1} << 31, 3, 8, 8});
+       }},
       {"2^20 x 2^20 pixels", "more than 2^31 - 1 pixels",
-       [&] { plan_for({1, 3, 1 << 20, 1 << 20}); }},
+       [&] {
+         plan_for({1, 3, 1 << 20, 1 << 20});
+       }},
       {"60000 x 60000 pixels", "more than 2^31 - 1 pixels",
-       [&] { plan_for({1, 3, 60000, 60000}); }},
-      {"INT64_MAX", "overflows", [&] { plan_for({1, 3, INT64_MAX, INT64_MAX}); }},
+       [&] {
+         plan_for({1, 3, 60000, 60000});
+       }},
+      {"INT64_MAX", "overflows",
+       [&] {
+         plan_for({1, 3, INT64_MAX, INT64_MAX});
+       }},
       {"empty graph", "labels neither \"features\" nor \"logits\"",
-       [&] { Plan(Graph(), Parameters(), PlanOptions::inference({1, 3, 8, 8})); }},
+       [&] {
+         Plan(Graph(), Parameters(), PlanOptions::inference({1, 3, 8, 8}));
+       }},
       {"empty graph, keeping", "has no layer 'input'",
        [&] {
          PlanOptions o = PlanOptions::inference({1, 3, 8, 8});
@@ -262,8 +303,8 @@ TEST_CASE("misuse: making a plan") {
       {"parameters of another net", "conv1.weight: expected F32 (8,3,3,3), got F32 (5,3,3,3)",
        [&] {
          Graph g;
-         g.label("logits", conv2d(g.root() / "conv1", g.input(3),
-                                  {.out_channels = 5, .kernel_size = 3}));
+         g.label("logits",
+                 conv2d(g.root() / "conv1", g.input(3), {.out_channels = 5, .kernel_size = 3}));
          Plan(net.graph, g.initialise(0), PlanOptions::inference(net.shape));
        }},
       {"parameter of another dtype", "conv1.bias: expected F32 (8), got F64 (8)",
@@ -317,8 +358,7 @@ TEST_CASE("misuse: making a plan") {
 
 TEST_CASE("misuse: writing a graph") {
   check_refused({
-      {"op on a default Value", "a Value or Scope without a graph was used",
-       [] { relu(Value()); }},
+      {"op on a default Value", "a Value or Scope without a graph was used", [] { relu(Value()); }},
       {"op on a Value of a destroyed graph", "is of use only while its graph lives",
        [] {
          std::optional<Graph> g(std::in_place);
@@ -395,9 +435,7 @@ TEST_CASE("misuse: writing a graph") {
 
 TEST_CASE("misuse: options of layers") {
   const auto conv = [](Conv2dOptions o) {
-    return [o] {
-      layer([o](Graph& g, Value x) { return conv2d(g.root() / "c", x, o); });
-    };
+    return [o] { layer([o](Graph& g, Value x) { return conv2d(g.root() / "c", x, o); }); };
   };
   const auto pool = [](Pool2dOptions o, bool max = true) {
     return [o, max] {
@@ -410,13 +448,11 @@ TEST_CASE("misuse: options of layers") {
        one([](Graph& g, Value x) { return linear(g.root() / "fc", x, {.out_features = 2}); })},
       {"linear, out_features forgotten", "linear: in_features and out_features must be positive",
        one([](Graph& g, Value x) { return linear(g.root() / "fc", global_avg_pool(x), {}); })},
-      {"linear, out_features 2^50", "out of memory: could not allocate",
-       one([](Graph& g, Value x) {
+      {"linear, out_features 2^50", "out of memory: could not allocate", one([](Graph& g, Value x) {
          return linear(g.root() / "fc", global_avg_pool(x), {.out_features = int64_t{1} << 50});
        })},
       {"conv2d, out_channels forgotten", "3 input and 0 output channels", conv({})},
-      {"conv2d of (N,C)", "c: expected src (N,3,H,W), got (1,3)",
-       one([](Graph& g, Value x) {
+      {"conv2d of (N,C)", "c: expected src (N,3,H,W), got (1,3)", one([](Graph& g, Value x) {
          return conv2d(g.root() / "c", global_avg_pool(x), {.out_channels = 2});
        })},
       {"kernel larger than the picture", "11x11 kernel does not fit",
@@ -430,7 +466,8 @@ TEST_CASE("misuse: options of layers") {
        conv({.out_channels = 2, .kernel_size = 0})},
       {"padding -1", "conv2d: padding must be from 0",
        conv({.out_channels = 2, .kernel_size = 3, .padding = -1})},
-      {"padding 2^40", "conv2d: padding must be from 0", conv({.out_channels = 2, .padding = huge})},
+      {"padding 2^40", "conv2d: padding must be from 0",
+       conv({.out_channels = 2, .padding = huge})},
       {"dilation 2^33", "conv2d: dilation must be from 1",
        conv({.out_channels = 2, .dilation = int64_t{1} << 33})},
       {"out_channels 2^40", "out of memory: could not allocate", conv({.out_channels = huge})},
@@ -460,12 +497,13 @@ TEST_CASE("misuse: options of layers") {
       {"dropout NaN", "probability must be in [0,1), got nan",
        one([](Graph&, Value x) { return dropout(x, NAN); })},
       {"concat of nothing", "concat of nothing", one([](Graph&, Value) { return concat({}); })},
-      {"concat of ranks", "cannot join",
-       one([](Graph&, Value x) { return concat({x, global_avg_pool(x)}); })},
-      {"concat of sizes", "cannot join (1,3,4,4) to (1,3,8,8)",
-       one([](Graph&, Value x) { return concat({x, max_pool2d(x, {})}); })},
-      {"add of channels", "cannot add",
-       one([](Graph& g, Value x) {
+      {"concat of ranks", "cannot join", one([](Graph&, Value x) {
+         return concat({x, global_avg_pool(x)});
+       })},
+      {"concat of sizes", "cannot join (1,3,4,4) to (1,3,8,8)", one([](Graph&, Value x) {
+         return concat({x, max_pool2d(x, {})});
+       })},
+      {"add of channels", "cannot add", one([](Graph& g, Value x) {
          return add(x, conv2d(g.root() / "c", x, {.out_channels = 4}));
        })},
       {"strided_slice 0", "slice_pad: stride must be positive",
@@ -485,9 +523,14 @@ TEST_CASE("misuse: options of layers") {
       {"batch_norm momentum NaN", "batch_norm: momentum must be in [0,1], got nan",
        one([](Graph& g, Value x) { return batch_norm(g.root() / "b", x, {.momentum = NAN}); })},
       {"Tensor({-1})", "negative dimension", [] { Tensor({-1}); }},
-      {"Tensor({2^40,2^40})", "overflows", [] { Tensor({huge, huge}); }},
+      {"Tensor({2^40,2^40})", "overflows",
+       [] {
+         Tensor({huge, huge});
+       }},
       {"tensor of too few values", "needs 4 values, got 3",
-       [] { Tensor::of(std::vector<float>(3), {2, 2}); }},
+       [] {
+         Tensor::of(std::vector<float>(3), {2, 2});
+       }},
   });
   // Documented: padding may be larger than the kernel, and what is all padding is the bias.
   layer([](Graph& g, Value x) {
@@ -536,8 +579,8 @@ TEST_CASE("NaN is handed on by every op, in inference and training, alone and fu
        [](Graph& g, Value x) { return relu(conv2d(g.root() / "c", x, {.out_channels = 2})); }},
       {"conv 3x3 relu",
        [](Graph& g, Value x) {
-         return relu(conv2d(g.root() / "c", x,
-                            {.out_channels = 2, .kernel_size = 3, .padding = 1}));
+         return relu(
+             conv2d(g.root() / "c", x, {.out_channels = 2, .kernel_size = 3, .padding = 1}));
        }},
       {"depthwise relu",
        [](Graph& g, Value x) {
@@ -552,8 +595,8 @@ TEST_CASE("NaN is handed on by every op, in inference and training, alone and fu
       {"winograd relu",
        [](Graph& g, Value x) {
          x = conv2d(g.root() / "wide", x, {.out_channels = 16});
-         return relu(conv2d(g.root() / "c", x,
-                            {.out_channels = 16, .kernel_size = 3, .padding = 1}));
+         return relu(
+             conv2d(g.root() / "c", x, {.out_channels = 16, .kernel_size = 3, .padding = 1}));
        }},
       {"linear",
        [](Graph& g, Value x) {
@@ -653,7 +696,9 @@ TEST_CASE("relu: a channel that sleeps is 0 in whatever a caller reads, though i
       {"global_avg_pool", [](const Scope&, Value x) { return global_avg_pool(x); }},
       {"max_pool2d", [](const Scope&, Value x) { return max_pool2d(x, {}); }},
       {"avg_pool2d, concat",
-       [](const Scope&, Value x) { return concat({avg_pool2d(x, {}), max_pool2d(x, {})}); }},
+       [](const Scope&, Value x) {
+         return concat({avg_pool2d(x, {}), max_pool2d(x, {})});
+       }},
       {"slice_pad", [](const Scope&, Value x) { return slice_pad(x, {.stride = 2}); }},
       {"dropout, flatten", [&](const Scope&, Value x) { return dropout(pooled(x), 0.5); }},
       {"linear",

@@ -61,7 +61,8 @@ void conv2d(const Step& s, const Conv2dOptions& o) {
 void batch_norm(const Step& s, const BatchNormOptions& o, bool batch_statistics,
                 const std::function<double(double)>& round) {
   const Array& src = *s.src[0];
-  const double count_of = static_cast<double>(src.values.size()) / static_cast<double>(src.shape[1]);
+  const double count_of =
+      static_cast<double>(src.values.size()) / static_cast<double>(src.shape[1]);
   for (int64_t c = 0; c < src.shape[1]; ++c) {
     const auto i = static_cast<size_t>(c);
     const auto each = [&](auto&& body) {
@@ -135,10 +136,9 @@ void max_pool2d(const Step& s, const Pool2dOptions& o) {
 void avg_pool2d(const Step& s, const Pool2dOptions& o) {
   for_each(s.dy, [&](int64_t n, int64_t c, int64_t oy, int64_t ox) {
     int64_t inside = 0;
-    const int64_t padded =
-        for_window(*s.src[0], o, oy, ox, [&](int64_t, int64_t) { ++inside; });
-    const double share = s.dy.at(n, c, oy, ox) /
-                         static_cast<double>(o.count_include_pad ? padded : inside);
+    const int64_t padded = for_window(*s.src[0], o, oy, ox, [&](int64_t, int64_t) { ++inside; });
+    const double share =
+        s.dy.at(n, c, oy, ox) / static_cast<double>(o.count_include_pad ? padded : inside);
     for_window(*s.src[0], o, oy, ox,
                [&](int64_t y, int64_t x) { s.dx[0]->at(n, c, y, x) += share; });
   });
@@ -204,8 +204,9 @@ void run(const Step& s, const Mode& mode) {
   const Op& op = *s.node.op;
   if (const auto* conv = as<Conv2d>(op)) return conv2d(s, conv->options());
   if (const auto* norm = as<BatchNorm>(op))
-    return batch_norm(s, norm->options(), uses_batch_statistics(s.node, mode),
-                      mode.round ? mode.round : [](double x) { return x; });
+    return batch_norm(
+        s, norm->options(), uses_batch_statistics(s.node, mode),
+        mode.round ? mode.round : [](double x) { return x; });
   if (const auto* r = as<Relu>(op)) return relu(s, static_cast<double>(r->cap()));
   if (const auto* pool = as<Pool2d>(op))
     return (pool->kind() == Pool2d::Kind::max ? max_pool2d : avg_pool2d)(s, pool->options());

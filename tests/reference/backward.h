@@ -12,8 +12,8 @@ struct Derivatives {
 };
 
 /// `values` and `parameters` as `evaluate` gave and took them (running statistics before the run).
-/// Where a maximum or a ReLU has a kink, the derivative is the one that the ops document: ReLU's is 0
-/// at 0 and at the cap, a maximum's goes to the first of equals.
+/// Where a maximum or a ReLU has a kink, the derivative is the one that the ops document: ReLU's is
+/// 0 at 0 and at the cap, a maximum's goes to the first of equals.
 Derivatives differentiate(const Graph& graph, const Arrays& parameters,
                           const std::vector<Array>& values, int loss, const Array& diff,
                           const Mode& mode);

@@ -36,8 +36,10 @@ inline void golden_parameters(Parameters& parameters) {
     for (int64_t i = 0; i < t.size(); ++i) {
       const double u = golden_uniform(hash, static_cast<uint64_t>(i));
       double value = 0.5 * u;
-      if (shape.size() > 1) value = u * std::sqrt(6 / fan_in);
-      else if (name.ends_with("weight")) value = 0.3 + 0.1 * u;
+      if (shape.size() > 1)
+        value = u * std::sqrt(6 / fan_in);
+      else if (name.ends_with("weight"))
+        value = 0.3 + 0.1 * u;
       t.data()[i] = static_cast<float>(value);
     }
     parameters.set(name, t);

@@ -233,8 +233,8 @@ TEST_CASE("svc: extreme C and gamma, lone, equal and contradictory rows end with
     }
   // Where the kernel is 1 on the diagonal alone, every alpha is 1, however large C is.
   for (double C : {1.0, 1e30}) {
-    const SvcModel model = train_svc(data.x, data.labels,
-                                     {.C = C, .gamma_rule = GammaRule::value, .gamma = 1e30});
+    const SvcModel model =
+        train_svc(data.x, data.labels, {.C = C, .gamma_rule = GammaRule::value, .gamma = 1e30});
     CHECK(model.converged());
     CHECK(model.support_vectors.dim(0) == 60);
     for (const PairReport& pair : model.pairs) CHECK(pair.n_bounded == (C == 1 ? 40 : 0));

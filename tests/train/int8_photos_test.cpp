@@ -1,4 +1,5 @@
-// A real network on real photos in 8 bits, where they are there: ../shared/data beside the repository.
+// A real network on real photos in 8 bits, where they are there: ../shared/data beside the
+// repository.
 #include <doctest/doctest.h>
 
 #include <algorithm>

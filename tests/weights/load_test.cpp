@@ -1,5 +1,5 @@
-#include "nn/core/fingerprint.h"
 #include "weights/load.h"
+#include "nn/core/fingerprint.h"
 
 #include <doctest/doctest.h>
 
