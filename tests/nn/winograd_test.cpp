@@ -324,6 +324,7 @@ TEST_CASE("winograd: what does not fit is an error") {
   CHECK_THROWS_AS(make({}, 3), Error);
   CHECK_THROWS_AS(make({.top = 3}, 2), Error);
   CHECK_THROWS_AS(make({.h = 1, .top = 0, .bottom = 1}, 2), Error);
+  CHECK_THROWS_AS(make({.w = 1, .left = 0, .right = 1}, 2), Error);
   CHECK_THROWS_AS(make({.in_channels = 0}, 2), Error);
   CHECK_THROWS_AS(winograd::WeightGradient({.left = 3}), Error);
   CHECK_THROWS_AS(winograd::WeightGradient({.out_channels = 0}), Error);
