@@ -33,17 +33,17 @@ std::string text_of(const std::string& path) {
 TEST_CASE("swish: output and gradient equal the naive twin's") {
   const GradientCase alone{
       "swish", [](Graph& g) { return swish(g.input(5)); }, {2, 5, 7, 3}, true, {}, twin};
-  const GradientCase after_convolution{"conv2d, batch_norm, swish",
-                                       [](Graph& g) {
-                                         const Value x = conv2d(
-                                             g.root() / "conv", g.input(3),
-                                             {.out_channels = 6, .kernel_size = 3, .bias = false});
-                                         return swish(batch_norm(g.root() / "bn", x));
-                                       },
-                                       {3, 3, 6, 5},
-                                       true,
-                                       {},
-                                       twin};
+  const GradientCase after_convolution{
+      "conv2d, batch_norm, swish",
+      [](Graph& g) {
+        const Value x =
+            conv2d(g.root() / "conv", g.input(3), {.out_channels = 6, .kernel_size = 3, .bias = false});
+        return swish(batch_norm(g.root() / "bn", x));
+      },
+      {3, 3, 6, 5},
+      true,
+      {},
+      twin};
   for (const GradientCase& c : {alone, after_convolution}) {
     CAPTURE(c.name);
     for (bool fuse : {false, true}) {
