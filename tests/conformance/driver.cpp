@@ -174,8 +174,7 @@ class Run {
     const Tensor logits = plan.output(plan.program().options().loss_at);
     Tensor diff(logits.shape());
     losses.push_back(softmax_cross_entropy(
-        logits.values(), std::span(all).subspan(static_cast<size_t>(step) * batch, batch),
-        diff.values(),
+        logits, std::span(all).subspan(static_cast<size_t>(step) * batch, batch), diff.values(),
         {.class_weights = l.at("class_weights"), .label_smoothing = l.at("label_smoothing")},
         l.at("normaliser")));
     return diff;
