@@ -1,20 +1,15 @@
 #include "emotion/fit.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "io/decode.h"
 #include "nn/core/file.h"
-#include "nn/core/parallel.h"
 #include "train/checkpoint.h"
 #include "train/network.h"
 
 namespace limbic {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Which weights these are: the file's hash, or that of the tensors after training.
 std::string hash_of(const Parameters& parameters) {
@@ -134,9 +129,7 @@ class Fitter {
   void fine_tune(Branch& b) {
     const Model network = build_model(b.model, b.classes);
     TrainOptions o = options_.training;
-    if (!options_.out.empty()) {
-      o.out = options_.out + "/training/" + b.role;
-    }
+    if (!options_.out.empty()) o.out = options_.out + "/training/" + b.role;
     TrainData data{tuned_, validation_, b.preset, options_.augmentation};
     TrainResult trained =
         train(network, b.parameters, data, o, with_role(b.role + " " + b.model, progress_));

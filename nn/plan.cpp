@@ -1,11 +1,11 @@
 #include "nn/plan.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "nn/core/clock.h"
+#include "nn/core/finite.h"
 #include "nn/core/parallel.h"
 #include "nn/ops/elementwise.h"
 
@@ -162,13 +162,10 @@ void Plan::poison(int step, bool before) const {
 }
 
 std::string Plan::first_not_finite(const Tensor& images) {
-  const auto finite = [](std::span<const float> values) {
-    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
-  };
-  if (!finite(images.values())) return "input";
+  if (!all_finite(images.values())) return "input";
   std::string first;
   Observer before = std::exchange(observer_, [&](const std::string& name, auto values) {
-    if (first.empty() && !finite(values)) first = name;
+    if (first.empty() && !all_finite(values)) first = name;
   });
   run(images);
   observer_ = std::move(before);

@@ -118,8 +118,7 @@ void Tuner::save() {
   const std::lock_guard lock(mutex_);
   if (unsaved_.empty() || file_.empty()) return;
   try {
-    // Another process may have written meanwhile: its choices stay, but for layers timed here
-    // since.
+    // Another process may have written meanwhile: its choices stay where none was made here.
     auto all = std::exchange(unsaved_, {});
     all.merge(read_choices(file_));
     std::filesystem::create_directories(std::filesystem::path(file_).parent_path());

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "nn/core/finite.h"
 #include "nn/core/parallel.h"
 #include "nn/core/simd.h"
 #include "nn/ops/elementwise.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "nn/core/finite.h"
 #include "nn/loss.h"
 #include "weights/load.h"
 

@@ -206,6 +206,12 @@ class Trainer {
     fail(what, " at step ", step, " (epoch ", state_.epoch + 1, "); try a lower --lr");
   }
 
+  // Stops where some layer makes NaN or infinity of the images, and names the first.
+  void stop_at_layer(Plan& plan, const Tensor& images, int64_t step) const {
+    const std::string layer = plan.first_not_finite(images);
+    if (!layer.empty()) stop("what " + layer + " gives became infinite", step);
+  }
+
   void run_batch(const Batch& batch, double rate) {
     const int64_t micro = state_.micro_batch, classes = model_.classes, step = state_.step + 1;
     double weight = 0;
@@ -223,10 +229,8 @@ class Trainer {
                                             static_cast<size_t>(micro));
       const double loss = softmax_cross_entropy(logits_, labels, diff_, loss_, weight);
       if (!std::isfinite(loss)) {
-        const std::string layer = plan_->first_not_finite(batch.images.rows(begin, begin + micro));
-        stop(layer.empty() ? str_cat("the loss became ", loss)
-                           : "what " + layer + " gives became infinite",
-             step);
+        stop_at_layer(*plan_, batch.images.rows(begin, begin + micro), step);
+        stop(str_cat("the loss became ", loss), step);
       }
       if (begin + micro < batch.size())
         sgd_->accumulate(diff_);
@@ -249,8 +253,7 @@ class Trainer {
     if (!bad.empty()) stop("the values of " + bad + " became infinite", state_.step);
     predictor_->refresh(parameters_);
     if (sample_.empty()) return;
-    const std::string layer = predictor_->plan().first_not_finite(sample_);
-    if (!layer.empty()) stop("what " + layer + " gives became infinite", state_.step);
+    stop_at_layer(predictor_->plan(), sample_, state_.step);
   }
 
   // The epoch's last report comes when it has been validated.

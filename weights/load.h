@@ -49,9 +49,6 @@ Tensor to_f32(const Tensor& tensor);
 /// finite value is too large for F16.
 Tensor to_half(const Tensor& tensor, DType dtype, const std::string& name);
 
-/// Whether a tensor holds neither NaN nor infinity; of integers, none do.
-bool all_finite(const Tensor& tensor);
-bool all_finite(std::span<const float> values);
 /// The first tensor of a network that holds NaN or infinity; "" where all numbers are finite.
 std::string first_not_finite(const Parameters& parameters);
 

@@ -1,15 +1,15 @@
-// Inference in int8: src u8 or s8 with one scale, weights s8 with one scale for each output
-// channel,
+// Inference in int8: src u8 or s8 with one scale, weights s8 with a scale for each output channel,
 //   dst = round(relu(scale_src scale_w[o] sum(src w) + bias[o] + scale_sum sum_src) / scale_dst)
 // for an 8-bit dst, and without the division for a wide one.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <span>
+#include <utility>
 
+#include "nn/core/finite.h"
 #include "nn/core/processor.h"
 #include "nn/ops/conv2d_kernel.h"
-#include "nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {
@@ -18,15 +18,13 @@ namespace {
 // beside each other are added in 16 bits: 255 (|a| + |b|) has to fit where both have one sign. Of a
 // signed src oneDNN halves the weights itself.
 float weight_scale(std::span<const float> w, int64_t channels, bool pairs_have_16_bits) {
-  const auto at = [&](size_t k) {  // in the order of channels-last memory
-    const size_t c = static_cast<size_t>(channels), pixels = w.size() / c;
-    return w[k % c * pixels + k / c];
-  };
-  float largest = 1e-20f;
-  for (size_t k = 0; k < w.size(); ++k) {
-    largest = std::max(largest, std::abs(at(k)));
-    if (pairs_have_16_bits && k > 0) largest = std::max(largest, std::abs(at(k - 1) + at(k)));
-  }
+  float largest = 1e-20f, before = 0;
+  for (const float x : w) largest = std::max(largest, std::abs(x));
+  if (!pairs_have_16_bits) return largest / 127;
+  const size_t pixels = w.size() / static_cast<size_t>(channels);
+  for (size_t pixel = 0; pixel < pixels; ++pixel)  // in the order of channels-last memory
+    for (size_t k = pixel; k < w.size(); k += pixels)
+      largest = std::max(largest, std::abs(std::exchange(before, w[k]) + w[k]));
   return largest / 127;
 }
 
@@ -36,6 +34,7 @@ class Int8Conv2dKernel : public Kernel {
       : name_(b.name),
         is_signed_(b.src_dtypes[0] == DType::i8),
         op_(op),
+        trace_(op, b),
         scale_src_(b.src_scales[0]),
         scale_dst_(b.scale) {
     const auto& o = op.options();
@@ -55,9 +54,6 @@ class Int8Conv2dKernel : public Kernel {
       post_ops.sum_scale = b.src_scales[1] / scale_dst_;
       post_ops.sum_dtype = b.src_dtypes[1];
     }
-    leaks_ = op.fused().relu && b.seen && is_wide(b.dtype);  // as conv2d_kernel.cpp's
-    elements_ = count(b.dst_shape);
-    dst_dtype_ = b.dtype;
     const auto desc = onednn::convolution_forward(shape, false, post_ops);
     forward_ = onednn::make(desc);
     implementation_ = std::string("int8 ") + desc.impl_info_str();
@@ -73,7 +69,7 @@ class Int8Conv2dKernel : public Kernel {
                      {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, b.packed[2].dnnl()},
                      {DNNL_ARG_DST, b.dst.dnnl()},
                      {DNNL_ARG_SCRATCHPAD, b.extra[static_cast<size_t>(scratch_)].dnnl()}});
-    if (leaks_) drop_negative(b.dst, elements_, dst_dtype_);
+    trace_.drop(b.dst);
   }
   void backward(const Buffers&) const override { fail("int8 is for inference alone"); }
 
@@ -84,13 +80,12 @@ class Int8Conv2dKernel : public Kernel {
     const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
     Tensor quantised(weight.shape(), DType::i8);
     for (int64_t o = 0; o < out; ++o) {
-      const float* w = weight.data() + o * per_out;
-      for (int64_t i = 0; i < per_out; ++i)
-        require(std::isfinite(w[i]), name_, ": a weight is not finite, which 8 bits cannot hold");
-      const float scale = weight_scale({w, static_cast<size_t>(per_out)}, weight.dim(1),
-                                       !has_int8_instructions() && !is_signed_);
-      for (int64_t i = 0; i < per_out; ++i)
-        quantised.data<int8_t>()[o * per_out + i] = static_cast<int8_t>(std::lround(w[i] / scale));
+      const std::span<const float> w(weight.data() + o * per_out, static_cast<size_t>(per_out));
+      require(all_finite(w), name_, ": a weight is not finite, which 8 bits cannot hold");
+      const float scale = weight_scale(w, weight.dim(1), !has_int8_instructions() && !is_signed_);
+      for (size_t i = 0; i < w.size(); ++i)
+        quantised.data<int8_t>()[o * per_out + static_cast<int64_t>(i)] =
+            static_cast<int8_t>(std::lround(w[i] / scale));
       const float multiplier = scale_src_ * scale / scale_dst_;
       packed[2].f32()[o] = multiplier;
       packed[1].f32()[o] = (bias.empty() ? 0.0f : bias.data()[o]) / scale_dst_ / multiplier;
@@ -108,13 +103,11 @@ class Int8Conv2dKernel : public Kernel {
   std::string name_;
   bool is_signed_;
   Conv2d op_;
+  ReluTrace trace_;
   Shape weight_shape_;  // with the groups as a dimension of their own
   float scale_src_, scale_dst_;
   dnnl::primitive forward_;
   int scratch_ = 0;
-  bool leaks_ = false;
-  int64_t elements_ = 0;
-  DType dst_dtype_ = DType::f32;
   std::string implementation_;
 };
 

@@ -107,12 +107,10 @@ class WinogradPart {
 class Conv2dKernel : public Kernel {
  public:
   Conv2dKernel(const Conv2d& op, KernelBuilder& b, Algorithm forward, Algorithm backward_data)
-      : op_(op), fused_(op.fused()), is_training_(b.gradients) {
+      : op_(op), fused_(op.fused()), is_training_(b.gradients), trace_(op, b) {
     const auto& o = op.options();
     has_bias_ = o.bias || fused_.norm;
-    leaks_ = fused_.relu && b.seen;  // onednn/compat.cpp says why; beside a bias it is lost
     elements_ = count(b.dst_shape);
-    dst_dtype_ = b.dtype;
     const Shape weight = grouped_weight_shape(op);
     const DType dtype = b.src_dtypes[0];
     shape_ = {.src = onednn::channels_last(b.src_shapes[0], dtype),
@@ -190,7 +188,7 @@ class Conv2dKernel : public Kernel {
                                {DNNL_ARG_BIAS, has_bias_ ? b.packed[1].dnnl() : nullptr},
                                {DNNL_ARG_DST, b.dst.dnnl()},
                                {DNNL_ARG_SCRATCHPAD, extra(b, forward_scratch_).dnnl()}});
-    if (leaks_) drop_negative(b.dst, elements_, dst_dtype_);
+    trace_.drop(b.dst);
   }
 
   void backward(const Buffers& b) const override {
@@ -313,9 +311,9 @@ class Conv2dKernel : public Kernel {
 
   Conv2d op_;
   Conv2d::Fused fused_;
-  bool is_training_, has_bias_ = false, leaks_ = false;
+  bool is_training_, has_bias_ = false;
+  ReluTrace trace_;
   int64_t elements_ = 0;
-  DType dst_dtype_ = DType::f32;
   WinogradPart winograd_forward_, winograd_data_;
   std::optional<winograd::WeightGradient> weight_gradient_;
   onednn::ConvolutionShape shape_;

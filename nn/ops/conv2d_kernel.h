@@ -1,6 +1,7 @@
 #pragma once
 #include "nn/kernel.h"
 #include "nn/ops/conv2d.h"
+#include "nn/ops/elementwise.h"
 
 namespace limbic {
 
@@ -13,6 +14,24 @@ std::unique_ptr<Kernel> compile_int8_conv2d(const Conv2d& op, KernelBuilder& bui
 
 /// Of oneDNN's weights: (O,I,H,W), or (G,O/G,I,H,W) where there are groups.
 Shape grouped_weight_shape(const Conv2d& op);
+
+/// A fused ReLU leaves a trace of negative values (onednn/compat.cpp says why), which is lost
+/// beside a bias: it is taken out of dst where somebody would see it.
+class ReluTrace {
+ public:
+  ReluTrace(const Conv2d& op, const KernelBuilder& b)
+      : is_seen_(op.fused().relu && b.seen && is_wide(b.dtype)),
+        elements_(count(b.dst_shape)),
+        dtype_(b.dtype) {}
+  void drop(const Buffer& dst) const {
+    if (is_seen_) drop_negative(dst, elements_, dtype_);
+  }
+
+ private:
+  bool is_seen_;
+  int64_t elements_;
+  DType dtype_;
+};
 
 /// Weight and bias (empty without one) from an op's canonical tensors. A fused batch norm is folded
 /// in, in f64: scale = gamma / sqrt(var + epsilon), weight' = weight * scale,

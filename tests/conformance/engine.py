@@ -3,16 +3,18 @@ and come back in another (driver.cpp says what is in them)."""
 import json
 import os
 import pathlib
-import struct
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "goldens"))
+from safetensors_file import read_safetensors, write_safetensors  # noqa: E402
+
 BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
 DRIVER = BUILD / "tests" / "conformance" / "conformance_driver"
 FOLDER = BUILD / "conformance"
-DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
 
 
 class Network:
@@ -70,34 +72,6 @@ def case(name, network, plans, batch=None, tensors=None, **more):
             "height": images.shape[2], "width": images.shape[3], "nodes": network.nodes,
             "plans": plans, **more}
     return head, {"images": images, **network.parameters, **(tensors or {})}
-
-
-def write_safetensors(path, tensors, metadata):
-    header, blobs, at = {"__metadata__": metadata}, [], 0
-    for name, tensor in sorted(tensors.items(), key=lambda t: -t[1].dtype.itemsize):
-        dtype = next(k for k, v in DTYPES.items() if tensor.dtype == np.dtype(v))
-        blob = np.ascontiguousarray(tensor).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(tensor.shape),
-                        "data_offsets": [at, at + len(blob)]}
-        at += len(blob)
-        blobs.append(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-(8 + len(text)) % 64)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def read_safetensors(path):
-    data = pathlib.Path(path).read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + size])
-    metadata = header.pop("__metadata__", {})
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[begin:end], DTYPES[entry["dtype"]]).reshape(
-            entry["shape"])
-    return tensors, metadata
 
 
 def run(cases, schedules=()):

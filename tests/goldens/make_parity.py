@@ -11,9 +11,7 @@ much the logits differ between the photos (their deviation over the photos, rela
 and how far PyTorch's own f32 is from its f64 at the worst stage.
 """
 import glob
-import json
 import os
-import struct
 import sys
 
 import torch
@@ -21,6 +19,8 @@ import torchvision
 from PIL import Image
 from torchvision import transforms
 from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from safetensors_file import write_safetensors
 
 CALIBRATION = 16
 NETWORKS = {
@@ -47,17 +47,7 @@ def photos(folder, count):
 
 
 def save_safetensors(path, tensors):
-    header, blobs, at = {}, [], 0
-    for name, tensor in tensors.items():
-        blob = tensor.float().contiguous().numpy().tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
-                        "data_offsets": [at, at + len(blob)]}
-        at += len(blob)
-        blobs.append(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-(8 + len(text)) % 64)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+    write_safetensors(path, {name: tensor.float().numpy() for name, tensor in tensors.items()})
 
 
 def fresh(name, images):
