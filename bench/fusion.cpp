@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "emotion/model.h"
-#include "nn/core/gemm.h"
-#include "weights/safetensors.h"
+#include "limbic/emotion/model.h"
+#include "limbic/svm/gemm.h"
+#include "limbic/weights/safetensors.h"
 
 using namespace limbic;
 
@@ -56,8 +56,9 @@ int main(int count, char** arguments) {
     std::printf(
         "{\"blas\":\"%s\",\"svm\":%.4f,\"dense\":%.4f,\"loss\":%.8f,\"converged\":%s,"
         "\"both_s\":%.2f,\"dense_s\":%.2f}\n",
-        gemm_core(), accuracy(p.labels, test.labels), accuracy(p.dense_labels, test.labels),
-        both.dense.loss, both.dense.converged ? "true" : "false", fit, dense);
+        gemm_version().c_str(), accuracy(p.labels, test.labels),
+        accuracy(p.dense_labels, test.labels), both.dense.loss,
+        both.dense.converged ? "true" : "false", fit, dense);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "bench_fusion: %s\n", e.what());
     return 1;

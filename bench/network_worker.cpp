@@ -8,13 +8,13 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "models/models.h"
-#include "nn/core/clock.h"
-#include "nn/core/parallel.h"
-#include "nn/loss.h"
-#include "train/optimiser.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/parallel.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/loss.h"
+#include "limbic/train/optimiser.h"
+#include "limbic/weights/load.h"
+#include "limbic/weights/safetensors.h"
 
 using namespace limbic;
 using nlohmann::json;

@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "io/decode.h"
-#include "nn/core/parallel.h"
-#include "train/network.h"
-#include "train/predictor.h"
+#include "limbic/core/parallel.h"
+#include "limbic/io/decode.h"
+#include "limbic/network/network.h"
+#include "limbic/network/predictor.h"
 
 using namespace limbic;
 

@@ -7,10 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "nn/core/clock.h"
-#include "nn/core/parallel.h"
-#include "train/network.h"
-#include "train/predictor.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/parallel.h"
+#include "limbic/network/network.h"
+#include "limbic/network/predictor.h"
 
 using namespace limbic;
 

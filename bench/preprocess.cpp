@@ -10,12 +10,12 @@
 #include <iostream>
 #include <sstream>
 
-#include "io/decode.h"
-#include "io/libjpeg.h"
-#include "io/preset.h"
-#include "nn/core/clock.h"
-#include "nn/core/error.h"
-#include "nn/core/parallel.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/error.h"
+#include "limbic/core/parallel.h"
+#include "limbic/io/decode.h"
+#include "limbic/io/libjpeg.h"
+#include "limbic/io/preset.h"
 
 using namespace limbic;
 

@@ -17,13 +17,13 @@
 #include <iostream>
 #include <sstream>
 
-#include "nn/core/clock.h"
-#include "nn/core/gemm.h"
-#include "nn/core/parallel.h"
-#include "svm/kernel.h"
-#include "svm/svc.h"
-#include "svm/sweep.h"
-#include "weights/safetensors.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/parallel.h"
+#include "limbic/svm/gemm.h"
+#include "limbic/svm/kernel.h"
+#include "limbic/svm/svc.h"
+#include "limbic/svm/sweep.h"
+#include "limbic/weights/safetensors.h"
 
 using namespace limbic;
 
@@ -160,7 +160,7 @@ int main(int argc, char** argv) try {
   require(argc == 3, "usage: bench_svm FEATURES.safetensors THREADS");
   set_threads(std::atoi(argv[2]));
   Bench bench(argv[1]);
-  std::printf("%s\n", gemm_core());
+  std::printf("%s\n", gemm_version().c_str());
   std::fflush(stdout);
   for (std::string text; std::getline(std::cin, text);) {
     std::istringstream line(text);

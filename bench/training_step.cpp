@@ -5,11 +5,11 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "models/models.h"
-#include "nn/loss.h"
-#include "nn/plan.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/loss.h"
+#include "limbic/nn/plan.h"
+#include "limbic/weights/safetensors.h"
 #include "tests/reference/deterministic.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 

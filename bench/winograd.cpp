@@ -13,12 +13,12 @@
 #include <functional>
 #include <string>
 
-#include "nn/core/clock.h"
-#include "nn/core/error.h"
-#include "nn/core/parallel.h"
-#include "nn/core/random.h"
-#include "nn/onednn/compat.h"
-#include "nn/winograd/weight_gradient.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/error.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
+#include "limbic/nn/cpu/onednn/compat.h"
+#include "limbic/nn/cpu/winograd/weight_gradient.h"
 
 using namespace limbic;
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "nn/core/random.h"
+#include "limbic/core/random.h"
 #include "tests/reference/winograd.h"
 
 using namespace limbic;

@@ -7,10 +7,10 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "nn/core/clock.h"
-#include "nn/core/parallel.h"
-#include "nn/plan.h"
-#include "train/optimiser.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/plan.h"
+#include "limbic/train/optimiser.h"
 
 namespace limbic::cli {
 namespace {

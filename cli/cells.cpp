@@ -4,8 +4,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "nn/core/error.h"
-#include "nn/core/file.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
 
 namespace limbic::cli {
 

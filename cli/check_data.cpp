@@ -1,7 +1,7 @@
 #include <cstdio>
 
 #include "cli/verbs.h"
-#include "io/check.h"
+#include "limbic/io/check.h"
 
 namespace limbic::cli {
 namespace {

@@ -3,10 +3,10 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "io/decode.h"
-#include "nn/core/parallel.h"
-#include "nn/ops/softmax.h"
-#include "train/predictor.h"
+#include "limbic/core/parallel.h"
+#include "limbic/io/decode.h"
+#include "limbic/network/predictor.h"
+#include "limbic/nn/ops/softmax.h"
 
 namespace limbic::cli {
 namespace {

@@ -4,12 +4,12 @@
 #include "cli/checks.h"
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "io/decode.h"
-#include "nn/core/file.h"
-#include "train/predictor.h"
-#include "weights/checkpoint.h"
-#include "weights/compare.h"
-#include "weights/safetensors.h"
+#include "limbic/core/file.h"
+#include "limbic/io/decode.h"
+#include "limbic/network/predictor.h"
+#include "limbic/weights/checkpoint.h"
+#include "limbic/weights/compare.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic::cli {
 namespace {

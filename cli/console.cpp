@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "nn/core/clock.h"
+#include "limbic/core/clock.h"
 
 namespace limbic::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "io/loader.h"
-#include "nn/core/progress.h"
+#include "limbic/core/progress.h"
+#include "limbic/io/loader.h"
 
 namespace limbic::cli {
 

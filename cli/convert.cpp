@@ -3,10 +3,11 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "nn/core/file.h"
-#include "train/stored_case.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
+#include "limbic/core/file.h"
+#include "limbic/hash/hash.h"
+#include "limbic/network/stored_case.h"
+#include "limbic/weights/load.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic::cli {
 namespace {

@@ -1,7 +1,7 @@
 #include <cstdio>
 
 #include "cli/verbs.h"
-#include "emotion/demo.h"
+#include "limbic/demo/demo.h"
 
 namespace limbic::cli {
 namespace {

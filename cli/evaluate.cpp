@@ -1,7 +1,7 @@
 #include <cstdio>
 
 #include "cli/verbs.h"
-#include "emotion/model.h"
+#include "limbic/emotion/model.h"
 
 namespace limbic::cli {
 namespace {

@@ -2,9 +2,10 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "nn/core/file.h"
-#include "train/predictor.h"
-#include "weights/safetensors.h"
+#include "limbic/core/file.h"
+#include "limbic/hash/hash.h"
+#include "limbic/network/predictor.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic::cli {
 namespace {

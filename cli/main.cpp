@@ -5,11 +5,11 @@
 #include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
-#include "nn/core/error.h"
-#include "nn/core/parallel.h"
-#include "nn/core/processor.h"
-#include "nn/core/version.h"
-#include "nn/onednn/compat.h"
+#include "limbic/core/error.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/processor.h"
+#include "limbic/core/version.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 
 namespace {
 
@@ -36,7 +36,7 @@ std::string version_text() {
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
                  has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
                  " instructions\noneDNN ", onednn::version(), ", kernels for ", onednn::kernels(),
-                 "\n", library_versions());
+                 "\n", gemm_version(), "\n", highway_version());
 }
 
 // No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "io/decode.h"
-#include "nn/core/file.h"
-#include "train/predictor.h"
-#include "train/stored_case.h"
+#include "limbic/core/file.h"
+#include "limbic/io/decode.h"
+#include "limbic/network/predictor.h"
+#include "limbic/network/stored_case.h"
 
 namespace limbic::cli {
 

@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/console.h"
-#include "nn/plan.h"
-#include "train/network.h"
+#include "limbic/network/network.h"
+#include "limbic/nn/plan.h"
 
 namespace limbic::cli {
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "cli/training_options.h"
-#include "emotion/fit.h"
+#include "limbic/emotion/fit.h"
 
 namespace limbic::cli {
 

@@ -2,7 +2,7 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "nn/program.h"
+#include "limbic/nn/compile/program.h"
 
 namespace limbic::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <limits>
 
-#include "weights/safetensors.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic::cli {
 

@@ -6,10 +6,11 @@
 #include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
-#include "nn/core/file.h"
-#include "svm/cross_validation.h"
-#include "svm/heat_map.h"
-#include "svm/sweep.h"
+#include "limbic/core/file.h"
+#include "limbic/hash/hash.h"
+#include "limbic/report/heat_map.h"
+#include "limbic/svm/cross_validation.h"
+#include "limbic/svm/sweep.h"
 
 namespace limbic::cli {
 namespace {

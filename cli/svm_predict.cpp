@@ -3,8 +3,8 @@
 
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
-#include "nn/core/file.h"
-#include "svm/text.h"
+#include "limbic/core/file.h"
+#include "limbic/svm/text.h"
 
 namespace limbic::cli {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
 
 namespace limbic::cli {
 namespace {

@@ -4,7 +4,7 @@
 #include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
-#include "svm/cross_validation.h"
+#include "limbic/svm/cross_validation.h"
 
 namespace limbic::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "emotion/sweep.h"
+#include "limbic/emotion/sweep.h"
 
 #include <cstdio>
 
@@ -6,7 +6,7 @@
 #include "cli/checks.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
-#include "svm/heat_map.h"
+#include "limbic/report/heat_map.h"
 
 namespace limbic::cli {
 namespace {

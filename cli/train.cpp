@@ -4,8 +4,8 @@
 #include "cli/network.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
-#include "nn/core/file.h"
-#include "train/checkpoint.h"
+#include "limbic/core/file.h"
+#include "limbic/train/checkpoint.h"
 
 namespace limbic::cli {
 namespace {

@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/console.h"
-#include "train/trainer.h"
+#include "limbic/train/trainer.h"
 
 namespace limbic::cli {
 

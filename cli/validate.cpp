@@ -2,7 +2,7 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "train/predictor.h"
+#include "limbic/network/predictor.h"
 
 namespace limbic::cli {
 namespace {

@@ -2,10 +2,10 @@
 #include <filesystem>
 
 #include "cli/verbs.h"
-#include "emotion/model.h"
-#include "models/models.h"
-#include "train/stored_case.h"
-#include "weights/checkpoint.h"
+#include "limbic/emotion/model.h"
+#include "limbic/models/models.h"
+#include "limbic/network/stored_case.h"
+#include "limbic/weights/checkpoint.h"
 
 namespace limbic::cli {
 namespace {

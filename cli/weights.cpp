@@ -2,8 +2,9 @@
 #include <filesystem>
 
 #include "cli/verbs.h"
-#include "nn/core/file.h"
-#include "weights/official.h"
+#include "limbic/core/file.h"
+#include "limbic/hash/hash.h"
+#include "limbic/weights/official.h"
 
 namespace limbic::cli {
 namespace {

@@ -1,4 +1,5 @@
-#include "emotion/features.h"
+#include "limbic/emotion/features.h"
+#include "limbic/hash/hash.h"
 
 #include <algorithm>
 #include <array>
@@ -8,12 +9,12 @@
 #include <regex>
 #include <unordered_map>
 
-#include "io/decode.h"
-#include "nn/core/file.h"
-#include "nn/core/parallel.h"
-#include "nn/ops/softmax.h"
-#include "train/predictor.h"
-#include "weights/safetensors.h"
+#include "limbic/core/file.h"
+#include "limbic/core/parallel.h"
+#include "limbic/io/decode.h"
+#include "limbic/network/predictor.h"
+#include "limbic/nn/ops/softmax.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic {
 namespace {

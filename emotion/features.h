@@ -2,9 +2,9 @@
 // emotion: the paper's pipeline: feature cache, fusion, classifiers, model folder, demo and report.
 #include <memory>
 
-#include "io/loader.h"
-#include "models/models.h"
-#include "nn/core/progress.h"
+#include "limbic/core/progress.h"
+#include "limbic/io/loader.h"
+#include "limbic/models/models.h"
 
 namespace limbic {
 

@@ -1,12 +1,13 @@
-#include "emotion/fit.h"
+#include "limbic/emotion/fit.h"
+#include "limbic/hash/hash.h"
 
 #include <algorithm>
 #include <set>
 
-#include "io/decode.h"
-#include "nn/core/file.h"
-#include "train/checkpoint.h"
-#include "train/network.h"
+#include "limbic/core/file.h"
+#include "limbic/io/decode.h"
+#include "limbic/network/network.h"
+#include "limbic/train/checkpoint.h"
 
 namespace limbic {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-#include "emotion/model.h"
+#include "limbic/emotion/model.h"
 
 namespace limbic {
 

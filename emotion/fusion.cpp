@@ -1,4 +1,4 @@
-#include "emotion/fusion.h"
+#include "limbic/emotion/fusion.h"
 
 #include <cmath>
 #include <cstring>

@@ -1,8 +1,8 @@
 #pragma once
 #include <optional>
 
-#include "emotion/features.h"
-#include "svm/scaler.h"
+#include "limbic/emotion/features.h"
+#include "limbic/svm/scaler.h"
 
 namespace limbic {
 

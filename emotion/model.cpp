@@ -1,4 +1,4 @@
-#include "emotion/model.h"
+#include "limbic/emotion/model.h"
 
 #include <algorithm>
 #include <cmath>

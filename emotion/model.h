@@ -1,8 +1,8 @@
 #pragma once
-#include "emotion/fusion.h"
-#include "emotion/softmax_classifier.h"
-#include "svm/svc.h"
-#include "train/trainer.h"
+#include "limbic/emotion/fusion.h"
+#include "limbic/emotion/softmax_classifier.h"
+#include "limbic/svm/svc.h"
+#include "limbic/train/trainer.h"
 
 namespace limbic {
 

@@ -10,13 +10,14 @@
 #include <regex>
 #include <set>
 
-#include "emotion/model.h"
-#include "nn/core/file.h"
-#include "train/checkpoint.h"
-#include "train/stored_case.h"
-#include "weights/checkpoint.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
+#include "limbic/core/file.h"
+#include "limbic/emotion/model.h"
+#include "limbic/hash/hash.h"
+#include "limbic/network/stored_case.h"
+#include "limbic/train/checkpoint.h"
+#include "limbic/weights/checkpoint.h"
+#include "limbic/weights/load.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic {
 namespace {

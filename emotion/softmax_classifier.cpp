@@ -1,13 +1,13 @@
-#include "emotion/softmax_classifier.h"
+#include "limbic/emotion/softmax_classifier.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "nn/core/gemm.h"
-#include "nn/ops/softmax.h"
-#include "svm/distances.h"
-#include "svm/products.h"
+#include "limbic/nn/ops/softmax.h"
+#include "limbic/svm/distances.h"
+#include "limbic/svm/gemm.h"
+#include "limbic/svm/products.h"
 
 namespace limbic {
 namespace {

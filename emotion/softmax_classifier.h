@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "nn/core/tensor.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

@@ -1,10 +1,11 @@
-#include "emotion/sweep.h"
+#include "limbic/emotion/sweep.h"
+#include "limbic/hash/hash.h"
 
 #include <algorithm>
 
-#include "nn/core/file.h"
-#include "svm/products.h"
-#include "svm/sweep.h"
+#include "limbic/core/file.h"
+#include "limbic/svm/products.h"
+#include "limbic/svm/sweep.h"
 
 namespace limbic {
 namespace {

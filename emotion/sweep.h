@@ -1,7 +1,7 @@
 #pragma once
 #include <functional>
 
-#include "emotion/fit.h"
+#include "limbic/emotion/fit.h"
 
 namespace limbic {
 

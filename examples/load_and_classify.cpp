@@ -9,13 +9,13 @@
 #include <filesystem>
 #include <numeric>
 
-#include "io/decode.h"
-#include "io/png.h"
-#include "nn/core/file.h"
-#include "nn/ops/softmax.h"
-#include "nn/plan.h"
-#include "train/checkpoint.h"
-#include "train/network.h"
+#include "limbic/io/decode.h"
+#include "limbic/io/png.h"
+#include "limbic/core/file.h"
+#include "limbic/nn/ops/softmax.h"
+#include "limbic/nn/plan.h"
+#include "limbic/train/checkpoint.h"
+#include "limbic/network/network.h"
 
 using namespace limbic;
 

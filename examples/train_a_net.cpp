@@ -5,14 +5,14 @@
 #include <cstdio>
 #include <vector>
 
-#include "nn/loss.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "train/optimiser.h"
-#include "train/predictor.h"
+#include "limbic/nn/loss.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/train/optimiser.h"
+#include "limbic/network/predictor.h"
 
 using namespace limbic;
 

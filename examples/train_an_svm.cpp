@@ -5,8 +5,8 @@
 #include <numbers>
 #include <vector>
 
-#include "nn/core/random.h"
-#include "svm/svc.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/svc.h"
 
 using namespace limbic;
 

@@ -1,9 +1,9 @@
-#include "io/augment.h"
+#include "limbic/io/augment.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic {
 namespace {

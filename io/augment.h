@@ -1,7 +1,7 @@
 #pragma once
-#include "io/picture.h"
-#include "io/preset.h"
-#include "nn/core/random.h"
+#include "limbic/core/random.h"
+#include "limbic/io/picture.h"
+#include "limbic/io/preset.h"
 
 namespace limbic {
 

@@ -1,13 +1,14 @@
-#include "io/check.h"
+#include "limbic/io/check.h"
+#include "limbic/hash/hash.h"
 
 #include <algorithm>
 #include <map>
 
-#include "io/byte_budget.h"
-#include "io/decode.h"
-#include "nn/core/error.h"
-#include "nn/core/file.h"
-#include "nn/core/parallel.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/core/parallel.h"
+#include "limbic/io/byte_budget.h"
+#include "limbic/io/decode.h"
 
 namespace limbic {
 namespace {

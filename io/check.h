@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "io/dataset.h"
-#include "io/loader.h"
+#include "limbic/io/dataset.h"
+#include "limbic/io/loader.h"
 
 namespace limbic {
 

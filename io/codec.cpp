@@ -1,4 +1,4 @@
-#include "io/codec.h"
+#include "limbic/io/codec.h"
 
 #include <cstdint>
 #include <cstdlib>

@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-#include "io/picture.h"
+#include "limbic/io/picture.h"
 
 namespace limbic {
 

@@ -1,4 +1,4 @@
-#include "io/container.h"
+#include "limbic/io/container.h"
 
 #include <zlib.h>
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "io/jpeg.h"
+#include "limbic/io/jpeg.h"
 
 namespace limbic {
 namespace {

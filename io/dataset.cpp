@@ -1,12 +1,12 @@
-#include "io/dataset.h"
+#include "limbic/io/dataset.h"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <numeric>
 
-#include "nn/core/error.h"
-#include "nn/core/random.h"
+#include "limbic/core/error.h"
+#include "limbic/core/random.h"
 
 namespace limbic {
 namespace fs = std::filesystem;

@@ -1,12 +1,12 @@
-#include "io/decode.h"
+#include "limbic/io/decode.h"
 
-#include "io/codec.h"
-#include "io/container.h"
-#include "io/exif.h"
-#include "io/jpeg.h"
-#include "io/libjpeg.h"
-#include "nn/core/error.h"
-#include "nn/core/file.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/io/codec.h"
+#include "limbic/io/container.h"
+#include "limbic/io/exif.h"
+#include "limbic/io/jpeg.h"
+#include "limbic/io/libjpeg.h"
 
 namespace limbic {
 namespace {

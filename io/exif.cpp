@@ -1,4 +1,4 @@
-#include "io/exif.h"
+#include "limbic/io/exif.h"
 
 namespace limbic {
 namespace {

@@ -1,4 +1,4 @@
-#include "io/jpeg.h"
+#include "limbic/io/jpeg.h"
 
 #include <array>
 #include <cstring>

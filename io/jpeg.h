@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "io/container.h"
+#include "limbic/io/container.h"
 
 namespace limbic {
 

@@ -1,4 +1,4 @@
-#include "io/libjpeg.h"
+#include "limbic/io/libjpeg.h"
 
 #ifdef LIMBIC_LIBJPEG
 

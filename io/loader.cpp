@@ -1,14 +1,15 @@
-#include "io/loader.h"
+#include "limbic/io/loader.h"
+#include "limbic/hash/hash.h"
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
-#include "io/decode.h"
-#include "nn/core/error.h"
-#include "nn/core/file.h"
-#include "nn/core/parallel.h"
-#include "nn/core/random.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
+#include "limbic/io/decode.h"
 
 namespace limbic {
 

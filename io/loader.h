@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "io/augment.h"
-#include "io/byte_budget.h"
-#include "io/dataset.h"
-#include "io/preset.h"
-#include "io/read_ahead.h"
-#include "nn/core/progress.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/progress.h"
+#include "limbic/core/tensor.h"
+#include "limbic/io/augment.h"
+#include "limbic/io/byte_budget.h"
+#include "limbic/io/dataset.h"
+#include "limbic/io/preset.h"
+#include "limbic/io/read_ahead.h"
 
 // How two cores stay busy without fighting: ONE background thread reads the bytes of coming files
 // and does nothing else. Decoding and augmentation run inside next(), on the pool that also

@@ -1,4 +1,4 @@
-#include "io/picture.h"
+#include "limbic/io/picture.h"
 
 #include <algorithm>
 

@@ -1,10 +1,10 @@
-#include "io/png.h"
+#include "limbic/io/png.h"
 
 #include <zlib.h>
 
 #include <algorithm>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic {
 namespace {

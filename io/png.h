@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "io/picture.h"
+#include "limbic/io/picture.h"
 
 namespace limbic {
 

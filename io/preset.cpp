@@ -1,11 +1,11 @@
-#include "io/preset.h"
+#include "limbic/io/preset.h"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "nn/core/error.h"
-#include "nn/core/json_numbers.h"
+#include "limbic/core/error.h"
+#include "limbic/core/json_numbers.h"
 
 namespace limbic {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "io/decode.h"
-#include "io/resize.h"
+#include "limbic/io/decode.h"
+#include "limbic/io/resize.h"
 
 namespace limbic {
 

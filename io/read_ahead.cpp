@@ -1,7 +1,7 @@
-#include "io/read_ahead.h"
+#include "limbic/io/read_ahead.h"
 
-#include "nn/core/error.h"
-#include "nn/core/file.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
 
 namespace limbic {
 namespace {

@@ -1,10 +1,10 @@
-#include "io/resize.h"
+#include "limbic/io/resize.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 // The inner loops are compiled twice and chosen at load time: 32-bit multiplication of whole
 // vectors came only with AVX2. clang builds only check.

@@ -2,7 +2,7 @@
 #include <optional>
 #include <string>
 
-#include "io/picture.h"
+#include "limbic/io/picture.h"
 
 namespace limbic {
 

@@ -1,11 +1,11 @@
 // AlexNet, Krizhevsky 2014, arXiv:1404.5997; torchvision's layer numbers.
-#include "models/models.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
 
 namespace limbic {
 

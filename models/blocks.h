@@ -1,5 +1,5 @@
 #pragma once
-#include "models/models.h"
+#include "limbic/models/models.h"
 
 namespace limbic {
 

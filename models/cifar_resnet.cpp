@@ -2,13 +2,13 @@
 // in the public checkpoint resnet20-12fca82f.
 #include <map>
 
-#include "models/models.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
 
 namespace limbic {
 namespace {

@@ -1,14 +1,14 @@
 // DenseNet, Huang et al. 2017, arXiv:1608.06993; torchvision's BC variant.
 #include <map>
 
-#include "models/blocks.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
+#include "limbic/models/blocks.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
 
 namespace limbic {
 namespace {

@@ -2,13 +2,13 @@
 // biases, and a stage's stride sits in its first 1x1 and in the shortcut. Keras' layer names.
 #include <map>
 
-#include "models/models.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
 
 namespace limbic {
 namespace {

@@ -1,13 +1,13 @@
 // The two small networks of the MLPerf Tiny benchmark under the names that Keras gave their layers:
 // ResNet-8 for CIFAR-10 and MobileNetV1 0.25 (Howard et al. 2017, arXiv:1704.04861) for
 // 96x96 pictures with or without a person. https://github.com/mlcommons/tiny, benchmark/training.
-#include "models/models.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
 
 namespace limbic {
 namespace {

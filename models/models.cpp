@@ -1,4 +1,4 @@
-#include "models/models.h"
+#include "limbic/models/models.h"
 
 namespace limbic {
 

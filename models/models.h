@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/graph.h"
+#include "limbic/nn/graph/graph.h"
 
 namespace limbic {
 

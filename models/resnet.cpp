@@ -1,13 +1,13 @@
 // ResNet, He et al. 2015, arXiv:1512.03385; the variant of torchvision (stride in the 3x3).
 #include <map>
 
-#include "models/blocks.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
+#include "limbic/models/blocks.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
 
 namespace limbic {
 namespace {

@@ -2,14 +2,14 @@
 // norm; torchvision's layer numbers.
 #include <map>
 
-#include "models/models.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
 
 namespace limbic {
 namespace {

@@ -2,7 +2,7 @@
 #include <span>
 #include <vector>
 
-#include "nn/core/tensor.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

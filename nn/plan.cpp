@@ -1,13 +1,13 @@
-#include "nn/plan.h"
+#include "limbic/nn/plan.h"
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "nn/core/clock.h"
-#include "nn/core/finite.h"
-#include "nn/core/parallel.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/finite.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {

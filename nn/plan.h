@@ -2,7 +2,7 @@
 #include <atomic>
 #include <functional>
 
-#include "nn/program.h"
+#include "limbic/nn/compile/program.h"
 
 namespace limbic {
 

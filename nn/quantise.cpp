@@ -1,19 +1,19 @@
-#include "nn/quantise.h"
+#include "limbic/nn/quantise.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/quantise.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
-#include "nn/plan.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/quantise.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
+#include "limbic/nn/plan.h"
 
 namespace limbic {
 namespace {

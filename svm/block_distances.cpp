@@ -1,12 +1,12 @@
-#include "svm/block_distances.h"
+#include "limbic/svm/block_distances.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "nn/core/simd.h"
-#include "svm/distances.h"
-#include "svm/exponential.h"
+#include "limbic/core/simd.h"
+#include "limbic/svm/distances.h"
+#include "limbic/svm/exponential.h"
 
 namespace limbic {
 namespace {

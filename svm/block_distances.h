@@ -2,7 +2,7 @@
 #include <span>
 #include <vector>
 
-#include "svm/products.h"
+#include "limbic/svm/products.h"
 
 namespace limbic {
 

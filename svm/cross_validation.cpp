@@ -1,9 +1,9 @@
-#include "svm/cross_validation.h"
+#include "limbic/svm/cross_validation.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "nn/core/random.h"
+#include "limbic/core/random.h"
 
 namespace limbic {
 namespace {

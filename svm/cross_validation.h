@@ -3,9 +3,9 @@
 #include <span>
 #include <vector>
 
-#include "nn/core/random.h"
-#include "svm/svr.h"
-#include "svm/training_kernel.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/svr.h"
+#include "limbic/svm/training_kernel.h"
 
 namespace limbic {
 

@@ -1,11 +1,11 @@
-#include "svm/distances.h"
+#include "limbic/svm/distances.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "nn/core/simd.h"
-#include "svm/products.h"
+#include "limbic/core/simd.h"
+#include "limbic/svm/products.h"
 
 namespace limbic {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "nn/core/tensor.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

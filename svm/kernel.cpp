@@ -1,13 +1,13 @@
-#include "svm/kernel.h"
+#include "limbic/svm/kernel.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "svm/exponential.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/svm/exponential.h"
 
 namespace limbic {
 namespace {

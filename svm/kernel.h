@@ -1,6 +1,6 @@
 #pragma once
-#include "svm/distances.h"
-#include "svm/products.h"
+#include "limbic/svm/distances.h"
+#include "limbic/svm/products.h"
 
 namespace limbic {
 

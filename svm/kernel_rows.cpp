@@ -1,4 +1,4 @@
-#include "svm/kernel_rows.h"
+#include "limbic/svm/kernel_rows.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "svm/kernel.h"
+#include "limbic/svm/kernel.h"
 
 namespace limbic {
 

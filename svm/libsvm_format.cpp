@@ -1,10 +1,10 @@
-#include "svm/libsvm_format.h"
+#include "limbic/svm/libsvm_format.h"
 
 #include <limits>
 #include <ostream>
 
-#include "nn/core/file.h"
-#include "svm/text.h"
+#include "limbic/core/file.h"
+#include "limbic/svm/text.h"
 
 namespace limbic {
 namespace {

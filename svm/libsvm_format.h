@@ -4,8 +4,8 @@
 #include <variant>
 #include <vector>
 
-#include "svm/svc.h"
-#include "svm/svr.h"
+#include "limbic/svm/svc.h"
+#include "limbic/svm/svr.h"
 
 namespace limbic {
 

@@ -2,9 +2,9 @@
 #include <limits>
 #include <ostream>
 
-#include "nn/core/file.h"
-#include "svm/libsvm_format.h"
-#include "svm/text.h"
+#include "limbic/core/file.h"
+#include "limbic/svm/libsvm_format.h"
+#include "limbic/svm/text.h"
 
 namespace limbic {
 namespace {

@@ -1,12 +1,12 @@
-#include "svm/one_vs_one.h"
+#include "limbic/svm/one_vs_one.h"
 
 #include <algorithm>
 #include <map>
 #include <numeric>
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "svm/training_kernel.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/svm/training_kernel.h"
 
 namespace limbic {
 namespace {

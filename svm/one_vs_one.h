@@ -2,8 +2,8 @@
 #include <span>
 #include <vector>
 
-#include "svm/smo.h"
-#include "svm/svc.h"
+#include "limbic/svm/smo.h"
+#include "limbic/svm/svc.h"
 
 namespace limbic {
 

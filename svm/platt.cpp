@@ -1,10 +1,10 @@
-#include "svm/platt.h"
+#include "limbic/svm/platt.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "nn/core/random.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
 
 namespace limbic {
 namespace {

@@ -2,7 +2,7 @@
 #include <span>
 #include <vector>
 
-#include "svm/training_kernel.h"
+#include "limbic/svm/training_kernel.h"
 
 namespace limbic {
 

@@ -1,12 +1,12 @@
-#include "svm/products.h"
+#include "limbic/svm/products.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "svm/distances.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/svm/distances.h"
 
 namespace limbic {
 namespace {

@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "nn/core/gemm.h"
-#include "nn/core/parallel.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/tensor.h"
+#include "limbic/svm/gemm.h"
 
 namespace limbic {
 

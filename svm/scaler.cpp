@@ -1,11 +1,11 @@
-#include "svm/scaler.h"
+#include "limbic/svm/scaler.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "svm/distances.h"
-#include "svm/products.h"
+#include "limbic/core/parallel.h"
+#include "limbic/svm/distances.h"
+#include "limbic/svm/products.h"
 
 namespace limbic {
 namespace {

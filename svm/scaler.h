@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/core/tensor.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

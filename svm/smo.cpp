@@ -1,12 +1,12 @@
-#include "svm/smo.h"
+#include "limbic/svm/smo.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "nn/core/error.h"
-#include "svm/working_set.h"
+#include "limbic/core/error.h"
+#include "limbic/svm/working_set.h"
 
 namespace limbic {
 namespace {

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "svm/kernel_rows.h"
+#include "limbic/svm/kernel_rows.h"
 
 namespace limbic {
 

@@ -1,13 +1,13 @@
-#include "svm/svc.h"
+#include "limbic/svm/svc.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "nn/core/random.h"
-#include "svm/cross_validation.h"
-#include "svm/platt.h"
-#include "svm/training_kernel.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/cross_validation.h"
+#include "limbic/svm/platt.h"
+#include "limbic/svm/training_kernel.h"
 
 namespace limbic {
 namespace {

@@ -1,12 +1,12 @@
-#include "svm/svr.h"
+#include "limbic/svm/svr.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "svm/cross_validation.h"
-#include "svm/smo.h"
-#include "svm/training_kernel.h"
+#include "limbic/svm/cross_validation.h"
+#include "limbic/svm/smo.h"
+#include "limbic/svm/training_kernel.h"
 
 namespace limbic {
 

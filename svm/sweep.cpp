@@ -1,10 +1,10 @@
-#include "svm/sweep.h"
+#include "limbic/svm/sweep.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "svm/block_distances.h"
-#include "svm/cross_validation.h"
+#include "limbic/svm/block_distances.h"
+#include "limbic/svm/cross_validation.h"
 
 namespace limbic {
 namespace {

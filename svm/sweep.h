@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "svm/svc.h"
+#include "limbic/svm/svc.h"
 
 namespace limbic {
 

@@ -1,10 +1,10 @@
-#include "svm/text.h"
+#include "limbic/svm/text.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
 
 namespace limbic {
 namespace {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "nn/core/tensor.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

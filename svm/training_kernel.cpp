@@ -1,9 +1,9 @@
-#include "svm/training_kernel.h"
+#include "limbic/svm/training_kernel.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "nn/core/parallel.h"
+#include "limbic/core/parallel.h"
 
 namespace limbic {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <optional>
 
-#include "svm/one_vs_one.h"
+#include "limbic/svm/one_vs_one.h"
 
 namespace limbic {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "svm/one_vs_one.h"
+#include "limbic/svm/one_vs_one.h"
 
 namespace limbic {
 namespace {

@@ -1,9 +1,9 @@
-#include "svm/working_set.h"
+#include "limbic/svm/working_set.h"
 
 #include <cstring>
 #include <limits>
 
-#include "nn/core/simd.h"
+#include "limbic/core/simd.h"
 
 namespace limbic {
 namespace {

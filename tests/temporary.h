@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic::testing {
 

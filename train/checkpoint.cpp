@@ -1,11 +1,12 @@
-#include "train/checkpoint.h"
+#include "limbic/train/checkpoint.h"
+#include "limbic/hash/hash.h"
 
 #include <nlohmann/json.hpp>
 
-#include "nn/core/file.h"
-#include "nn/core/json_numbers.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
+#include "limbic/core/file.h"
+#include "limbic/core/json_numbers.h"
+#include "limbic/weights/load.h"
+#include "limbic/weights/safetensors.h"
 
 namespace limbic {
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "train/trainer.h"
+#include "limbic/train/trainer.h"
 
 namespace limbic {
 

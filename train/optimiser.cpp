@@ -1,15 +1,15 @@
-#include "train/optimiser.h"
+#include "limbic/train/optimiser.h"
 
 #include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
 
-#include "nn/core/finite.h"
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "nn/ops/elementwise.h"
-#include "weights/load.h"
+#include "limbic/core/finite.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/nn/ops/elementwise.h"
+#include "limbic/weights/load.h"
 
 namespace limbic {
 namespace {

@@ -2,7 +2,7 @@
 // train: the loop over loader, plan and optimiser; schedules; checkpoints; resume; evaluation.
 #include <map>
 
-#include "nn/plan.h"
+#include "limbic/nn/plan.h"
 
 namespace limbic {
 

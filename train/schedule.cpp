@@ -1,10 +1,10 @@
-#include "train/schedule.h"
+#include "limbic/train/schedule.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic {
 namespace {

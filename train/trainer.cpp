@@ -1,4 +1,4 @@
-#include "train/trainer.h"
+#include "limbic/train/trainer.h"
 
 #include <unistd.h>
 
@@ -9,11 +9,11 @@
 #include <iomanip>
 #include <locale>
 
-#include "nn/core/clock.h"
-#include "nn/core/file.h"
-#include "nn/core/parallel.h"
-#include "train/checkpoint.h"
-#include "weights/load.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/file.h"
+#include "limbic/core/parallel.h"
+#include "limbic/train/checkpoint.h"
+#include "limbic/weights/load.h"
 
 namespace limbic {
 namespace {

@@ -1,10 +1,10 @@
 #pragma once
 #include <optional>
 
-#include "nn/loss.h"
-#include "train/optimiser.h"
-#include "train/predictor.h"
-#include "train/schedule.h"
+#include "limbic/network/predictor.h"
+#include "limbic/nn/loss.h"
+#include "limbic/train/optimiser.h"
+#include "limbic/train/schedule.h"
 
 namespace limbic {
 

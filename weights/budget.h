@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic {
 

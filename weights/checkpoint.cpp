@@ -1,12 +1,12 @@
-#include "weights/checkpoint.h"
+#include "limbic/weights/checkpoint.h"
 
 #include <string_view>
 
-#include "nn/core/file.h"
-#include "weights/keras.h"
-#include "weights/pytorch.h"
-#include "weights/safetensors.h"
-#include "weights/zip.h"
+#include "limbic/core/file.h"
+#include "limbic/weights/keras/keras.h"
+#include "limbic/weights/pytorch/pytorch.h"
+#include "limbic/weights/safetensors.h"
+#include "limbic/weights/zip.h"
 
 namespace limbic {
 namespace {

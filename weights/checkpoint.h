@@ -2,8 +2,8 @@
 #include <map>
 #include <string>
 
-#include "nn/core/file.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/file.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 
@@ -15,7 +15,8 @@ struct Checkpoint {
 };
 
 /// Reads a checkpoint, judging its format by content and not by name: safetensors, PyTorch's
-/// (weights/pytorch.h) and Keras' (weights/keras.h). Throws Error where it cannot be read.
+/// (weights/pytorch/pytorch.h) and Keras' (weights/keras/keras.h). Throws Error where it cannot be
+/// read.
 Checkpoint read_checkpoint(const std::string& path);
 
 }  // namespace limbic

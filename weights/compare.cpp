@@ -1,10 +1,10 @@
-#include "weights/compare.h"
+#include "limbic/weights/compare.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "weights/load.h"
+#include "limbic/weights/load.h"
 
 namespace limbic {
 namespace {

@@ -1,4 +1,4 @@
-#include "weights/header.h"
+#include "limbic/weights/header.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-#include "weights/budget.h"
+#include "limbic/weights/budget.h"
 
 namespace limbic {
 namespace {

@@ -1,13 +1,13 @@
-#include "weights/load.h"
+#include "limbic/weights/load.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <set>
 
-#include "nn/core/finite.h"
-#include "nn/core/parallel.h"
-#include "weights/header.h"
+#include "limbic/core/finite.h"
+#include "limbic/core/parallel.h"
+#include "limbic/weights/header.h"
 
 namespace limbic {
 namespace {

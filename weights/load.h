@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "nn/core/file.h"
-#include "nn/core/parameters.h"
+#include "limbic/core/file.h"
+#include "limbic/core/parameters.h"
 
 namespace limbic {
 

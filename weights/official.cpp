@@ -1,11 +1,12 @@
-#include "weights/official.h"
+#include "limbic/weights/official.h"
+#include "limbic/hash/hash.h"
 
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
 
-#include "nn/core/error.h"
-#include "nn/core/file.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
 
 namespace limbic {
 namespace {

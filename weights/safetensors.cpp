@@ -1,4 +1,4 @@
-#include "weights/safetensors.h"
+#include "limbic/weights/safetensors.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,8 +7,8 @@
 #include <ostream>
 #include <vector>
 
-#include "nn/core/file.h"
-#include "weights/header.h"
+#include "limbic/core/file.h"
+#include "limbic/weights/header.h"
 
 namespace limbic {
 namespace {

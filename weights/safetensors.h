@@ -6,8 +6,8 @@
 #include <span>
 #include <string>
 
-#include "nn/core/file.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/file.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

@@ -1,4 +1,4 @@
-#include "weights/zip.h"
+#include "limbic/weights/zip.h"
 
 #include <zlib.h>
 
@@ -7,8 +7,8 @@
 #include <cstring>
 #include <optional>
 
-#include "nn/core/tensor.h"
-#include "weights/header.h"
+#include "limbic/core/tensor.h"
+#include "limbic/weights/header.h"
 
 namespace limbic {
 namespace {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
 
 namespace limbic {
 

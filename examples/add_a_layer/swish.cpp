@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "nn/kernel.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/graph/kernel.h"
 
 namespace limbic {
 namespace {

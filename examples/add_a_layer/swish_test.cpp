@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic;

@@ -1,8 +1,8 @@
-#include "nn/ops/add.h"
+#include "limbic/nn/ops/add.h"
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "nn/graph.h"
+#include "limbic/nn/graph/graph.h"
 
 namespace limbic {
 

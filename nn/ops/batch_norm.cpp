@@ -1,11 +1,11 @@
-#include "nn/ops/batch_norm.h"
+#include "limbic/nn/ops/batch_norm.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "nn/ops/batch_norm_loops.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/ops/batch_norm_loops.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 

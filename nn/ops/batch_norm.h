@@ -1,7 +1,7 @@
 #pragma once
 #include <cmath>
 
-#include "nn/graph.h"
+#include "limbic/nn/graph/graph.h"
 
 namespace limbic {
 

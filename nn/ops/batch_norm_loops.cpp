@@ -1,8 +1,8 @@
-#include "nn/ops/batch_norm_loops.h"
+#include "limbic/nn/ops/batch_norm_loops.h"
 
 #include <algorithm>
 
-#include "nn/core/simd.h"
+#include "limbic/core/simd.h"
 
 namespace limbic {
 namespace {

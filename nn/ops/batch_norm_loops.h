@@ -2,8 +2,8 @@
 // The loops of batch norm over rows (pixels) and columns (channels), for f32 and bf16 elements.
 #include <cstdint>
 
-#include "nn/core/bfloat16.h"
-#include "nn/core/parallel.h"
+#include "limbic/core/bfloat16.h"
+#include "limbic/core/parallel.h"
 
 namespace limbic {
 

@@ -1,9 +1,9 @@
-#include "nn/ops/concat.h"
+#include "limbic/nn/ops/concat.h"
 
 #include <cstring>
 
-#include "nn/core/parallel.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 

@@ -1,10 +1,10 @@
-#include "nn/ops/conv2d.h"
+#include "limbic/nn/ops/conv2d.h"
 
 #include <algorithm>
 #include <cmath>
 #include <tuple>
 
-#include "nn/ops/conv2d_kernel.h"
+#include "limbic/nn/ops/conv2d_kernel.h"
 
 namespace limbic {
 

@@ -7,9 +7,9 @@
 #include <span>
 #include <utility>
 
-#include "nn/core/finite.h"
-#include "nn/core/processor.h"
-#include "nn/ops/conv2d_kernel.h"
+#include "limbic/core/finite.h"
+#include "limbic/core/processor.h"
+#include "limbic/nn/ops/conv2d_kernel.h"
 
 namespace limbic {
 namespace {

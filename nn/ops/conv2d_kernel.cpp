@@ -1,14 +1,14 @@
-#include "nn/ops/conv2d_kernel.h"
+#include "limbic/nn/ops/conv2d_kernel.h"
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
-#include "nn/core/simd.h"
-#include "nn/ops/elementwise.h"
-#include "nn/tuner.h"
-#include "nn/winograd/convolution.h"
-#include "nn/winograd/weight_gradient.h"
+#include "limbic/core/simd.h"
+#include "limbic/nn/cpu/tuner.h"
+#include "limbic/nn/cpu/winograd/convolution.h"
+#include "limbic/nn/cpu/winograd/weight_gradient.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {

@@ -1,13 +1,13 @@
 #pragma once
-#include "nn/kernel.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/nn/graph/kernel.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 
-/// How a convolution is computed: oneDNN's direct primitives or our Winograd (nn/winograd), chosen
-/// for forward and for the data gradient each, by timing or by a fixed rule. Null where it would
-/// have to be timed and builder.may_time is false.
+/// How a convolution is computed: oneDNN's direct primitives or our Winograd (nn/cpu/winograd),
+/// chosen for forward and for the data gradient each, by timing or by a fixed rule. Null where it
+/// would have to be timed and builder.may_time is false.
 std::unique_ptr<Kernel> compile_conv2d(const Conv2d& op, KernelBuilder& builder);
 /// Inference with a src of 8 bits (conv2d_int8.cpp).
 std::unique_ptr<Kernel> compile_int8_conv2d(const Conv2d& op, KernelBuilder& builder);

@@ -1,7 +1,7 @@
-#include "nn/ops/dropout.h"
+#include "limbic/nn/ops/dropout.h"
 
-#include "nn/core/parallel.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {

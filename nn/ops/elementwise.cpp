@@ -1,9 +1,9 @@
-#include "nn/ops/elementwise.h"
+#include "limbic/nn/ops/elementwise.h"
 
 #include <cstring>
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
 
 namespace limbic {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "nn/kernel.h"
+#include "limbic/nn/graph/kernel.h"
 
 namespace limbic {
 

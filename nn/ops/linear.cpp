@@ -1,9 +1,9 @@
-#include "nn/ops/linear.h"
+#include "limbic/nn/ops/linear.h"
 
 #include <cstring>
 
-#include "nn/core/gemm.h"
-#include "nn/kernel.h"
+#include "limbic/nn/cpu/onednn/compat.h"
+#include "limbic/nn/graph/kernel.h"
 
 namespace limbic {
 
@@ -39,26 +39,25 @@ class LinearKernel : public Kernel {
       for (int64_t n = 0; n < n_; ++n)
         std::memcpy(b.dst.f32() + n * out_, b.packed[1].data,
                     static_cast<size_t>(out_) * sizeof(float));
-    gemm(1.0f, {b.src[0].f32(), n_, in_, in_}, weight(b).t(), bias_ ? 1.0f : 0.0f,
-         {b.dst.f32(), n_, out_, out_});
+    onednn::gemm({b.src[0].f32(), n_, in_}, {b.packed[0].f32(), in_, out_, true}, bias_,
+                 b.dst.f32());
   }
 
   void backward(const Buffers& b) const override {
-    const Matrix<const float> dy{b.diff_dst.f32(), n_, out_, out_};
-    if (float* dx = b.diff_src[0].f32()) gemm(1.0f, dy, weight(b), 0.0f, {dx, n_, in_, in_});
+    const float* dy = b.diff_dst.f32();
+    if (float* dx = b.diff_src[0].f32())
+      onednn::gemm({dy, n_, out_}, {b.packed[0].f32(), out_, in_}, false, dx);
     if (float* dw = b.diff_packed[0].f32())
-      gemm(1.0f, dy.t(), {b.src[0].f32(), n_, in_, in_}, 0.0f, {dw, out_, in_, in_});
+      onednn::gemm({dy, out_, n_, true}, {b.src[0].f32(), n_, in_}, false, dw);
     if (float* db = bias_ ? b.diff_packed[1].f32() : nullptr)
       for (int64_t o = 0; o < out_; ++o) {
         double sum = 0;
-        for (int64_t n = 0; n < n_; ++n) sum += static_cast<double>(dy.data[n * out_ + o]);
+        for (int64_t n = 0; n < n_; ++n) sum += static_cast<double>(dy[n * out_ + o]);
         db[o] = static_cast<float>(sum);
       }
   }
 
  private:
-  Matrix<const float> weight(const Buffers& b) const { return {b.packed[0].f32(), out_, in_, in_}; }
-
   int64_t n_, in_, out_;
   bool bias_;
 };

@@ -1,12 +1,12 @@
-#include "nn/ops/pool2d.h"
+#include "limbic/nn/ops/pool2d.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-#include "nn/ops/conv2d.h"
+#include "limbic/nn/ops/conv2d.h"
 
 namespace limbic {
 

@@ -1,10 +1,10 @@
-#include "nn/ops/quantise.h"
+#include "limbic/nn/ops/quantise.h"
 
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {

@@ -1,14 +1,14 @@
 // Rows of f32 or bf16 to 8-bit values, in Highway: the compiler's own vector code for the narrowing
 // is five times slower.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "nn/ops/quantise_rows.cpp"
+#define HWY_TARGET_INCLUDE "limbic/nn/ops/quantise_rows.cpp"
 #include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
 #include <algorithm>
 
-#include "nn/ops/batch_norm_loops.h"
+#include "limbic/nn/ops/batch_norm_loops.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace limbic::HWY_NAMESPACE {

@@ -1,8 +1,8 @@
-#include "nn/ops/relu.h"
+#include "limbic/nn/ops/relu.h"
 
-#include "nn/core/parallel.h"
-#include "nn/core/simd.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/simd.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 namespace {

@@ -1,10 +1,10 @@
-#include "nn/ops/reshape.h"
+#include "limbic/nn/ops/reshape.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "nn/core/parallel.h"
-#include "nn/ops/elementwise.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic {
 

@@ -1,9 +1,9 @@
-#include "nn/ops/softmax.h"
+#include "limbic/nn/ops/softmax.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/kernel.h"
+#include "limbic/nn/graph/kernel.h"
 
 namespace limbic {
 

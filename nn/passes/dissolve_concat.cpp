@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/concat.h"
-#include "nn/passes/rewrite.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/passes/rewrite.h"
 
 namespace limbic {
 namespace {

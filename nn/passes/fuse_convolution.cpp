@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/relu.h"
-#include "nn/passes/rewrite.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/passes/rewrite.h"
 
 namespace limbic {
 namespace {

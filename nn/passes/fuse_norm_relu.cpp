@@ -1,9 +1,9 @@
 #include <cmath>
 
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/relu.h"
-#include "nn/passes/rewrite.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/passes/rewrite.h"
 
 namespace limbic {
 

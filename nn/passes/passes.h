@@ -1,5 +1,5 @@
 #pragma once
-#include "nn/program.h"
+#include "limbic/nn/compile/program.h"
 
 namespace limbic {
 

@@ -1,8 +1,8 @@
 #include <map>
 
-#include "nn/ops/conv2d.h"
-#include "nn/ops/quantise.h"
-#include "nn/passes/rewrite.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/quantise.h"
+#include "limbic/nn/passes/rewrite.h"
 
 namespace limbic {
 

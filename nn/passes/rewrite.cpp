@@ -1,4 +1,4 @@
-#include "nn/passes/rewrite.h"
+#include "limbic/nn/passes/rewrite.h"
 
 namespace limbic {
 

@@ -2,7 +2,7 @@
 #include <map>
 #include <optional>
 
-#include "nn/passes/passes.h"
+#include "limbic/nn/passes/passes.h"
 
 namespace limbic {
 

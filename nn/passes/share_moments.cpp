@@ -2,8 +2,8 @@
 #include <map>
 #include <span>
 
-#include "nn/ops/batch_norm.h"
-#include "nn/passes/rewrite.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/passes/rewrite.h"
 
 namespace limbic {
 

@@ -1,7 +1,7 @@
 // svm-grid and sweep: searches over many cells, resumable.
 #include <algorithm>
 
-#include "nn/core/random.h"
+#include "limbic/core/random.h"
 #include "tests/cli/world.h"
 
 using namespace limbic;

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
-#include "weights/safetensors.h"
 
 namespace limbic::testing {
 

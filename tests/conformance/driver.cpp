@@ -15,21 +15,21 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "nn/core/parallel.h"
-#include "nn/loss.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
-#include "nn/ops/softmax.h"
-#include "train/optimiser.h"
-#include "train/schedule.h"
-#include "weights/safetensors.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/loss.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
+#include "limbic/nn/ops/softmax.h"
+#include "limbic/train/optimiser.h"
+#include "limbic/train/schedule.h"
+#include "limbic/weights/safetensors.h"
 
 using namespace limbic;
 using Json = nlohmann::json;

@@ -1,4 +1,4 @@
-#include "nn/core/cgroup.h"
+#include "limbic/core/cgroup.h"
 
 #include <doctest/doctest.h>
 

@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "nn/core/gemm.h"
-#include "nn/core/json_numbers.h"
-#include "nn/core/parallel.h"
-#include "nn/core/random.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/json_numbers.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
+#include "limbic/core/tensor.h"
+#include "limbic/svm/gemm.h"
 
 using namespace limbic;
 

@@ -1,4 +1,5 @@
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
+#include "limbic/hash/hash.h"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -15,8 +16,8 @@
 #include <ostream>
 #include <thread>
 
-#include "nn/core/error.h"
-#include "nn/core/parameters.h"
+#include "limbic/core/error.h"
+#include "limbic/core/parameters.h"
 #include "tests/temporary.h"
 
 namespace fs = std::filesystem;

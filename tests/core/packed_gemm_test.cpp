@@ -3,9 +3,9 @@
 #include <hwy/highway.h>
 #include <cmath>
 
-#include "nn/core/packed_gemm.h"
-#include "nn/core/random.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/packed_gemm.h"
+#include "limbic/core/random.h"
+#include "limbic/core/tensor.h"
 
 using namespace limbic;
 

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
 
 using namespace limbic;
 

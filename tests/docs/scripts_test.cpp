@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "nn/core/error.h"
-#include "nn/core/file.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
 
 using namespace limbic;
 namespace fs = std::filesystem;

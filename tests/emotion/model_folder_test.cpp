@@ -8,8 +8,9 @@
 #include <csignal>
 #include <set>
 
+#include "limbic/hash/hash.h"
+#include "limbic/weights/safetensors.h"
 #include "tests/emotion/pipeline.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 using namespace limbic::testing;

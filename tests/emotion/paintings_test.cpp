@@ -1,4 +1,4 @@
-#include "emotion/paintings.h"
+#include "limbic/demo/paintings.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <map>
 
-#include "emotion/canvas.h"
-#include "io/decode.h"
-#include "nn/core/error.h"
-#include "nn/core/file.h"
-#include "nn/core/parallel.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/core/parallel.h"
+#include "limbic/demo/canvas.h"
+#include "limbic/io/decode.h"
 
 using namespace limbic;
 namespace fs = std::filesystem;

@@ -4,7 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "emotion/fit.h"
+#include "limbic/emotion/fit.h"
 #include "tests/io/pictures.h"
 
 namespace limbic::testing {

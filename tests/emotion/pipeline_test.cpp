@@ -3,8 +3,8 @@
 #include <cmath>
 #include <set>
 
+#include "limbic/weights/safetensors.h"
 #include "tests/emotion/pipeline.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 using namespace limbic::testing;

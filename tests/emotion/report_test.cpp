@@ -1,13 +1,13 @@
-#include "emotion/report.h"
+#include "limbic/report/report.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "emotion/report_charts.h"
-#include "io/png.h"
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
+#include "limbic/io/png.h"
+#include "limbic/report/charts.h"
 
 using namespace limbic;
 

@@ -1,4 +1,4 @@
-#include "emotion/softmax_classifier.h"
+#include "limbic/emotion/softmax_classifier.h"
 
 #include <doctest/doctest.h>
 
@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "nn/core/file.h"
-#include "nn/core/random.h"
-#include "svm/libsvm_format.h"
-#include "svm/products.h"
+#include "limbic/core/file.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/libsvm_format.h"
+#include "limbic/svm/products.h"
 
 using namespace limbic;
 using nlohmann::json;

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <set>
 
-#include "emotion/sweep.h"
-#include "svm/products.h"
+#include "limbic/emotion/sweep.h"
+#include "limbic/network/predictor.h"
+#include "limbic/svm/products.h"
 #include "tests/emotion/pipeline.h"
-#include "train/predictor.h"
 
 using namespace limbic;
 using namespace limbic::testing;

@@ -5,7 +5,7 @@
 #include <functional>
 #include <set>
 
-#include "nn/core/parallel.h"
+#include "limbic/core/parallel.h"
 #include "tests/reference/backward.h"
 #include "tests/reference/check_gradient.h"
 

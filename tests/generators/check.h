@@ -2,7 +2,7 @@
 #include <optional>
 #include <string>
 
-#include "nn/plan.h"
+#include "limbic/nn/plan.h"
 #include "tests/generators/recipe.h"
 
 namespace limbic::generators {

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <string>
 
-#include "nn/core/processor.h"
+#include "limbic/core/processor.h"
 #include "tests/generators/check.h"
 #include "tests/generators/isolated.h"
 

@@ -10,18 +10,18 @@
 #include <map>
 #include <thread>
 
-#include "nn/core/parallel.h"
-#include "nn/loss.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
+#include "limbic/core/parallel.h"
+#include "limbic/nn/loss.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/train/optimiser.h"
+#include "limbic/weights/load.h"
+#include "limbic/weights/safetensors.h"
 #include "tests/generators/isolated.h"
 #include "tests/reference/backward.h"
-#include "train/optimiser.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 using namespace limbic::generators;

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic::generators {
 

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
-#include "nn/ops/softmax.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
+#include "limbic/nn/ops/softmax.h"
 
 namespace limbic::generators {
 namespace {

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "nn/graph.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/pool2d.h"
+#include "limbic/nn/graph/graph.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/pool2d.h"
 
 namespace limbic::generators {
 

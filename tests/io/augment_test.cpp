@@ -1,4 +1,4 @@
-#include "io/augment.h"
+#include "limbic/io/augment.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "io/dataset.h"
+#include "limbic/io/dataset.h"
 
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 #include <numeric>
 #include <set>
 
-#include "io/check.h"
-#include "io/decode.h"
+#include "limbic/io/check.h"
+#include "limbic/io/decode.h"
 #include "tests/io/pictures.h"
 
 using namespace limbic;

@@ -1,4 +1,4 @@
-#include "io/decode.h"
+#include "limbic/io/decode.h"
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include <cstring>
 #include <map>
 
-#include "io/exif.h"
-#include "io/libjpeg.h"
+#include "limbic/io/exif.h"
+#include "limbic/io/libjpeg.h"
 #include "tests/io/pictures.h"
 
 using namespace limbic;

@@ -1,4 +1,4 @@
-#include "io/loader.h"
+#include "limbic/io/loader.h"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -12,9 +12,9 @@
 #include <new>
 #include <thread>
 
-#include "io/check.h"
-#include "io/decode.h"
-#include "nn/core/parallel.h"
+#include "limbic/core/parallel.h"
+#include "limbic/io/check.h"
+#include "limbic/io/decode.h"
 #include "tests/io/pictures.h"
 
 namespace fs = std::filesystem;

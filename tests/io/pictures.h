@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "io/picture.h"
-#include "io/png.h"
-#include "nn/core/error.h"
-#include "nn/core/file.h"
-#include "nn/core/random.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/core/random.h"
+#include "limbic/io/picture.h"
+#include "limbic/io/png.h"
 #include "tests/temporary.h"
 
 namespace limbic::testing {

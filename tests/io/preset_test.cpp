@@ -1,4 +1,4 @@
-#include "io/preset.h"
+#include "limbic/io/preset.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "io/resize.h"
+#include "limbic/io/resize.h"
 
 #include <doctest/doctest.h>
 

@@ -7,12 +7,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "models/models.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/reshape.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/reshape.h"
 
 using namespace limbic;
 using nlohmann::json;

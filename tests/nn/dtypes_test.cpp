@@ -1,11 +1,11 @@
 // Which values of an int8 plan have 8 bits (nn/quantise.h, quantised_dtypes).
 #include <doctest/doctest.h>
 
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/quantise.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/quantise.h"
 
 using namespace limbic;
 

@@ -4,20 +4,20 @@
 #include <cstring>
 #include <thread>
 
-#include "models/models.h"
-#include "nn/core/parallel.h"
-#include "nn/loss.h"
-#include "nn/ops/add.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/reshape.h"
-#include "nn/plan.h"
+#include "limbic/core/parallel.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/loss.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
+#include "limbic/nn/plan.h"
+#include "limbic/train/optimiser.h"
 #include "tests/nn/allocations.h"
-#include "train/optimiser.h"
 
 using namespace limbic;
 

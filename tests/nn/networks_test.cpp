@@ -5,9 +5,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "models/models.h"
-#include "nn/loss.h"
-#include "nn/plan.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/loss.h"
+#include "limbic/nn/plan.h"
 #include "tests/reference/deterministic.h"
 
 using namespace limbic;

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <set>
 
-#include "models/blocks.h"
-#include "nn/core/processor.h"
-#include "nn/ops/add.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/softmax.h"
+#include "limbic/core/processor.h"
+#include "limbic/models/blocks.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/softmax.h"
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic;

@@ -8,12 +8,12 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "models/models.h"
-#include "nn/plan.h"
-#include "weights/checkpoint.h"
-#include "weights/compare.h"
-#include "weights/load.h"
-#include "weights/safetensors.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/plan.h"
+#include "limbic/weights/checkpoint.h"
+#include "limbic/weights/compare.h"
+#include "limbic/weights/load.h"
+#include "limbic/weights/safetensors.h"
 
 using namespace limbic;
 

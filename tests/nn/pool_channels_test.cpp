@@ -2,7 +2,7 @@
 // no multiple.
 #include <doctest/doctest.h>
 
-#include "nn/ops/pool2d.h"
+#include "limbic/nn/ops/pool2d.h"
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic;

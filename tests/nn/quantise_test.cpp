@@ -1,16 +1,16 @@
-#include "nn/quantise.h"
+#include "limbic/nn/quantise.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "models/models.h"
-#include "nn/core/processor.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/plan.h"
+#include "limbic/core/processor.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/plan.h"
 
 using namespace limbic;
 

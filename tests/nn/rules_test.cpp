@@ -7,11 +7,11 @@
 #include <cstring>
 #include <set>
 
-#include "nn/ops/conv2d.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
-#include "nn/plan.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/plan.h"
 
 using namespace limbic;
 

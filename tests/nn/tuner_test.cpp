@@ -1,4 +1,4 @@
-#include "nn/tuner.h"
+#include "limbic/nn/cpu/tuner.h"
 
 #include <doctest/doctest.h>
 

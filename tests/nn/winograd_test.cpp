@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/core/parallel.h"
-#include "nn/core/random.h"
-#include "nn/winograd/weight_gradient.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
+#include "limbic/nn/cpu/winograd/weight_gradient.h"
 #include "tests/reference/check_gradient.h"
 #include "tests/reference/winograd.h"
 

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
-#include "nn/ops/add.h"
-#include "nn/ops/concat.h"
-#include "nn/ops/dropout.h"
-#include "nn/ops/relu.h"
-#include "nn/ops/softmax.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/softmax.h"
 
 namespace limbic::naive {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 #include <functional>
 
-#include "nn/plan.h"
+#include "limbic/nn/plan.h"
 #include "tests/reference/naive.h"
 
 namespace limbic {

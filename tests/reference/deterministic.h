@@ -2,8 +2,8 @@
 #include <cmath>
 #include <string>
 
-#include "nn/core/parameters.h"
-#include "nn/core/random.h"
+#include "limbic/core/parameters.h"
+#include "limbic/core/random.h"
 
 namespace limbic {
 

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "nn/graph.h"
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/conv2d.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/reshape.h"
+#include "limbic/nn/graph/graph.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/reshape.h"
 
 namespace limbic::naive {
 

@@ -1,12 +1,12 @@
-#include "svm/block_distances.h"
+#include "limbic/svm/block_distances.h"
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <cmath>
 
-#include "nn/core/random.h"
-#include "svm/kernel.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/kernel.h"
 
 using namespace limbic;
 

@@ -1,12 +1,12 @@
-#include "svm/distances.h"
+#include "limbic/svm/distances.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "nn/core/random.h"
-#include "svm/kernel.h"
-#include "svm/scaler.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/kernel.h"
+#include "limbic/svm/scaler.h"
 
 using namespace limbic;
 

@@ -4,13 +4,13 @@
 #include <climits>
 #include <cmath>
 
-#include "svm/block_distances.h"
-#include "svm/cross_validation.h"
-#include "svm/heat_map.h"
-#include "svm/platt.h"
-#include "svm/scaler.h"
-#include "svm/svr.h"
-#include "svm/sweep.h"
+#include "limbic/report/heat_map.h"
+#include "limbic/svm/block_distances.h"
+#include "limbic/svm/cross_validation.h"
+#include "limbic/svm/platt.h"
+#include "limbic/svm/scaler.h"
+#include "limbic/svm/svr.h"
+#include "limbic/svm/sweep.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

@@ -6,8 +6,8 @@
 #include <fstream>
 #include <limits>
 
-#include "nn/core/file.h"
-#include "nn/core/random.h"
+#include "limbic/core/file.h"
+#include "limbic/core/random.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

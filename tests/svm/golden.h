@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "svm/libsvm_format.h"
+#include "limbic/svm/libsvm_format.h"
 
 namespace limbic::testing {
 

@@ -1,11 +1,11 @@
-#include "svm/heat_map.h"
+#include "limbic/report/heat_map.h"
 
 #include <doctest/doctest.h>
 
 #include <regex>
 #include <set>
 
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
 #include "tests/temporary.h"
 
 using namespace limbic;

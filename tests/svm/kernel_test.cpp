@@ -1,12 +1,12 @@
-#include "svm/kernel.h"
+#include "limbic/svm/kernel.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "nn/core/random.h"
-#include "svm/exponential.h"
-#include "svm/kernel_rows.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/exponential.h"
+#include "limbic/svm/kernel_rows.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

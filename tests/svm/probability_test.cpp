@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "nn/core/random.h"
-#include "svm/cross_validation.h"
-#include "svm/platt.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/cross_validation.h"
+#include "limbic/svm/platt.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

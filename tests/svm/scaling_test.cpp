@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "nn/core/random.h"
-#include "svm/block_distances.h"
-#include "svm/svr.h"
-#include "svm/sweep.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/block_distances.h"
+#include "limbic/svm/svr.h"
+#include "limbic/svm/sweep.h"
 
 using namespace limbic;
 

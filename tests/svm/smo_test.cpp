@@ -1,11 +1,11 @@
-#include "svm/smo.h"
+#include "limbic/svm/smo.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <numeric>
 
-#include "svm/kernel.h"
+#include "limbic/svm/kernel.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

@@ -1,12 +1,12 @@
-#include "svm/svc.h"
+#include "limbic/svm/svc.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <numeric>
 
-#include "nn/core/random.h"
-#include "svm/scaler.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/scaler.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

@@ -1,11 +1,11 @@
-#include "svm/svr.h"
+#include "limbic/svm/svr.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "nn/core/random.h"
-#include "svm/cross_validation.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/cross_validation.h"
 #include "tests/svm/golden.h"
 
 using namespace limbic;

@@ -1,12 +1,12 @@
-#include "svm/sweep.h"
+#include "limbic/svm/sweep.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <set>
 
-#include "nn/core/random.h"
-#include "svm/cross_validation.h"
+#include "limbic/core/random.h"
+#include "limbic/svm/cross_validation.h"
 
 using namespace limbic;
 

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "models/models.h"
-#include "weights/load.h"
+#include "limbic/models/models.h"
+#include "limbic/weights/load.h"
 
 using namespace limbic;
 

@@ -3,10 +3,10 @@
 
 #include <limits>
 
-#include "models/models.h"
-#include "nn/loss.h"
+#include "limbic/models/models.h"
+#include "limbic/nn/loss.h"
+#include "limbic/train/optimiser.h"
 #include "tests/reference/deterministic.h"
-#include "train/optimiser.h"
 
 using namespace limbic;
 

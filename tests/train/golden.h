@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic::testing {
 

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <filesystem>
 
-#include "io/decode.h"
-#include "io/preset.h"
-#include "nn/quantise.h"
-#include "train/network.h"
-#include "train/predictor.h"
+#include "limbic/io/decode.h"
+#include "limbic/io/preset.h"
+#include "limbic/network/network.h"
+#include "limbic/network/predictor.h"
+#include "limbic/nn/quantise.h"
 
 using namespace limbic;
 namespace fs = std::filesystem;

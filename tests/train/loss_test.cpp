@@ -1,4 +1,4 @@
-#include "nn/loss.h"
+#include "limbic/nn/loss.h"
 
 #include <doctest/doctest.h>
 

@@ -1,12 +1,12 @@
-#include "train/network.h"
+#include "limbic/network/network.h"
 
 #include <doctest/doctest.h>
 
-#include "nn/core/processor.h"
+#include "limbic/core/processor.h"
+#include "limbic/network/stored_case.h"
+#include "limbic/train/checkpoint.h"
+#include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
-#include "train/checkpoint.h"
-#include "train/stored_case.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 using limbic::testing::TemporaryFolder;

@@ -1,13 +1,13 @@
-#include "train/network_weights.h"
+#include "limbic/network/network_weights.h"
 
 #include <doctest/doctest.h>
 
 #include <cstring>
 
-#include "nn/ops/batch_norm.h"
-#include "nn/ops/linear.h"
-#include "nn/ops/pool2d.h"
-#include "nn/ops/relu.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/relu.h"
 #include "tests/temporary.h"
 #include "tests/weights/keras_goldens.h"
 

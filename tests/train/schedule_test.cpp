@@ -1,4 +1,4 @@
-#include "train/schedule.h"
+#include "limbic/train/schedule.h"
 
 #include <doctest/doctest.h>
 

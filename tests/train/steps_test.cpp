@@ -4,10 +4,10 @@
 
 #include <cstdio>
 
+#include "limbic/network/stored_case.h"
+#include "limbic/train/checkpoint.h"
+#include "limbic/train/trainer.h"
 #include "tests/io/pictures.h"
-#include "train/checkpoint.h"
-#include "train/stored_case.h"
-#include "train/trainer.h"
 
 using namespace limbic;
 using testing::error_of;

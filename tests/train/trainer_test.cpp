@@ -1,4 +1,4 @@
-#include "train/trainer.h"
+#include "limbic/train/trainer.h"
 
 #include <doctest/doctest.h>
 
@@ -6,9 +6,9 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "limbic/train/checkpoint.h"
+#include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
-#include "train/checkpoint.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 using testing::error_of;

@@ -1,4 +1,4 @@
-#include "weights/compare.h"
+#include "limbic/weights/compare.h"
 
 #include <doctest/doctest.h>
 

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "nn/core/error.h"
-#include "nn/core/file.h"
-#include "weights/zip.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/weights/zip.h"
 
 namespace limbic {
 

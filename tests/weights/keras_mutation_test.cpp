@@ -12,10 +12,10 @@
 #include <optional>
 #include <set>
 
-#include "nn/core/clock.h"
-#include "nn/core/random.h"
+#include "limbic/core/clock.h"
+#include "limbic/core/random.h"
+#include "limbic/weights/keras/keras.h"
 #include "tests/weights/keras_goldens.h"
-#include "weights/keras.h"
 
 using namespace limbic;
 

@@ -1,4 +1,5 @@
-#include "weights/keras.h"
+#include "limbic/weights/keras/keras.h"
+#include "limbic/hash/hash.h"
 
 #include <doctest/doctest.h>
 
@@ -7,10 +8,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "limbic/weights/checkpoint.h"
+#include "limbic/weights/keras/config.h"
 #include "tests/temporary.h"
 #include "tests/weights/keras_goldens.h"
-#include "weights/checkpoint.h"
-#include "weights/keras_config.h"
 
 using namespace limbic;
 using nlohmann::json;

@@ -1,13 +1,13 @@
-#include "weights/load.h"
-#include "nn/core/fingerprint.h"
+#include "limbic/weights/load.h"
+#include "limbic/core/fingerprint.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <filesystem>
 
+#include "limbic/weights/safetensors.h"
 #include "tests/temporary.h"
-#include "weights/safetensors.h"
 
 using namespace limbic;
 

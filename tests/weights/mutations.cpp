@@ -13,7 +13,7 @@
 #include <new>
 #include <numeric>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 #include "tests/weights/zip_writer.h"
 
 namespace limbic {

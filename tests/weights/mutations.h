@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "nn/core/file.h"
-#include "nn/core/random.h"
-#include "nn/core/tensor.h"
+#include "limbic/core/file.h"
+#include "limbic/core/random.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 

@@ -1,10 +1,10 @@
-#include "weights/official.h"
+#include "limbic/weights/official.h"
 
 #include <doctest/doctest.h>
 
 #include <set>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 using namespace limbic;
 

@@ -1,4 +1,4 @@
-#include "weights/pickle.h"
+#include "limbic/weights/pytorch/pickle.h"
 
 #include <doctest/doctest.h>
 

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
+#include "limbic/weights/pytorch/pytorch.h"
 #include "tests/weights/mutations.h"
 #include "tests/weights/pth_writer.h"
-#include "weights/pytorch.h"
 
 using namespace limbic;
 using namespace limbic::pickled;

@@ -1,13 +1,13 @@
-#include "weights/pytorch.h"
+#include "limbic/weights/pytorch/pytorch.h"
 
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <filesystem>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
+#include "limbic/weights/checkpoint.h"
 #include "tests/weights/pth_writer.h"
-#include "weights/checkpoint.h"
 
 using namespace limbic;
 using namespace limbic::pickled;

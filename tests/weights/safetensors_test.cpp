@@ -1,14 +1,15 @@
-#include "weights/safetensors.h"
+#include "limbic/weights/safetensors.h"
+#include "limbic/hash/hash.h"
 
 #include <doctest/doctest.h>
 
 #include <cstring>
 #include <filesystem>
 
-#include "nn/core/file.h"
+#include "limbic/core/file.h"
+#include "limbic/weights/checkpoint.h"
 #include "tests/temporary.h"
 #include "tests/weights/mutations.h"
-#include "weights/checkpoint.h"
 
 using namespace limbic;
 

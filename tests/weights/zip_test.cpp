@@ -1,10 +1,10 @@
-#include "weights/zip.h"
+#include "limbic/weights/zip.h"
 
 #include <doctest/doctest.h>
 
 #include <cstring>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 #include "tests/weights/zip_writer.h"
 
 using namespace limbic;

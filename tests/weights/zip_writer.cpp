@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "nn/core/error.h"
+#include "limbic/core/error.h"
 
 namespace limbic {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "weights/zip.h"
+#include "limbic/weights/zip.h"
 
 namespace limbic {
 

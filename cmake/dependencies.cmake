@@ -1,0 +1,38 @@
+# Other people's libraries, each as one target limbic_deps::NAME. Read by Limbic's own build and, once
+# it is installed, by find_package(limbic).
+#
+# Not dnnl's own CMake config: Debian 12's asks for OpenCL, which a CPU does not need.
+
+# limbic_dependency(NAME LIBRARY HEADER [HINT]): the library, or LIBRARY NONE for headers alone.
+function(limbic_dependency name library header)
+  if(TARGET limbic_deps::${name})
+    return()
+  endif()
+  string(TOUPPER ${name} upper)
+  find_path(LIMBIC_${upper}_INCLUDE ${header} REQUIRED PATH_SUFFIXES stb
+    HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/${ARGN})
+  if(library STREQUAL NONE)
+    add_library(limbic_deps::${name} INTERFACE IMPORTED)
+  else()
+    find_library(LIMBIC_${upper}_LIBRARY ${library} REQUIRED
+      HINTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/${ARGN})
+    add_library(limbic_deps::${name} UNKNOWN IMPORTED)
+    set_target_properties(limbic_deps::${name} PROPERTIES
+      IMPORTED_LOCATION ${LIMBIC_${upper}_LIBRARY})
+  endif()
+  # As a system header: what it makes a compiler warn of is not ours.
+  set_target_properties(limbic_deps::${name} PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES ${LIMBIC_${upper}_INCLUDE})
+endfunction()
+
+limbic_dependency(dnnl dnnl oneapi/dnnl/dnnl.hpp)
+limbic_dependency(hwy hwy hwy/highway.h)
+if(LIMBIC_RING GREATER 1)
+  limbic_dependency(openblas openblas cblas.h openblas-openmp)
+  limbic_dependency(md md sha2.h)
+  limbic_dependency(jpeg jpeg jpeglib.h)
+  limbic_dependency(stb NONE stb_image.h)
+  find_package(ZLIB REQUIRED)
+  find_package(Threads REQUIRED)
+  find_package(nlohmann_json REQUIRED)
+endif()

@@ -1,0 +1,30 @@
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "limbic/core/error.h"
+
+namespace limbic {
+
+/// A JSON value that must be a finite number. nlohmann's own conversions take what comes: 224.9 as
+/// the integer 224, `true` as 1, 1e300 as a float's infinity. Throws Error beginning with `name`.
+template <class Json>
+double finite_number(const Json& value, const std::string& name) {
+  const double number = value.is_number() ? value.template get<double>() : NAN;
+  require(std::isfinite(number), name, ": expected a finite number, got ", value.dump());
+  return number;
+}
+
+/// A JSON value that must be a whole number from `least` to `most`; 3.0 is one.
+template <class Json>
+int64_t whole_number(const Json& value, const std::string& name, int64_t least,
+                     int64_t most = int64_t{1} << 53) {
+  const double number = finite_number(value, name);
+  require(number == std::floor(number) && number >= static_cast<double>(least) &&
+              number <= static_cast<double>(most),
+          name, ": expected a whole number from ", least, " to ", most, ", got ", value.dump());
+  return static_cast<int64_t>(number);
+}
+
+}  // namespace limbic

@@ -1,0 +1,32 @@
+#include "limbic/network/network_weights.h"
+
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/weights/keras/keras.h"
+
+namespace limbic {
+namespace {
+
+std::string keras_kind(const Op& op) {
+  const std::string type = op.type();
+  if (type == "batch_norm") return "batch_normalization";
+  if (type == "linear") return "dense";
+  const auto* conv = dynamic_cast<const Conv2d*>(&op);
+  return conv && conv->options().groups > 1 ? "depthwise_conv2d" : type;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint_for(const Graph& graph, const std::string& path) {
+  Checkpoint checkpoint = read_checkpoint(path);
+  if (checkpoint.metadata.count("keras.names") == 0) return checkpoint;
+  std::vector<KerasLayerName> layers;
+  for (const Node& node : graph.nodes()) {
+    if (node.parameters.empty()) continue;
+    const std::string& parameter = node.parameters.front();  // "conv1.weight"
+    layers.push_back({keras_kind(*node.op), parameter.substr(0, parameter.rfind('.'))});
+  }
+  name_keras_layers(checkpoint.tensors, layers);
+  return checkpoint;
+}
+
+}  // namespace limbic
