@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "limbic/nn/calibrate.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/core/file.h"
 #include "limbic/io/decode.h"
 #include "limbic/network/predictor.h"

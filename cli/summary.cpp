@@ -45,7 +45,7 @@ int run(const Common& common, Options& o) {
                   to_string(shapes[n]).c_str(), own, work);
   }
   const auto arena = [&](PlanOptions options) {
-    return Program(model.graph, parameters, std::move(options)).arena().bytes;
+    return Program(model.graph, parameters, std::move(options)).memory().arena.bytes;
   };
   const int64_t infer = arena(PlanOptions::inference(input));
   const int64_t train = arena(PlanOptions::training(input));

@@ -8,7 +8,7 @@
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
 namespace limbic {

@@ -4,6 +4,7 @@
 
 #include "limbic/core/random.h"
 #include "limbic/network/predictor.h"
+#include "limbic/nn/calibrate.h"
 #include "limbic/nn/plan.h"
 #include "limbic/weights/compare.h"
 

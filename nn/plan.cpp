@@ -1,113 +1,91 @@
 #include "limbic/nn/plan.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <map>
 #include <utility>
 
-#include "limbic/core/clock.h"
 #include "limbic/core/finite.h"
 #include "limbic/core/parallel.h"
-#include "limbic/nn/ops/elementwise.h"
+#include "limbic/nn/compile/workspace.h"
 
 namespace limbic {
-namespace {
 
-// (C,P) to (P,C): out[p * C + c] = in[c * P + p], from one element type to another.
-template <class To, class From>
-void transpose(const From* in, To* out, int64_t rows, int64_t columns) {
-  for (int64_t c = 0; c < rows; ++c)
-    for (int64_t p = 0; p < columns; ++p)
-      out[p * rows + c] = from_f32<To>(to_f32(in[c * columns + p]));
-}
+struct Plan::State {
+  explicit State(const std::shared_ptr<Program>& program)
+      : use(program->open_workspace()), whole(program, run, {}), last(&whole) {
+    run.seed = program->options().seed;
+    for (int n = 0; n < program->graph().size(); ++n) {
+      const Node& node = program->graph().node(n);
+      const Kernel* kernel = program->kernel(n);
+      watch.profile.push_back({node.name, node.op ? node.op->type() : "input",
+                               kernel ? kernel->implementation() : "limbic"});
+    }
+  }
 
-}  // namespace
+  // The workspace for a run of so many pictures.
+  Workspace& of(int64_t n) {
+    const PlanOptions& options = whole.program().options();
+    if (n == options.input[0] || options.gradients || options.batch_statistics) return whole;
+    auto found = smaller.find(n);
+    if (found == smaller.end()) found = smaller.emplace(n, make(n)).first;
+    return found->second ? *found->second : whole;
+  }
+
+  // In the whole one's memory. Null where a kernel packs its weights otherwise for fewer pictures:
+  // then zeros take the place of those that lack.
+  std::unique_ptr<Workspace> make(int64_t n) {
+    Shape shape = whole.program().options().input;
+    shape[0] = n;
+    try {
+      auto program = std::make_shared<Program>(whole.program(), shape);
+      return std::make_unique<Workspace>(std::move(program), run, whole.arena());
+    } catch (const Error&) {
+      return nullptr;
+    }
+  }
+
+  std::shared_ptr<void> use;
+  RunState run;
+  Watch watch;
+  Workspace whole;
+  std::map<int64_t, std::unique_ptr<Workspace>> smaller;  // of fewer pictures, in the same memory
+  Workspace* last;                                        // that has run
+  int64_t images = 0;                                     // of the last run
+  enum class Progress { made, run, refreshed, backward } progress = Progress::made;
+  int64_t training_runs = 0;  // since the parameters were taken over
+  std::atomic_flag in_use;
+};
 
 // The kernels split their work by the number of threads for which they were made, whoever calls,
 // and a workspace serves one caller at a time.
 class Plan::Use {
  public:
-  explicit Use(Plan& plan) : plan_(plan), scope_(plan.program_->threads()) {
-    require(!plan_.in_use_.test_and_set(),
+  explicit Use(State& state) : state_(state), scope_(state.whole.program().threads()) {
+    require(!state_.in_use.test_and_set(),
             "a plan is being run by another thread: give each a Plan over the same Program");
   }
-  ~Use() { plan_.in_use_.clear(); }
+  ~Use() { state_.in_use.clear(); }
   Use(const Use&) = delete;
   Use& operator=(const Use&) = delete;
 
  private:
-  Plan& plan_;
+  State& state_;
   ThreadScope scope_;
 };
 
+Plan::Plan(const Graph& graph, const Parameters& parameters, PlanOptions options)
+    : Plan(std::make_shared<Program>(graph, parameters, std::move(options))) {}
+
+Plan::Plan(const Plan& like, Shape input)
+    : Plan(std::make_shared<Program>(like.program(), std::move(input))) {}
+
 Plan::Plan(std::shared_ptr<Program> program)
-    : program_(std::move(program)),
-      workspace_(program_->open_workspace()),
-      arena_(allocate_aligned(program_->arena().bytes)) {
-  state_.seed = program_->options().seed;
-  const auto& nodes = program_->graph().nodes();
-  buffers_.resize(nodes.size());
-  backward_.resize(nodes.size());
-  gradients_.resize(nodes.size());
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    const Program::CompiledNode& compiled = node(static_cast<int>(n));
-    gradients_[n] = buffer(compiled.diff);
-    bind(buffers_[n], static_cast<int>(n), false);
-    if (compiled.backward) bind(backward_[n], static_cast<int>(n), true);
-    profile_.push_back({nodes[n].name, nodes[n].op ? nodes[n].op->type() : "input",
-                        compiled.kernel ? compiled.kernel->implementation() : "limbic"});
-  }
-}
+    : program_(std::move(program)), state_(std::make_unique<State>(program_)) {}
 
-void Plan::bind(Buffers& b, int index, bool in_backward) const {
-  const Program::CompiledNode& compiled = node(index);
-  const auto value = [&](int n) {
-    const bool again = in_backward && node(n).value_again >= 0;
-    return buffer(again ? node(n).value_again : node(n).value);
-  };
-  b.dst = value(index);
-  b.diff_dst = gradients_[static_cast<size_t>(index)];
-  b.run = &state_;
-  if (!compiled.kernel) return;
-  const auto& src = program_->graph().node(index).src;
-  for (int s : src) b.src.push_back(value(s));
-  for (int s : compiled.diff_src) b.diff_src.push_back(buffer(s));
-  b.add_diff_src = compiled.diff_src_adds;
-  b.diff_src.resize(src.size());
-  b.add_diff_src.resize(src.size());
-  for (int s : compiled.extras) b.extra.push_back(buffer(s));
-  for (int p : compiled.packed) {
-    const PackedParameter& packed = program_->packed()[static_cast<size_t>(p)];
-    void* data = packed.value.raw();
-    b.packed.push_back(packed.value.empty()
-                           ? Buffer{}
-                           : Buffer{dnnl::memory(packed.desc, onednn::engine(), data), data});
-    b.diff_packed.push_back(buffer(packed.gradient));
-  }
-}
+Plan::~Plan() = default;
 
-Buffer Plan::buffer(int slice) const {
-  if (slice < 0) return {};
-  const auto index = static_cast<size_t>(slice);
-  void* data = static_cast<char*>(arena_.get()) + program_->arena().offsets[index];
-  return {dnnl::memory(program_->slices()[index].desc, onednn::engine(), data), data};
-}
-
-// Images (n,C,H,W) or rows (n,C) into the layout and dtype of a node's values; the images beyond n
-// become zeros.
-void Plan::take_in(std::span<const float> nchw, int64_t images, int index,
-                   const Buffer& buffer) const {
-  const Shape& shape = node(index).shape;
-  const int64_t channels = shape[1], per_image = count(shape) / shape[0];
-  with_element(node(index).dtype, [&]<class T>(T) {
-    parallel_for(shape[0], [&](int64_t n) {
-      T* out = buffer.as<T>() + n * per_image;
-      if (n < images)
-        transpose(nchw.data() + n * per_image, out, channels, per_image / channels);
-      else
-        std::fill(out, out + per_image, T{});
-    });
-  });
-}
+const Shape& Plan::input_shape() const { return program_->options().input; }
 
 void Plan::run(const Tensor& images) {
   const Shape& shape = input_shape();
@@ -115,111 +93,46 @@ void Plan::run(const Tensor& images) {
               images.dim(1) == shape[1] && images.dim(2) == shape[2] && images.dim(3) == shape[3],
           "plan: expected images ", to_string(shape), " or fewer, got ", to_string(images.shape()));
   const std::span<const float> values = images.values();
-  const Use use(*this);
-  state_of_run_ = State::made;
-  poison(0, true);
-  take_in(values, images.dim(0), 0, buffers_[0].dst);
-  for (size_t n = 1; n < buffers_.size(); ++n)
-    if (node(static_cast<int>(n)).kernel) forward_node(n);
-  if (program_->options().batch_statistics) ++training_runs_;
-  state_of_run_ = State::run;
-}
-
-void Plan::forward_node(size_t n) {
-  const Program::CompiledNode& compiled = node(static_cast<int>(n));
-  const double start = profiling_ ? now() : 0;
-  poison(static_cast<int>(n), true);
-  if (compiled.copied_from >= 0)
-    copy_to(buffers_[n].dst, buffers_[static_cast<size_t>(compiled.copied_from)].dst,
-            count(compiled.shape) * size_of(node(compiled.copied_from).dtype));
-  compiled.kernel->forward(buffers_[n]);
-  if (profiling_) profile_[n].forward += now() - start;
-  if (observer_) show(n);
-  poison(static_cast<int>(n), false);
-}
-
-// Before a step what it is the first to use, after it what it is the last to use; and no step
-// writes behind what is in use.
-void Plan::poison(int step, bool before) const {
-  if (!program_->options().poison) return;
-  constexpr char untouched = '!';
-  const auto& slices = program_->slices();
-  for (size_t i = 0; i < slices.size(); ++i) {
-    const auto& [desc, life, alias] = slices[i];
-    if (alias >= 0 || step < life.first || step > life.last) continue;
-    char* data = static_cast<char*>(arena_.get()) + program_->arena().offsets[i];
-    const std::span<char> guard(data + life.bytes, PlanOptions::guard);
-    const int nodes = static_cast<int>(buffers_.size());
-    if (!before)
-      require(std::all_of(guard.begin(), guard.end(), [](char c) { return c == untouched; }),
-              program_->graph().node(step < nodes ? step : 2 * nodes - 1 - step).name,
-              ": its kernel wrote beyond the end of a buffer");
-    if (step != (before ? life.first : life.last)) continue;
-    // Eight-bit values have no NaN: 255 where they are unsigned, -128 where they are not.
-    std::memset(data, onednn::is_signed_8_bit(desc) ? 0x80 : 0xFF, static_cast<size_t>(life.bytes));
-    std::fill(guard.begin(), guard.end(), untouched);
-  }
-}
-
-std::string Plan::first_not_finite(const Tensor& images) {
-  if (!all_finite(images.values())) return "input";
-  std::string first;
-  Observer before = std::exchange(observer_, [&](const std::string& name, auto values) {
-    if (first.empty() && !all_finite(values)) first = name;
-  });
-  run(images);
-  observer_ = std::move(before);
-  return first;
-}
-
-// Shows a node's output to the observer, in f32.
-void Plan::show(size_t n) const {
-  const Program::CompiledNode& compiled = node(static_cast<int>(n));
-  if (!is_wide(compiled.dtype)) return;
-  const auto size = static_cast<size_t>(count(compiled.shape));
-  const std::string& name = program_->graph().nodes()[n].name;
-  if (compiled.dtype == DType::f32) return observer_(name, {buffers_[n].dst.f32(), size});
-  std::vector<float> values;
-  for (size_t i = 0; i < size; ++i) values.push_back(to_f32(buffers_[n].dst.as<BFloat16>()[i]));
-  observer_(name, values);
-}
-
-Tensor Plan::to_nchw(const Buffer& b, int index) const {
-  const Shape& shape = node(index).shape;
-  Tensor out(shape);
-  const int64_t per_image = count(shape) / shape[0];
-  with_element(node(index).dtype, [&]<class T>(T) {
-    parallel_for(shape[0], [&](int64_t n) {
-      transpose(b.as<T>() + n * per_image, out.data() + n * per_image, per_image / shape[1],
-                shape[1]);
-    });
-  });
-  return out;
+  const Use use(*state_);
+  state_->progress = State::Progress::made;
+  state_->last = &state_->of(images.dim(0));
+  state_->images = images.dim(0);
+  state_->last->forward(values, images.dim(0), state_->watch);
+  if (program_->options().batch_statistics) ++state_->training_runs;
+  state_->progress = State::Progress::run;
 }
 
 void Plan::require_run(const char* what) const {
-  require(state_of_run_ != State::made, "plan: ", what, " was asked for before a run");
+  require(state_->progress != State::Progress::made, "plan: ", what,
+          " was asked for before a run");
 }
 
 Tensor Plan::output(const std::string& name) const {
-  const int index = program_->kept(name);
+  const int node = program_->kept(name);
   require_run("an output");
-  return to_nchw(buffers_[static_cast<size_t>(index)].dst, index);
+  const Tensor all = state_->last->value(node);
+  if (all.dim(0) == state_->images) return all;
+  Shape shape = all.shape();
+  shape[0] = state_->images;
+  Tensor out(shape);
+  std::memcpy(out.raw(), all.raw(), static_cast<size_t>(out.bytes()));
+  return out;
 }
 
 void Plan::read_output(const std::string& name, std::span<float> into) const {
-  const int index = program_->kept(name);
+  const int node = program_->kept(name);
   require_run("an output");
-  const Shape& shape = node(index).shape;
+  const Shape& shape = state_->last->program().shape(node);
   require(shape.size() == 2 && static_cast<int64_t>(into.size()) <= count(shape), name,
           ": has shape ", to_string(shape), ", asked for ", into.size(), " values");
-  std::memcpy(into.data(), buffers_[static_cast<size_t>(index)].dst.data, into.size_bytes());
+  std::memcpy(into.data(), state_->last->buffer_of(node).data, into.size_bytes());
 }
 
 void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
-  const int loss = program_->loss_node();
-  require(loss >= 0, "plan: backward needs PlanOptions::gradients");
-  const Shape& shape = node(loss).shape;
+  using Progress = State::Progress;
+  require(program_->options().gradients, "plan: backward needs PlanOptions::gradients");
+  const int loss = *program_->roles().loss;
+  const Shape& shape = program_->shape(loss);
   require(static_cast<int64_t>(diff.size()) == count(shape), "plan: expected a gradient of ",
           to_string(shape), ", got ", diff.size(), " values");
   require_run("backward");
@@ -229,60 +142,30 @@ void Plan::backward(std::span<const float> diff, const GradientSink& sink) {
       "plan: backward was called within an OpenMP parallel region: call it outside, or make the "
       "plan with set_threads(1)");
   require(
-      state_of_run_ != State::refreshed,
+      state_->progress != Progress::refreshed,
       "plan: backward was called after a refresh: the run was made with other values, run again");
-  require(state_of_run_ == State::run,
+  require(state_->progress == Progress::run,
           "plan: backward was called twice after one run, which has been written over: run first");
-  const Use use(*this);
-  state_of_run_ = State::backward;
-  const Buffer& start = gradients_[static_cast<size_t>(loss)];
-  if (!start.data) return;  // everything is frozen
-  poison(static_cast<int>(backward_.size()), true);
-  take_in(diff, shape[0], loss, start);
-  for (size_t n = backward_.size(); n-- > 0;) backward_node(n, sink);
-}
-
-void Plan::backward_node(size_t n, const GradientSink& sink) {
-  const Program::CompiledNode& compiled = node(static_cast<int>(n));
-  const int step = 2 * static_cast<int>(backward_.size()) - 1 - static_cast<int>(n);
-  if (n + 1 < backward_.size()) poison(step, true);  // the first step's memory holds diff already
-  for (int r : compiled.rebuild) {
-    const double start = profiling_ ? now() : 0;
-    // dst is where backward expects it; all else is as in forward.
-    node(r).kernel->recompute(backward_[static_cast<size_t>(r)]);
-    if (profiling_) profile_[static_cast<size_t>(r)].backward += now() - start;
-  }
-  if (compiled.backward && compiled.kernel) {
-    const double start = profiling_ ? now() : 0;
-    compiled.kernel->backward(backward_[n]);
-    const auto& src = program_->graph().nodes()[n].src;
-    for (size_t i = 0; i < src.size(); ++i)
-      if (compiled.diff_src_is_added[i])
-        add_to(gradients_[static_cast<size_t>(src[i])], backward_[n].diff_src[i],
-               count(node(src[i]).shape), node(src[i]).dtype);
-    if (profiling_) profile_[n].backward += now() - start;
-    for (int p : compiled.packed)
-      if (sink && program_->packed()[static_cast<size_t>(p)].trainable)
-        sink(static_cast<size_t>(p));
-  }
-  poison(step, false);
+  const Use use(*state_);
+  state_->progress = Progress::backward;
+  // Without a gradient at the loss everything is frozen.
+  if (state_->whole.has_gradient(loss)) state_->whole.backward(diff, sink, state_->watch);
 }
 
 float* Plan::packed_gradient(size_t index) const {
   const auto& packed = program_->packed();
-  require(index < packed.size() && packed[index].gradient >= 0, "plan: packed parameter ", index,
+  require(index < packed.size() && packed[index].trainable, "plan: packed parameter ", index,
           " of ", packed.size(), " has no gradient");
-  return reinterpret_cast<float*>(
-      static_cast<char*>(arena_.get()) +
-      program_->arena().offsets[static_cast<size_t>(packed[index].gradient)]);
+  return state_->whole.packed_gradient(index);
 }
 
 Tensor Plan::gradient(const std::string& name) const {
-  const int index = program_->kept_gradient(name);
-  require(state_of_run_ == State::backward, "plan: a gradient was asked for before backward");
-  require(gradients_[static_cast<size_t>(index)].data != nullptr, name,
+  const int node = program_->kept_gradient(name);
+  require(state_->progress == State::Progress::backward,
+          "plan: a gradient was asked for before backward");
+  require(state_->whole.has_gradient(node), name,
           ": it has no gradient, as everything behind it is frozen");
-  return to_nchw(gradients_[static_cast<size_t>(index)], index);
+  return state_->whole.gradient(node);
 }
 
 Tensor Plan::unpack(const PackedParameter& p, const void* packed) const {
@@ -300,7 +183,8 @@ void Plan::pack(const PackedParameter& p, const Tensor& canonical, const Tensor&
 Tensor Plan::parameter_gradient(const std::string& name) const {
   require(program_->options().keep_parameter_gradients, name,
           ": gradients are not kept; set PlanOptions::keep_parameter_gradients");
-  require(state_of_run_ == State::backward, "plan: a gradient was asked for before backward");
+  require(state_->progress == State::Progress::backward,
+          "plan: a gradient was asked for before backward");
   const auto& packed = program_->packed();
   for (size_t i = 0; i < packed.size(); ++i)
     if (packed[i].name == name && packed[i].trainable) return unpack(packed[i], packed_gradient(i));
@@ -310,28 +194,50 @@ Tensor Plan::parameter_gradient(const std::string& name) const {
 void Plan::store(Parameters& parameters) const {
   for (const PackedParameter& p : program_->packed())
     if (p.changes && !p.value.empty()) parameters.set(p.name, unpack(p, p.value.raw()));
-  const auto& nodes = program_->graph().nodes();
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    if (!node(static_cast<int>(n)).batch_statistics) continue;
-    for (const std::string& name : nodes[n].parameters) {
-      const auto tracked = program_->batches_tracked().find(name);
-      if (tracked == program_->batches_tracked().end()) continue;
-      const std::vector<int64_t> total = {tracked->second + training_runs_};
-      parameters.set(name, Tensor::of(total, {}));
-    }
+  const auto& tracked = program_->weights().batches_tracked();
+  for (int n = 1; n < program_->graph().size(); ++n) {
+    if (!program_->uses_batch_statistics(n)) continue;
+    for (const std::string& name : program_->graph().node(n).parameters)
+      if (const auto before = tracked.find(name); before != tracked.end()) {
+        const std::vector<int64_t> total = {before->second + state_->training_runs};
+        parameters.set(name, Tensor::of(total, {}));
+      }
   }
 }
 
 void Plan::refresh(const Parameters& parameters) {
-  const Use use(*this);
+  const Use use(*state_);
   program_->refresh(parameters);
-  training_runs_ = 0;
-  if (state_of_run_ == State::run) state_of_run_ = State::refreshed;
+  state_->training_runs = 0;
+  if (state_->progress == State::Progress::run) state_->progress = State::Progress::refreshed;
 }
 
-void Plan::set_profiling(bool on) {
-  profiling_ = on;
-  for (auto& time : profile_) time.forward = time.backward = 0;
+std::weak_ptr<void> Plan::lifetime() const { return state_->use; }
+
+void Plan::set_step(uint64_t step) { state_->run.step = step; }
+uint64_t Plan::step() const { return state_->run.step; }
+
+std::string Plan::first_not_finite(const Tensor& images) {
+  if (!all_finite(images.values())) return "input";
+  std::string first;
+  Observer before =
+      std::exchange(state_->watch.observer, [&](const std::string& name, auto values) {
+        if (first.empty() && !all_finite(values)) first = name;
+      });
+  run(images);
+  state_->watch.observer = std::move(before);
+  return first;
 }
+
+int64_t Plan::arena_bytes() const { return program_->memory().arena.bytes; }
+
+void Plan::observe(Observer observer) { state_->watch.observer = std::move(observer); }
+
+void Plan::set_profiling(bool on) {
+  state_->watch.profiling = on;
+  for (auto& time : state_->watch.profile) time.forward = time.backward = 0;
+}
+
+const std::vector<NodeTime>& Plan::profile() const { return state_->watch.profile; }
 
 }  // namespace limbic

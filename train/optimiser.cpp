@@ -1,3 +1,4 @@
+#include "limbic/nn/compile/program.h"
 #include "limbic/train/optimiser.h"
 
 #include <atomic>

@@ -12,6 +12,7 @@
 #include "limbic/core/clock.h"
 #include "limbic/core/file.h"
 #include "limbic/core/parallel.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/weights/load.h"
 
@@ -48,7 +49,7 @@ std::shared_ptr<Program> fitting_program(const Model& model, const Parameters& p
     if (batch % micro != 0) continue;
     auto program = std::make_shared<Program>(model.graph, parameters,
                                              plan_options(options, input_shape(micro, preset)));
-    if (most > 0 || micro == 1 || program->arena().bytes <= options.memory_bytes) return program;
+    if (most > 0 || micro == 1 || program->memory().arena.bytes <= options.memory_bytes) return program;
   }
   fail("the batch size must be at least 1, got ", batch);
 }
@@ -162,7 +163,7 @@ class Trainer {
     auto program = fitting_program(model_, parameters_, data_.preset, options_, batch_size_,
                                    state_.micro_batch ? state_.micro_batch : options_.micro_batch);
     state_.micro_batch = program->options().input[0];
-    tell_micro_batch(program->arena().bytes);
+    tell_micro_batch(program->memory().arena.bytes);
     plan_ = std::make_unique<Plan>(program);
     sgd_ = std::make_unique<Sgd>(*plan_, options_.sgd);
     const std::string implementations = implementations_of(*plan_);

@@ -78,12 +78,12 @@ int Graph::append_node(Node node) {
   return static_cast<int>(nodes_.size()) - 1;
 }
 
-void Graph::take_names(const Graph& from, const std::vector<int>& moved) {
+void Graph::take_names(const Graph& from, const PerNode<std::optional<int>>& moved) {
   for (size_t n = 0; n < nodes_.size(); ++n) names_[nodes_[n].name] = static_cast<int>(n);
   for (const auto& [name, n] : from.names_)
-    if (const int to = moved[static_cast<size_t>(n)]; to >= 0) names_[name] = to;
+    if (moved[n]) names_[name] = *moved[n];
   for (const auto& [label, n] : from.labels_)
-    if (const int to = moved[static_cast<size_t>(n)]; to >= 0) labels_[label] = to;
+    if (moved[n]) labels_[label] = *moved[n];
 }
 
 void Graph::label(const std::string& name, Value value) {

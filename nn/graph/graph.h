@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "limbic/core/parameters.h"
 #include "limbic/core/random.h"
 #include "limbic/core/tensor.h"
+#include "limbic/nn/graph/activation.h"
+#include "limbic/nn/graph/per_node.h"
 
 namespace limbic {
 
@@ -35,6 +38,8 @@ struct ParameterSpec {
 
 /// f32 or bf16: what activations are in plans that do not quantise.
 constexpr bool is_wide(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
+/// 8 bits, with a scale.
+constexpr bool is_8_bit(DType dtype) { return dtype == DType::u8 || dtype == DType::i8; }
 
 /// One operation: a shape rule, the parameters it owns, and how to make the kernel that computes
 /// it. Ops are immutable and know nothing of sizes until a plan binds them.
@@ -55,6 +60,17 @@ class Op {
   }
   /// False where no gradient flows through it (what it computes is accounted for elsewhere).
   virtual bool differentiable() const { return true; }
+  /// The function, where applying one to each element is all that the op does.
+  virtual Activation as_activation() const { return {}; }
+  /// This op with what `next`, which reads its output, does done where it writes; null where it
+  /// cannot. Of a sum the other operand becomes the last src.
+  virtual std::shared_ptr<const Op> absorb([[maybe_unused]] const Op& next) const {
+    return nullptr;
+  }
+  /// What is known of the values that it gives: nothing, no less than zero wherever all of its
+  /// sources are, or never below zero.
+  enum class Sign { any, of_src, never_negative };
+  virtual Sign sign() const { return Sign::any; }
   /// Multiply-adds of one run.
   virtual int64_t multiply_adds(std::span<const Shape>) const { return 0; }
 };
@@ -132,8 +148,8 @@ class Graph {
   /// Appends a finished node as it is: for plan passes.
   int append_node(Node node);
   /// Takes over labels and names of a graph that this one was made from, node n having become
-  /// moved[n], or -1 where it is gone.
-  void take_names(const Graph& from, const std::vector<int>& moved);
+  /// moved[n], or nothing where it is gone.
+  void take_names(const Graph& from, const PerNode<std::optional<int>>& moved);
 
   /// Gives a value a name that callers use: "features", "logits", "layer1".
   void label(const std::string& name, Value value);
@@ -142,6 +158,7 @@ class Graph {
   const std::map<std::string, int>& labels() const { return labels_; }
 
   const std::vector<Node>& nodes() const { return nodes_; }
+  int size() const { return static_cast<int>(nodes_.size()); }
   /// Throws Error where there is no such node.
   const Node& node(int index) const;
 

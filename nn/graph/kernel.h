@@ -67,6 +67,9 @@ class Kernel {
   /// Writes the parameters in the kernel's own layout: canonical tensors in the order of
   /// Op::parameters() to `packed`. The default copies one to one.
   virtual void pack(std::span<const Tensor> canonical, std::span<const Buffer> packed) const;
+  /// What `pack` does beyond the layouts that it was asked for: kernels of one node that give the
+  /// same answer, and the same layouts, pack to the same bytes.
+  virtual std::string packing() const { return ""; }
   /// What computes it, for profiles: "brgconv:avx512_core", "limbic".
   virtual std::string implementation() const { return "limbic"; }
 };
@@ -91,6 +94,11 @@ class KernelBuilder {
   bool winograd = true, tune = false;  ///< As in PlanOptions.
   bool may_time = true;   ///< Else Op::compile returns null where it would have to time something.
   uint64_t node_key = 0;  ///< For counter-based randomness.
+
+  /// Where a program of another input shape has packed this node's parameters already: in which
+  /// layouts and by what Kernel::packing(). The kernel must read these, as there are no others.
+  const std::vector<onednn::Desc>* like_packed = nullptr;
+  std::string like_packing;
 
   /// Declares the layouts of the packed parameters (by default each one's canonical layout).
   void pack_as(std::vector<onednn::Desc> descs) { packed = std::move(descs); }

@@ -9,6 +9,7 @@ class Add : public Op {
   const char* type() const override { return "add"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  Sign sign() const override { return Sign::of_src; }
   bool computes(DType src, DType dst) const override { return is_wide(src) && dst == src; }
 };
 

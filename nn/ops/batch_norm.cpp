@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "limbic/core/parallel.h"
+#include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm_loops.h"
 #include "limbic/nn/ops/elementwise.h"
 
@@ -40,6 +41,18 @@ std::vector<ParameterSpec> BatchNorm::parameters() const {
            .dtype = DType::i64}};
 }
 
+std::shared_ptr<const Op> BatchNorm::absorb(const Op& next) const {
+  Fused fused = fused_;
+  if (fused.then) return nullptr;
+  if (dynamic_cast<const Add*>(&next) && !fused.add)
+    fused.add = true;
+  else if (const Activation a = next.as_activation(); a.is_clamp() && a.low == 0)
+    fused.then = a;
+  else
+    return nullptr;
+  return std::make_shared<BatchNorm>(with(fused));
+}
+
 namespace {
 
 // Rows worked on at once: few enough that they stay in the cache while piece after piece is read.
@@ -61,7 +74,7 @@ class BatchNormKernel : public Kernel {
     const onednn::Desc work = onednn::bytes(reduction_bytes(team_, channels_));
     if (batch_statistics_) work_forward_ = b.temporary(work, false);
     if (b.gradients) work_backward_ = b.temporary(work, true);
-    if (fused_.relu) mask_ = fused_.add ? Mask::stored : Mask::recomputed;
+    if (fused_.then) mask_ = fused_.add ? Mask::stored : Mask::recomputed;
     shared_ = batch_statistics_ && fused_.shared_moments;
   }
 
@@ -88,7 +101,7 @@ class BatchNormKernel : public Kernel {
                     .y_pitch = channels_,
                     .rows = rows,
                     .columns = p.width},
-                   affine(b, p), fused_.relu);
+                   affine(b, p), then(), fused_.then.high);
     });
   }
 
@@ -136,6 +149,9 @@ class BatchNormKernel : public Kernel {
   };
 
   float* saved(const Buffers& b) const { return b.extra[static_cast<size_t>(saved_)].f32(); }
+  Then then() const {
+    return !fused_.then ? Then::nothing : fused_.then.is_relu() ? Then::relu : Then::capped_relu;
+  }
   ReductionMemory memory(const Buffers& b, int extra) const {
     return {b.extra[static_cast<size_t>(extra)].data, team_};
   }
@@ -156,6 +172,7 @@ class BatchNormKernel : public Kernel {
   GradientRows<T> gradient_rows(const Buffers& b, size_t i, int64_t begin, int64_t rows) const {
     const Piece& p = pieces_[i];
     return {.mask = mask_,
+            .cap = fused_.then.high,
             .dy = columns_of(b.diff_dst, p, begin),
             .x = piece_of(b.src[i], p, begin),
             .y = columns_of(b.dst, p, begin),
@@ -214,7 +231,8 @@ class BatchNormKernel : public Kernel {
   int saved_ = 0, work_forward_ = 0, work_backward_ = 0;
 };
 
-// Inference: relu(norm(pieces)) as 8-bit values, ready for an int8 convolution.
+// Inference: relu(norm(pieces)) as 8-bit values, ready for an int8 convolution. A cap lies beyond what
+// they can hold: no measured value was above it.
 template <class T>
 class QuantisingBatchNormKernel : public Kernel {
  public:

@@ -33,16 +33,21 @@ class BatchNorm : public Op {
   std::vector<ParameterSpec> parameters() const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
   bool computes(DType src, DType dst) const override {
-    return is_wide(src) && (is_wide(dst) || dst == DType::u8);
+    return is_wide(src) && (is_wide(dst) || (dst == DType::u8 && !fused_.add));
   }
 
   const BatchNormOptions& options() const { return options_; }
   int64_t channels() const { return channels_; }
 
-  /// What plan passes have fused: dst = relu(norm(concat(pieces)) + add), each part optional.
+  std::shared_ptr<const Op> absorb(const Op& next) const override;
+  Sign sign() const override {
+    return fused_.then.is_never_negative() ? Sign::never_negative : Sign::any;
+  }
+  /// What plan passes have fused: dst = then(norm(concat(pieces)) + add), each part optional.
   struct Fused {
-    bool add = false, relu = false;  ///< `add` is the last src.
-    int pieces = 1;                  ///< The first srcs: their concatenation is normalised.
+    bool add = false;  ///< Of the last src.
+    Activation then;   ///< A clamp from 0.
+    int pieces = 1;                    ///< The first srcs: their concatenation is normalised.
     bool shared_moments = false;     ///< A BatchMoments of each piece follows the pieces.
   };
   BatchNorm with(const Fused& fused) const {

@@ -1,6 +1,7 @@
 #include "limbic/nn/ops/batch_norm_loops.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "limbic/core/simd.h"
 
@@ -34,10 +35,11 @@ LIMBIC_MULTIVERSION void add_moments(const T* __restrict x, const T* __restrict 
   }
 }
 
-template <bool relu, bool add, class T>
+template <Then then, bool add, class T>
 LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
                                         const float* __restrict mean, const float* __restrict scale,
-                                        const float* __restrict bias, const Rows<T>& r) {
+                                        const float* __restrict bias, float cap,
+                                        const Rows<T>& r) {
   const int64_t rows = r.rows, columns = r.columns, x_pitch = r.x_pitch, y_pitch = r.y_pitch;
   for (int64_t row = 0; row < rows; ++row) {
     const T* in = x + row * x_pitch;  // may be out itself
@@ -47,7 +49,9 @@ LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
         columns, [&](int64_t c) __attribute__((always_inline)) {
           float v = (to_f32(in[c]) - mean[c]) * scale[c] + bias[c];
           if constexpr (add) v += to_f32(other[c]);
-          out[c] = from_f32<T>(relu && v < 0 ? 0.0f : v);
+          if constexpr (then != Then::nothing) v = v < 0 ? 0.0f : v;
+          if constexpr (then == Then::capped_relu) v = v > cap ? cap : v;
+          out[c] = from_f32<T>(v);
         });
   }
 }
@@ -55,11 +59,11 @@ LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
 // dy where it passes the mask, else 0.
 template <Mask mask, class T>
 [[gnu::always_inline]] inline float masked(float dy, float centred, float scale, float bias,
-                                           const T* y) {
+                                           const T* y, float cap) {
+  if constexpr (mask == Mask::none) return dy;
   // NaN passes, as it passes the ReLU.
-  if constexpr (mask == Mask::recomputed) return centred * scale + bias <= 0 ? 0.0f : dy;
-  if constexpr (mask == Mask::stored) return to_f32(*y) <= 0 ? 0.0f : dy;
-  return dy;
+  const float v = mask == Mask::recomputed ? centred * scale + bias : to_f32(*y);
+  return v <= 0 || v >= cap ? 0.0f : dy;
 }
 
 template <Mask mask, class T>
@@ -69,6 +73,7 @@ LIMBIC_MULTIVERSION void gradient_sums(const GradientRows<T>& g, float* __restri
   const float *__restrict mean = g.affine.mean, *__restrict scale = g.affine.scale,
               *__restrict bias = g.affine.bias;
   const int64_t rows = g.rows, columns = g.columns, x_pitch = g.x_pitch, y_pitch = g.y_pitch;
+  const float cap = g.cap;
   float* __restrict s = scratch, * __restrict p = scratch + columns;
   for (int64_t begin = 0; begin < rows; begin += block_rows) {
     const int64_t end = std::min(rows, begin + block_rows);
@@ -78,7 +83,7 @@ LIMBIC_MULTIVERSION void gradient_sums(const GradientRows<T>& g, float* __restri
           columns, [&](int64_t c) __attribute__((always_inline)) {
             const float centred = to_f32(x[r * x_pitch + c]) - mean[c];
             const float d = masked<mask>(to_f32(dy[r * y_pitch + c]), centred, scale[c], bias[c],
-                                         y + r * y_pitch + c);
+                                         y + r * y_pitch + c, cap);
             s[c] += d;
             p[c] += d * centred;
           });
@@ -97,12 +102,13 @@ LIMBIC_MULTIVERSION void input_gradient_rows(const GradientRows<T>& g, const Inp
               *__restrict bias = g.affine.bias;
   const float* __restrict a = k.a, * __restrict slope = k.slope, * __restrict mean_d = k.mean;
   const int64_t rows = g.rows, columns = g.columns, x_pitch = g.x_pitch, y_pitch = g.y_pitch;
+  const float cap = g.cap;
   for (int64_t r = 0; r < rows; ++r)
     for_columns(
         columns, [&](int64_t c) __attribute__((always_inline)) {
           const float centred = to_f32(x[r * x_pitch + c]) - mean[c];
           const float d = masked<mask>(to_f32(dy[r * y_pitch + c]), centred, scale[c], bias[c],
-                                       y + r * y_pitch + c);
+                                       y + r * y_pitch + c, cap);
           float v = (d - mean_d[c] - centred * slope[c]) * a[c];
           if constexpr (add) v += to_f32(dx[r * x_pitch + c]);
           dx[r * x_pitch + c] = from_f32<T>(v);
@@ -111,9 +117,10 @@ LIMBIC_MULTIVERSION void input_gradient_rows(const GradientRows<T>& g, const Inp
 
 template <class T>
 LIMBIC_MULTIVERSION void mask_row(const T* __restrict dy, const T* __restrict y, T* __restrict dz,
-                                  bool add, int64_t n) {
+                                  float cap, bool add, int64_t n) {
   for (int64_t c = 0; c < n; ++c) {
-    const float all = to_f32(dy[c]), d = y && to_f32(y[c]) <= 0 ? 0.0f : all;
+    const float all = to_f32(dy[c]);
+    const float d = y && (to_f32(y[c]) <= 0 || to_f32(y[c]) >= cap) ? 0.0f : all;
     dz[c] = from_f32<T>(add ? to_f32(dz[c]) + d : d);
   }
 }
@@ -159,15 +166,19 @@ Reduction batch_moments(const T* x, int64_t rows, int64_t columns, const Reducti
 }
 
 template <class T>
-void normalise(const Rows<T>& r, const Affine& a, bool relu) {
-  if (r.add && relu)
-    normalise_rows<true, true>(r.x, r.add, r.y, a.mean, a.scale, a.bias, r);
-  else if (r.add)
-    normalise_rows<false, true>(r.x, r.add, r.y, a.mean, a.scale, a.bias, r);
-  else if (relu)
-    normalise_rows<true, false>(r.x, r.add, r.y, a.mean, a.scale, a.bias, r);
-  else
-    normalise_rows<false, false>(r.x, r.add, r.y, a.mean, a.scale, a.bias, r);
+void normalise(const Rows<T>& r, const Affine& a, Then then, float cap) {
+  const auto run = [&]<Then t>(std::integral_constant<Then, t>) {
+    r.add ? normalise_rows<t, true>(r.x, r.add, r.y, a.mean, a.scale, a.bias, cap, r)
+          : normalise_rows<t, false>(r.x, r.add, r.y, a.mean, a.scale, a.bias, cap, r);
+  };
+  switch (then) {
+    case Then::nothing:
+      return run(std::integral_constant<Then, Then::nothing>());
+    case Then::relu:
+      return run(std::integral_constant<Then, Then::relu>());
+    case Then::capped_relu:
+      return run(std::integral_constant<Then, Then::capped_relu>());
+  }
 }
 
 template <class T>
@@ -201,13 +212,13 @@ template <class T>
 void mask_gradient(const GradientRows<T>& g, T* dz, bool add) {
   for (int64_t r = 0; r < g.rows; ++r)
     mask_row(g.dy + r * g.y_pitch, g.mask == Mask::none ? nullptr : g.y + r * g.y_pitch,
-             dz + r * g.y_pitch, add, g.columns);
+             dz + r * g.y_pitch, g.cap, add, g.columns);
 }
 
 template Reduction batch_moments(const float*, int64_t, int64_t, const ReductionMemory&);
 template Reduction batch_moments(const BFloat16*, int64_t, int64_t, const ReductionMemory&);
-template void normalise(const Rows<float>&, const Affine&, bool);
-template void normalise(const Rows<BFloat16>&, const Affine&, bool);
+template void normalise(const Rows<float>&, const Affine&, Then, float);
+template void normalise(const Rows<BFloat16>&, const Affine&, Then, float);
 template void add_gradient_sums(const GradientRows<float>&, float*, double*, double*);
 template void add_gradient_sums(const GradientRows<BFloat16>&, float*, double*, double*);
 template void input_gradient(const GradientRows<float>&, const InputGradient&, float*, bool);

@@ -58,10 +58,12 @@ struct Rows {
 struct Affine {
   const float *mean, *scale, *bias;
 };
-/// y = (x - mean) * scale + bias + add, then ReLU. Subtracting the mean first costs nothing beside
+/// What is done to a sum before it is stored; a capped ReLU is min(max(x, 0), cap).
+enum class Then { nothing, relu, capped_relu };
+/// y = (x - mean) * scale + bias + add, then what `then` says. Subtracting the mean first costs nothing beside
 /// the memory traffic and loses no digits where the mean is large. y may be x.
 template <class T>
-void normalise(const Rows<T>& r, const Affine& a, bool relu);
+void normalise(const Rows<T>& r, const Affine& a, Then then, float cap);
 
 template <class T>
 struct QuantisedRows {
@@ -81,13 +83,14 @@ void quantise_rows(const QuantisedRows<BFloat16>& r);
 /// Where a gradient passes the ReLU behind the norm.
 enum class Mask {
   none,        ///< There is no ReLU.
-  recomputed,  ///< Where (x - mean) * scale + bias > 0: one array less to read.
-  stored,      ///< Where y > 0: something was added before the ReLU.
+  recomputed,  ///< Where 0 < (x - mean) * scale + bias < cap: one array less to read.
+  stored,      ///< Where 0 < y < cap: something was added before the ReLU.
 };
 
 template <class T>
 struct GradientRows {
   Mask mask;
+  float cap;  ///< Of the ReLU; infinity where it has none.
   const T *dy, *x;
   const T* y;  ///< Read under Mask::stored alone.
   Affine affine;

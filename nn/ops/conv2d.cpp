@@ -4,6 +4,8 @@
 #include <cmath>
 #include <tuple>
 
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d_kernel.h"
 
 namespace limbic {
@@ -101,6 +103,23 @@ std::vector<ParameterSpec> Conv2d::parameters() const {
     for (const char* name : {"norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"})
       specs.push_back({.name = name, .shape = {out}, .init = {}});
   return specs;
+}
+
+std::shared_ptr<const Op> Conv2d::absorb(const Op& next) const {
+  Fused fused = fused_;
+  const auto* norm = dynamic_cast<const BatchNorm*>(&next);
+  if (fused.then) return nullptr;
+  if (norm && !fused.norm && !fused.sum) {
+    fused.norm = true;
+    fused.epsilon = norm->options().epsilon;
+  } else if (dynamic_cast<const Add*>(&next) && !fused.sum) {
+    fused.sum = true;
+  } else if (next.as_activation().is_relu()) {
+    fused.then = Activation::relu();
+  } else {
+    return nullptr;
+  }
+  return std::make_shared<Conv2d>(with(fused));
 }
 
 int64_t Conv2d::multiply_adds(std::span<const Shape> src) const {

@@ -69,12 +69,16 @@ class Conv2d : public Op {
   /// What is added to a src of this shape.
   Padding padding(const Shape& src) const;
 
+  std::shared_ptr<const Op> absorb(const Op& next) const override;
+  Sign sign() const override {
+    return fused_.then.is_never_negative() ? Sign::never_negative : Sign::any;
+  }
   /// What plan passes have fused into this convolution (inference only).
   struct Fused {
     bool norm = false;  ///< A batch norm's four tensors follow the convolution's own parameters.
     double epsilon = 0;
-    bool relu = false;
-    bool sum = false;  ///< src 1 is added before the ReLU, in its own memory.
+    bool sum = false;  ///< src 1 is added before the activation, in its own memory.
+    Activation then;   ///< ReLU: oneDNN's clip, which others would need, loses NaN.
   };
   Conv2d with(const Fused& fused) const {
     Conv2d copy = *this;

@@ -39,7 +39,7 @@ class Int8Conv2dKernel : public Kernel {
         scale_dst_(b.scale) {
     const auto& o = op.options();
     weight_shape_ = grouped_weight_shape(op);
-    const onednn::ConvolutionShape shape = {
+    onednn::ConvolutionShape shape = {
         .src = onednn::channels_last(b.src_shapes[0], b.src_dtypes[0]),
         .weights = onednn::any_layout(weight_shape_, DType::i8),
         .dst = onednn::channels_last(b.dst_shape, b.dtype),
@@ -48,8 +48,9 @@ class Int8Conv2dKernel : public Kernel {
         .dilates = {o.dilation.h - 1, o.dilation.w - 1},
         .padding_begin = {o.padding.top, o.padding.left},
         .padding_end = {o.padding.bottom, o.padding.right}};
+    if (b.like_packed) shape.weights = (*b.like_packed)[0];
     onednn::PostOps post_ops{
-        .multiply_channels = o.out_channels, .sum = op.fused().sum, .relu = op.fused().relu};
+        .multiply_channels = o.out_channels, .sum = op.fused().sum, .relu = op.fused().then.is_relu()};
     if (op.fused().sum) {
       post_ops.sum_scale = b.src_scales[1] / scale_dst_;
       post_ops.sum_dtype = b.src_dtypes[1];

@@ -20,7 +20,7 @@ Shape grouped_weight_shape(const Conv2d& op);
 class ReluTrace {
  public:
   ReluTrace(const Conv2d& op, const KernelBuilder& b)
-      : is_seen_(op.fused().relu && b.seen && is_wide(b.dtype)),
+      : is_seen_(op.fused().then.is_relu() && b.seen && is_wide(b.dtype)),
         elements_(count(b.dst_shape)),
         dtype_(b.dtype) {}
   void drop(const Buffer& dst) const {

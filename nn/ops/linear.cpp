@@ -1,6 +1,6 @@
 #include "limbic/nn/ops/linear.h"
 
-#include <cstring>
+#include <optional>
 
 #include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/graph/kernel.h"
@@ -31,41 +31,76 @@ namespace {
 
 class LinearKernel : public Kernel {
  public:
-  LinearKernel(int64_t n, int64_t in, const LinearOptions& o)
-      : n_(n), in_(in), out_(o.out_features), bias_(o.bias) {}
+  LinearKernel(KernelBuilder& b, const LinearOptions& o) : has_bias_(o.bias) {
+    const onednn::LinearShape shape = {
+        .src = onednn::canonical(b.src_shapes[0]),
+        .weights = onednn::canonical({o.out_features, b.src_shapes[0][1]}),
+        .bias = o.bias ? onednn::canonical({o.out_features}) : onednn::Desc(),
+        .dst = onednn::canonical(b.dst_shape)};
+    const auto forward = onednn::linear_forward(shape, b.gradients);
+    forward_ = onednn::make(forward);
+    implementation_ = forward.impl_info_str();
+    scratch_ = b.temporary(forward.scratchpad_desc(), false);
+    if (b.gradients && b.diff_src[0]) {
+      const auto desc = onednn::linear_backward_data(shape, forward);
+      backward_data_ = onednn::make(desc);
+      data_scratch_ = b.temporary(desc.scratchpad_desc(), true);
+    }
+    const bool wants_weight = b.gradients && b.diff_parameters[0];
+    const bool wants_bias = b.gradients && o.bias && b.diff_parameters[1];
+    if (!wants_weight && !wants_bias) return;
+    // oneDNN computes both gradients: one that nobody wants goes to scratch.
+    const auto desc = onednn::linear_backward_weights(shape, forward);
+    backward_weights_ = onednn::make(desc);
+    weights_scratch_ = b.temporary(desc.scratchpad_desc(), true);
+    if (!wants_weight) unwanted_weight_ = b.temporary(shape.weights, true);
+    if (o.bias && !wants_bias) unwanted_bias_ = b.temporary(shape.bias, true);
+  }
 
   void forward(const Buffers& b) const override {
-    if (bias_)
-      for (int64_t n = 0; n < n_; ++n)
-        std::memcpy(b.dst.f32() + n * out_, b.packed[1].data,
-                    static_cast<size_t>(out_) * sizeof(float));
-    onednn::gemm({b.src[0].f32(), n_, in_}, {b.packed[0].f32(), in_, out_, true}, bias_,
-                 b.dst.f32());
+    onednn::execute(forward_, {{DNNL_ARG_SRC, b.src[0].dnnl()},
+                               {DNNL_ARG_WEIGHTS, b.packed[0].dnnl()},
+                               {DNNL_ARG_BIAS, has_bias_ ? b.packed[1].dnnl() : nullptr},
+                               {DNNL_ARG_DST, b.dst.dnnl()},
+                               {DNNL_ARG_SCRATCHPAD, extra(b, scratch_).dnnl()}});
   }
 
   void backward(const Buffers& b) const override {
-    const float* dy = b.diff_dst.f32();
-    if (float* dx = b.diff_src[0].f32())
-      onednn::gemm({dy, n_, out_}, {b.packed[0].f32(), out_, in_}, false, dx);
-    if (float* dw = b.diff_packed[0].f32())
-      onednn::gemm({dy, out_, n_, true}, {b.src[0].f32(), n_, in_}, false, dw);
-    if (float* db = bias_ ? b.diff_packed[1].f32() : nullptr)
-      for (int64_t o = 0; o < out_; ++o) {
-        double sum = 0;
-        for (int64_t n = 0; n < n_; ++n) sum += static_cast<double>(dy[n * out_ + o]);
-        db[o] = static_cast<float>(sum);
-      }
+    if (backward_data_)
+      onednn::execute(backward_data_, {{DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
+                                       {DNNL_ARG_WEIGHTS, b.packed[0].dnnl()},
+                                       {DNNL_ARG_DIFF_SRC, b.diff_src[0].dnnl()},
+                                       {DNNL_ARG_SCRATCHPAD, extra(b, data_scratch_).dnnl()}});
+    if (!backward_weights_) return;
+    const Buffer& weight = unwanted_weight_ ? extra(b, *unwanted_weight_) : b.diff_packed[0];
+    const dnnl::memory* bias = !has_bias_       ? nullptr
+                               : unwanted_bias_ ? extra(b, *unwanted_bias_).dnnl()
+                                                : b.diff_packed[1].dnnl();
+    onednn::execute(backward_weights_,
+                    {{DNNL_ARG_SRC, b.src[0].dnnl()},
+                     {DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
+                     {DNNL_ARG_DIFF_WEIGHTS, weight.dnnl()},
+                     {DNNL_ARG_DIFF_BIAS, bias},
+                     {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
   }
+  std::string implementation() const override { return implementation_; }
 
  private:
-  int64_t n_, in_, out_;
-  bool bias_;
+  static const Buffer& extra(const Buffers& b, int index) {
+    return b.extra[static_cast<size_t>(index)];
+  }
+
+  bool has_bias_;
+  dnnl::primitive forward_, backward_data_, backward_weights_;
+  int scratch_, data_scratch_ = -1, weights_scratch_ = -1;
+  std::optional<int> unwanted_weight_, unwanted_bias_;
+  std::string implementation_;
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> Linear::compile(KernelBuilder& builder) const {
-  return std::make_unique<LinearKernel>(builder.dst_shape[0], in_features_, options_);
+  return std::make_unique<LinearKernel>(builder, options_);
 }
 
 Value linear(const Scope& scope, Value src, const LinearOptions& options) {

@@ -25,6 +25,7 @@ class Pool2d : public Op {
   const char* type() const override { return kind_ == Kind::max ? "max_pool2d" : "avg_pool2d"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  Sign sign() const override { return Sign::of_src; }
   bool computes(DType src, DType dst) const override {
     return (is_wide(src) || src == DType::u8) &&
            (is_wide(dst) || (dst == DType::u8 && kind_ == Kind::max));
@@ -51,6 +52,7 @@ class AdaptiveAvgPool2d : public Op {
   const char* type() const override { return "adaptive_avg_pool2d"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  Sign sign() const override { return Sign::of_src; }
   bool computes(DType src, DType dst) const override {
     return (is_wide(src) || src == DType::u8) && is_wide(dst);
   }

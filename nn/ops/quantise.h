@@ -12,6 +12,7 @@ class Quantise : public Op {
   const char* type() const override { return "quantise"; }
   Shape infer(std::span<const Shape> src) const override { return src[0]; }
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  Sign sign() const override { return Sign::of_src; }
   bool computes(DType src, DType dst) const override {
     return is_wide(src) && (dst == DType::u8 || dst == DType::i8);
   }

@@ -35,6 +35,7 @@ class StridedSlicePad : public Op {
   const char* type() const override { return "slice_pad"; }
   Shape infer(std::span<const Shape> src) const override;
   std::unique_ptr<Kernel> compile(KernelBuilder& builder) const override;
+  Sign sign() const override { return Sign::of_src; }
   bool computes(DType src, DType dst) const override { return is_wide(src) && dst == src; }
   const ShortcutOptions& options() const { return options_; }
 

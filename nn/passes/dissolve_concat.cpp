@@ -4,7 +4,7 @@
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/passes/rewrite.h"
 
-namespace limbic {
+namespace limbic::passes {
 namespace {
 
 // A concat that nobody outside reads and that only batch norms read need not happen.
@@ -24,7 +24,7 @@ Graph dissolve_concat(const Graph& graph, const PlanOptions& options) {
   const Uses uses(graph, options);
   std::vector<Fusion> fusions;
   std::vector<int> vanishing;
-  for (int n = 1; n < static_cast<int>(graph.nodes().size()); ++n) {
+  for (int n = 1; n < graph.size(); ++n) {
     if (is_dissolved(graph, uses, n)) vanishing.push_back(n);
     const auto* norm = op_as<BatchNorm>(graph, n);
     if (!norm || !is_dissolved(graph, uses, graph.node(n).src[0])) continue;
@@ -41,4 +41,4 @@ Graph dissolve_concat(const Graph& graph, const PlanOptions& options) {
   return rewrite(graph, fusions, vanishing);
 }
 
-}  // namespace limbic
+}  // namespace limbic::passes

@@ -4,16 +4,16 @@
 #include "limbic/nn/ops/quantise.h"
 #include "limbic/nn/passes/rewrite.h"
 
-namespace limbic {
+namespace limbic::passes {
 
-Graph quantise_sources(const Graph& graph, const std::vector<DType>& dtypes,
-                       const std::vector<bool>& convolutions) {
+Graph quantise_sources(const Graph& graph, const PerNode<DType>& dtypes,
+                       const PerNode<bool>& convolutions) {
   std::vector<Fusion> changed;
   std::map<int, Node> inserted;  // by the node that they read
-  for (int n = 1; n < static_cast<int>(graph.nodes().size()); ++n) {
-    if (!op_as<Conv2d>(graph, n) || !convolutions[static_cast<size_t>(n)]) continue;
+  for (int n = 1; n < graph.size(); ++n) {
+    if (!op_as<Conv2d>(graph, n) || !convolutions[n]) continue;
     const int src = graph.node(n).src[0];
-    if (!is_wide(dtypes[static_cast<size_t>(src)])) continue;
+    if (!is_wide(dtypes[src])) continue;
     inserted[src] = {.name = graph.node(src).name + ".quantised",
                      .op = std::make_shared<Quantise>(),
                      .src = {src},
@@ -25,4 +25,4 @@ Graph quantise_sources(const Graph& graph, const std::vector<DType>& dtypes,
   return rewrite(graph, changed, {}, inserted);
 }
 
-}  // namespace limbic
+}  // namespace limbic::passes

@@ -1,24 +1,9 @@
 #pragma once
 #include <map>
-#include <optional>
 
 #include "limbic/nn/passes/passes.h"
 
-namespace limbic {
-
-/// Who reads what in a graph, and what a pass must leave alone.
-class Uses {
- public:
-  Uses(const Graph& graph, const PlanOptions& options);
-  /// The one node that reads n, if n has one reader only and nobody outside looks at it.
-  std::optional<int> only_reader(int n) const;
-  const std::vector<int>& readers(int n) const { return readers_[static_cast<size_t>(n)]; }
-  bool is_protected(int n) const { return protected_[static_cast<size_t>(n)]; }
-
- private:
-  std::vector<std::vector<int>> readers_;
-  std::vector<bool> protected_;
-};
+namespace limbic::passes {
 
 /// Several nodes that become one, which stands where the last of them stood.
 struct Fusion {
@@ -40,4 +25,4 @@ const T* op_as(const Graph& graph, int n) {
   return dynamic_cast<const T*>(graph.node(n).op.get());
 }
 
-}  // namespace limbic
+}  // namespace limbic::passes

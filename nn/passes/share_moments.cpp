@@ -5,25 +5,25 @@
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/passes/rewrite.h"
 
-namespace limbic {
+namespace limbic::passes {
 
 Graph share_moments(const Graph& graph, const PlanOptions& options) {
   if (!options.batch_statistics) return graph;
   const auto pieces_of = [&](int n, const BatchNorm& norm) {
     return std::span(graph.node(n).src).first(static_cast<size_t>(norm.fused().pieces));
   };
-  std::vector<int> norms_reading(graph.nodes().size(), 0);
-  for (int n = 1; n < static_cast<int>(graph.nodes().size()); ++n)
+  PerNode<int> norms_reading(graph.size());
+  for (int n = 1; n < graph.size(); ++n)
     if (const auto* norm = op_as<BatchNorm>(graph, n))
-      for (int piece : pieces_of(n, *norm)) ++norms_reading[static_cast<size_t>(piece)];
+      for (int piece : pieces_of(n, *norm)) ++norms_reading[piece];
   std::vector<Fusion> fusions;
   std::map<int, Node> moments;  // by the node they are of
-  for (int n = 1; n < static_cast<int>(graph.nodes().size()); ++n) {
+  for (int n = 1; n < graph.size(); ++n) {
     const auto* norm = op_as<BatchNorm>(graph, n);
     if (!norm || norm->fused().shared_moments) continue;
     const auto pieces = pieces_of(n, *norm);
     if (std::none_of(pieces.begin(), pieces.end(),
-                     [&](int p) { return norms_reading[static_cast<size_t>(p)] > 1; }))
+                     [&](int p) { return norms_reading[p] > 1; }))
       continue;
     Fusion fusion{{n}, graph.node(n)};
     BatchNorm::Fused fused = norm->fused();
@@ -43,4 +43,4 @@ Graph share_moments(const Graph& graph, const PlanOptions& options) {
   return rewrite(graph, fusions, {}, moments);
 }
 
-}  // namespace limbic
+}  // namespace limbic::passes

@@ -15,6 +15,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "limbic/nn/compile/program.h"
 #include "limbic/core/parallel.h"
 #include "limbic/nn/loss.h"
 #include "limbic/nn/ops/add.h"
@@ -24,7 +25,7 @@
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 #include "limbic/train/optimiser.h"

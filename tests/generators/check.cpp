@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "limbic/nn/compile/program.h"
 #include "limbic/core/parallel.h"
 #include "tests/reference/backward.h"
 #include "tests/reference/check_gradient.h"
@@ -231,9 +232,8 @@ void compare_gradients(Plan& plan, const Setting& s, Comparison& c) {
 std::set<std::string> parameters_of(const Plan& plan) {
   const Graph& graph = plan.program().graph();
   std::set<std::string> names;
-  for (size_t n = 0; n < graph.nodes().size(); ++n)
-    if (plan.program().nodes()[n].kernel)
-      names.insert(graph.nodes()[n].parameters.begin(), graph.nodes()[n].parameters.end());
+  for (const Node& node : graph.nodes())
+    names.insert(node.parameters.begin(), node.parameters.end());
   return names;
 }
 

@@ -7,7 +7,7 @@
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 

@@ -1,11 +1,11 @@
-// Which values of an int8 plan have 8 bits (nn/quantise.h, quantised_dtypes).
+// Which values of an int8 plan have 8 bits (nn/calibrate.h, quantised_dtypes).
 #include <doctest/doctest.h>
 
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/relu.h"
-#include "limbic/nn/quantise.h"
+#include "limbic/nn/ops/activation.h"
+#include "limbic/nn/compile/dtypes.h"
 
 using namespace limbic;
 
@@ -20,13 +20,15 @@ Value append(Graph& g, const std::string& name, std::shared_ptr<const Op> op,
 
 Value conv(Graph& g, const std::string& name, std::vector<Value> src, bool relu, bool sum = false) {
   const Conv2d plain(channels, {.out_channels = channels, .bias = false});
-  return append(g, name, std::make_shared<Conv2d>(plain.with({.relu = relu, .sum = sum})),
+  return append(g, name, std::make_shared<Conv2d>(plain.with(
+                    {.sum = sum, .then = relu ? Activation::relu() : Activation()})),
                 std::move(src));
 }
 
 Value norm(Graph& g, const std::string& name, std::vector<Value> src, bool relu, bool add = false) {
   const BatchNorm plain(channels, {});
-  return append(g, name, std::make_shared<BatchNorm>(plain.with({.add = add, .relu = relu})),
+  return append(g, name, std::make_shared<BatchNorm>(plain.with(
+                    {.add = add, .then = relu ? Activation::relu() : Activation()})),
                 std::move(src));
 }
 
@@ -42,7 +44,7 @@ std::map<std::string, DType> choose(const Graph& g, DType wide = DType::f32,
   }
   const auto dtypes = quantised_dtypes(g, g.infer({1, channels, 6, 6}), calibration, wide, keep);
   std::map<std::string, DType> out;
-  for (size_t n = 0; n < dtypes.size(); ++n) out[g.nodes()[n].name] = dtypes[n];
+  for (int n = 0; n < dtypes.size(); ++n) out[g.node(n).name] = dtypes[n];
   return out;
 }
 
@@ -82,7 +84,10 @@ TEST_CASE(
     CHECK(dtypes.at("conv") == DType::f32);
     CHECK(dtypes.at("pool") == DType::u8);
   }
-  CHECK(choose(g, DType::f32, "pool").at("conv") == DType::f32);  // a u8 pool's src alone is u8
+  // A pool reads 8 bits and writes wide values where its own have no range.
+  const auto wide_pool = choose(g, DType::f32, "pool");
+  CHECK(wide_pool.at("conv") == DType::u8);
+  CHECK(wide_pool.at("pool") == DType::f32);
 }
 
 TEST_CASE("dtypes: what a sum is written over has its 8 bits, or neither has") {

@@ -15,9 +15,10 @@
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
 
 using namespace limbic;
@@ -549,13 +550,13 @@ TEST_CASE("misuse: an op runs in the dtypes that it says, and in no other") {
   CHECK(Plain().computes(DType::f32, DType::f32));
   CHECK_FALSE(Plain().computes(DType::bf16, DType::bf16));
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    CHECK(Relu(6).computes(dtype, dtype));
+    CHECK(Activate(Activation::clamp(0, 6)).computes(dtype, dtype));
     CHECK(Conv2d(1, {.out_channels = 1}).computes(dtype, dtype));
     CHECK_FALSE(Conv2d(1, {.out_channels = 1}).computes(dtype, DType::u8));
     CHECK(GlobalAvgPool().computes(dtype, DType::f32));
   }
   CHECK_FALSE(Linear(1, {.out_features = 1}).computes(DType::bf16, DType::bf16));
-  CHECK_FALSE(Relu(6).computes(DType::u8, DType::u8));
+  CHECK_FALSE(Activate(Activation::clamp(0, 6)).computes(DType::u8, DType::u8));
 }
 
 TEST_CASE("NaN is handed on by every op, in inference and training, alone and fused") {

@@ -9,7 +9,7 @@
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/softmax.h"
 #include "tests/reference/check_gradient.h"
 

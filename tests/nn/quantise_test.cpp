@@ -1,4 +1,4 @@
-#include "limbic/nn/quantise.h"
+#include "limbic/nn/calibrate.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,8 @@
 #include "limbic/models/models.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
 
 using namespace limbic;

@@ -7,7 +7,7 @@
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/softmax.h"
 
 namespace limbic::naive {
@@ -207,7 +207,8 @@ void run(const Step& s, const Mode& mode) {
     return batch_norm(
         s, norm->options(), uses_batch_statistics(s.node, mode),
         mode.round ? mode.round : [](double x) { return x; });
-  if (const auto* r = as<Relu>(op)) return relu(s, static_cast<double>(r->cap()));
+  if (op.as_activation().is_clamp())
+    return relu(s, static_cast<double>(op.as_activation().high));
   if (const auto* pool = as<Pool2d>(op))
     return (pool->kind() == Pool2d::Kind::max ? max_pool2d : avg_pool2d)(s, pool->options());
   if (as<AdaptiveAvgPool2d>(op) || as<GlobalAvgPool>(op)) return adaptive_avg_pool2d(s);
@@ -256,15 +257,15 @@ double distance_from_kinks(const Graph& graph, const std::vector<Array>& values)
   double nearest = std::numeric_limits<double>::infinity();
   for (size_t n = 1; n < values.size(); ++n) {
     const Op& op = *graph.nodes()[n].op;
-    const auto* relu_op = as<Relu>(op);
+    const Activation clamp = op.as_activation();
     const auto* pool = as<Pool2d>(op);
-    if (!relu_op && !(pool && pool->kind() == Pool2d::Kind::max)) continue;
+    if (!clamp.is_clamp() && !(pool && pool->kind() == Pool2d::Kind::max)) continue;
     const Array& src = values[static_cast<size_t>(graph.nodes()[n].src[0])];
     double scale = 1e-30;
     for (double v : src.values) scale = std::max(scale, std::abs(v));
-    if (relu_op)
+    if (clamp.is_clamp())
       for (double v : src.values) {
-        const double cap = static_cast<double>(relu_op->cap());
+        const double cap = static_cast<double>(clamp.high);
         // Exactly 0 is what another ReLU gives, in every computation.
         if (v != 0) nearest = std::min({nearest, std::abs(v) / scale, std::abs(cap - v) / scale});
       }

@@ -1,5 +1,7 @@
 #include "tests/reference/check_gradient.h"
 
+#include "limbic/nn/compile/program.h"
+
 #include <algorithm>
 #include <cmath>
 

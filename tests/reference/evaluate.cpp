@@ -3,7 +3,7 @@
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
-#include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/softmax.h"
 #include "tests/reference/naive.h"
 
@@ -25,7 +25,8 @@ Array run(const Node& node, const std::vector<Array>& src, const std::vector<Arr
   if (const auto* norm = as<BatchNorm>(op))
     return batch_norm(src[0], *p[0], *p[1], *p[2], *p[3], norm->options(),
                       uses_batch_statistics(node, mode));
-  if (const auto* r = as<Relu>(op)) return relu(src[0], static_cast<double>(r->cap()));
+  if (op.as_activation().is_clamp())
+    return relu(src[0], static_cast<double>(op.as_activation().high));
   if (const auto* pool = as<Pool2d>(op))
     return (pool->kind() == Pool2d::Kind::max ? max_pool2d : avg_pool2d)(src[0], pool->options(),
                                                                          dst);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
 #include <chrono>
 
 #include "limbic/core/error.h"
@@ -27,9 +28,8 @@ auto describe(const dnnl::primitive_attr& attr, const Args&... args) {
 #endif
 }
 
-template <class Primitive, class... Args>
-auto describe_backward(const dnnl::primitive_attr& attr,
-                       const dnnl::convolution_forward::primitive_desc& forward,
+template <class Primitive, class Forward, class... Args>
+auto describe_backward(const dnnl::primitive_attr& attr, const Forward& forward,
                        const Args&... args) {
 #if DNNL_VERSION_MAJOR >= 3
   return typename Primitive::primitive_desc(engine(), args..., forward, attr);
@@ -147,6 +147,15 @@ bool is_signed_8_bit(const Desc& desc) {
 
 Desc bytes(int64_t size) { return {{size}, memory::data_type::u8, memory::format_tag::a}; }
 
+void forget_primitives() {
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  int capacity = 0;
+  if (dnnl_get_primitive_cache_capacity(&capacity) != dnnl_success) return;
+  dnnl_set_primitive_cache_capacity(0);
+  dnnl_set_primitive_cache_capacity(capacity);
+}
+
 int64_t primitives_created() { return created; }
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionShape& s,
@@ -210,6 +219,28 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
   return desc;
 }
 
+dnnl::inner_product_forward::primitive_desc linear_forward(const LinearShape& s, bool training) {
+  using P = dnnl::inner_product_forward;
+  const auto kind =
+      training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  return is_zero(s.bias) ? describe<P>(user_scratchpad(), kind, s.src, s.weights, s.dst)
+                         : describe<P>(user_scratchpad(), kind, s.src, s.weights, s.bias, s.dst);
+}
+
+dnnl::inner_product_backward_data::primitive_desc linear_backward_data(
+    const LinearShape& s, const dnnl::inner_product_forward::primitive_desc& forward) {
+  return describe_backward<dnnl::inner_product_backward_data>(user_scratchpad(), forward, s.src,
+                                                              s.weights, s.dst);
+}
+
+dnnl::inner_product_backward_weights::primitive_desc linear_backward_weights(
+    const LinearShape& s, const dnnl::inner_product_forward::primitive_desc& forward) {
+  using P = dnnl::inner_product_backward_weights;
+  return is_zero(s.bias)
+             ? describe_backward<P>(user_scratchpad(), forward, s.src, s.weights, s.dst)
+             : describe_backward<P>(user_scratchpad(), forward, s.src, s.weights, s.bias, s.dst);
+}
+
 dnnl::primitive make(const dnnl::primitive_desc_base& desc) {
   ++created;
   return dnnl::primitive(desc.get());
@@ -251,16 +282,6 @@ void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) 
   dnnl::reorder(desc).execute(
       stream(), {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}, {DNNL_ARG_SCRATCHPAD, scratch}});
   stream().wait();
-}
-
-void gemm(const Matrix& a, const Matrix& b, bool accumulate, float* c) {
-  require(a.cols == b.rows, "gemm: (", a.rows, ",", a.cols, ") does not meet (", b.rows, ",",
-          b.cols, ")");
-  const auto stride = [](const Matrix& m) { return m.transposed ? m.rows : m.cols; };
-  const auto flag = [](const Matrix& m) { return m.transposed ? 'T' : 'N'; };
-  require(dnnl_sgemm(flag(a), flag(b), a.rows, b.cols, a.cols, 1.0f, a.data, stride(a), b.data,
-                     stride(b), accumulate ? 1.0f : 0.0f, c, b.cols) == dnnl_success,
-          "gemm: oneDNN refuses (", a.rows, ",", a.cols, ") times (", b.rows, ",", b.cols, ")");
 }
 
 }  // namespace limbic::onednn

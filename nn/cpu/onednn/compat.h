@@ -39,6 +39,10 @@ Desc bytes(int64_t size);
 
 bool is_signed_8_bit(const Desc& desc);
 
+/// Empties oneDNN's cache of primitives, which would keep up to 1,024 of them for shapes that nobody
+/// computes any more. Those that kernels hold stay.
+void forget_primitives();
+
 /// Primitives made so far in this process: a run after the first must leave it as it was.
 int64_t primitives_created();
 
@@ -67,6 +71,16 @@ dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
 dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
     const ConvolutionShape& shape, const dnnl::convolution_forward::primitive_desc& forward);
 
+/// dst (N,O) = src (N,I) weights^T + bias; the zero descriptor as `bias` is none.
+struct LinearShape {
+  Desc src, weights, bias, dst;
+};
+dnnl::inner_product_forward::primitive_desc linear_forward(const LinearShape& shape, bool training);
+dnnl::inner_product_backward_data::primitive_desc linear_backward_data(
+    const LinearShape& shape, const dnnl::inner_product_forward::primitive_desc& forward);
+dnnl::inner_product_backward_weights::primitive_desc linear_backward_weights(
+    const LinearShape& shape, const dnnl::inner_product_forward::primitive_desc& forward);
+
 /// Makes the primitive and counts it.
 dnnl::primitive make(const dnnl::primitive_desc_base& desc);
 dnnl::primitive make_reorder(const Desc& from, const Desc& to);
@@ -83,15 +97,5 @@ double reorder_seconds();
 
 /// Copies between layouts once (packing and unpacking of weights; never in a run).
 void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst);
-
-/// A dense row-major f32 matrix (rows, cols), or where `transposed` one that is stored as (cols,
-/// rows).
-struct Matrix {
-  const float* data;
-  int64_t rows, cols;
-  bool transposed = false;
-};
-/// c = a b, or c += a b where `accumulate`; c is (a.rows, b.cols), row-major. On all threads.
-void gemm(const Matrix& a, const Matrix& b, bool accumulate, float* c);
 
 }  // namespace limbic::onednn
