@@ -11,6 +11,8 @@
 #include "limbic/core/clock.h"
 #include "limbic/core/parallel.h"
 #include "limbic/models/models.h"
+#include "limbic/nn/calibrate.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/loss.h"
 #include "limbic/train/optimiser.h"
 #include "limbic/weights/load.h"

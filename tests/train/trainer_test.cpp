@@ -6,6 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "limbic/nn/compile/program.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
@@ -379,7 +380,7 @@ TEST_CASE("trainer: the micro-batch follows from memory_bytes, and is told") {
     const Parameters parameters = model.graph.initialise(1);
     PlanOptions options = PlanOptions::training(input_shape(batch, p.data.preset));
     options.keep_parameter_gradients = false;
-    return Program(model.graph, parameters, options).arena().bytes;
+    return Program(model.graph, parameters, options).memory().arena.bytes;
   };
   for (const auto& [memory, expected] : std::vector<std::pair<int64_t, int64_t>>{
            {arena(8), 8}, {arena(8) - 1, 4}, {arena(4), 4}, {arena(2), 2}, {1, 1}}) {
