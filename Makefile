@@ -34,21 +34,29 @@ check-long: build
 	@scripts/check_long.sh
 
 # A compiler and the standard library, nothing else.
-CXX = g++
+ifeq ($(origin CXX),default)
+  CXX = g++
+endif
 REFERENCE = build-reference/$(notdir $(CXX))
-REFERENCE_LENET = $(REFERENCE)/lenet$(if $(findstring em++,$(CXX)),.js)
+LENET = $(REFERENCE)/lenet
+ifneq ($(findstring em++,$(CXX)),)
+  NODE = node
+  LENET = $(REFERENCE)/lenet.js
+  # Emscripten 3.1 would look for a file beside it with node 18's fetch, which reads no files.
+  LENET_FLAGS = -sSINGLE_FILE
+endif
 
-reference: $(REFERENCE_LENET)
-	@$(if $(findstring em++,$(CXX)),node) ./$<
+reference: $(LENET)
+	@$(NODE) ./$<
 
-$(REFERENCE_LENET): $(patsubst reference/%.cpp,$(REFERENCE)/%.o,$(wildcard reference/*.cpp))
-	$(CXX) -O2 $^ -o $@
+$(LENET): $(patsubst reference/%.cpp,$(REFERENCE)/%.o,$(wildcard reference/*.cpp))
+	$(CXX) $(LENET_FLAGS) $^ -o $@
 
 $(REFERENCE)/%.o: reference/%.cpp $(wildcard reference/*.h) | reference-compiler
 	$(CXX) -std=c++20 -O2 -Wall -Wextra -Wshadow -Werror -c $< -o $@
 
 reference-compiler:
-	@for program in $(CXX) $(if $(findstring em++,$(CXX)),node); do \
+	@for program in $(CXX) $(NODE); do \
 	  command -v $$program >/dev/null && continue; \
 	  case $$program in em++) package=emscripten ;; clang++) package=clang ;; node) package=nodejs ;; \
 	    *) package=$$program ;; esac; \

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,8 +17,10 @@ int64_t count(const Shape& shape);
 
 /// What messages are made of; a shape is written "(8,64,56,56)".
 inline std::string text(const char* words) { return words; }
-inline std::string text(int64_t number) { return std::to_string(number); }
-inline std::string text(double number) { return std::to_string(number); }
+template <class Number>
+requires std::is_arithmetic_v<Number> std::string text(Number number) {
+  return std::to_string(number);
+}
 std::string text(const Shape& shape);
 
 /// Throws std::invalid_argument, one line of the joined arguments, unless `ok`.
