@@ -7,9 +7,14 @@
 #include "limbic/core/processor.h"
 #include "limbic/models/blocks.h"
 #include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/relu.h"
+#include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 #include "tests/reference/check_gradient.h"
 
@@ -175,6 +180,7 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
       CAPTURE(errors.worst);
       CHECK(errors.output < 2e-6);
       CHECK(errors.gradient < 1e-5);
+      CHECK(errors.twin < 1e-7);
       CHECK(errors.statistics < 1e-6);
     }
   }
