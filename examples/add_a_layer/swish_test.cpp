@@ -8,6 +8,7 @@
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "tests/reference/check_gradient.h"
+#include "tests/reference/differentiate.h"
 
 using namespace limbic;
 
@@ -67,9 +68,20 @@ TEST_CASE("swish: output and gradient equal the naive twin's") {
   }
 }
 
-TEST_CASE("swish: an op without a twin is named") {
-  const GradientCase c{"swish", [](Graph& g) { return swish(g.input(2)); }, {1, 2, 2, 2}};
+TEST_CASE("swish: an op without a twin, and a twin that does not fit, are named") {
+  GradientCase c{"swish", [](Graph& g) { return swish(g.input(2)); }, {1, 2, 2, 2}};
   CHECK_THROWS_WITH(check_gradient(c, true), "op 'swish' has no naive twin");
+  c.twin.forward = [](auto&&...) { return naive::Array({1, 2}); };
+  CHECK_THROWS_WITH(check_gradient(c, true),
+                    "the naive twin of op 'swish' gives (1,2), the op infers (1,2,2,2)");
+
+  Graph graph;
+  c.build(graph);
+  naive::Arrays none;
+  const naive::Mode forward_alone{.twin = {naive_swish}};
+  const auto values = naive::evaluate(graph, none, naive::Array(c.input), forward_alone);
+  CHECK_THROWS_WITH(naive::differentiate(graph, none, values, 1, values[1], forward_alone),
+                    "op 'swish' has no naive backward twin");
 }
 
 TEST_CASE("docs/add_a_layer.md shows the code that is compiled here") {
