@@ -7,6 +7,7 @@ namespace limbic {
 
 /// dst = min(max(src, 0), cap); the gradient passes where 0 < dst < cap. relu has no cap, relu6 has
 /// 6. NaN stays NaN. Any shape -> the same.
+/// Plain twin: reference/activation.h.
 class Relu : public Op {
  public:
   explicit Relu(float cap) : cap_(cap) {}

@@ -111,6 +111,8 @@ std::vector<GradientCase> cases() {
                 true),
       pool_case("max_pool2d ceil, the only window hangs over", {2, 3, 2, 5},
                 {.kernel_size = 3, .stride = 2, .ceil_mode = true}, true),
+      pool_case("max_pool2d ceil, a window too many", {2, 3, 3, 3},
+                {.kernel_size = 2, .padding = 1, .ceil_mode = true}, true),
       pool_case("max_pool2d stride > kernel", {1, 17, 8, 7}, {.kernel_size = 1, .stride = 3}, true),
       pool_case("avg_pool2d", {2, 5, 8, 6}, {}, false),
       pool_case("avg_pool2d pad ceil", {2, 3, 8, 9},

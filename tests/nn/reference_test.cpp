@@ -202,6 +202,19 @@ TEST_CASE("reference: the loss' gradient equals central differences") {
   }
 }
 
+TEST_CASE("reference: what a definition could have otherwise") {
+  // "same" puts the odd row below and the odd column on the right.
+  CHECK(conv2d(of({1, 1, 2, 2}, {1, 2, 3, 4}), of({1, 1, 2, 2}, {1000, 100, 10, 1}), {},
+               {.same_padding = true})
+            .values == std::vector<double>{1234, 2040, 3400, 4000});
+  // In ceil mode no window begins behind the picture and the padding before it.
+  const Array row = of({1, 1, 1, 3}, {1, 2, 3});
+  CHECK(
+      max_pool2d(row, {.kernel_size = {1, 2}, .padding = {0, 1, 0, 1}, .ceil_mode = true}).values ==
+      std::vector<double>{1, 3});
+  CHECK(dropout(row, of(row.shape, {1, 0, 1}), 0.75).values == std::vector<double>{4, 0, 12});
+}
+
 TEST_CASE("reference: derivatives at kinks, and NaN") {
   const double nan = NAN;
   const Array src = of({1, 6}, {-1, 0, 3, 6, 7, nan}), ones = of({1, 6}, {1, 1, 1, 1, 1, 1});
