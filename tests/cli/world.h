@@ -10,6 +10,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "limbic/hash/hash.h"
 #include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
 
