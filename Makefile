@@ -5,6 +5,8 @@
 #   make build     leaves build/limbic
 #   make check-long  what takes too long for `make test`: thousands of random networks and histories,
 #                    the same under sanitizers, kills, and `make conformance`
+#   make reference  builds reference/ alone and trains its LeNet; CXX=clang++ or CXX=em++ (run by
+#                  node) chooses another compiler
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
@@ -19,8 +21,8 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check-long conformance mutation build bench static asan clang format install clean \
-  dependencies
+.PHONY: demo test check-long reference reference-compiler conformance mutation build bench static \
+  asan clang format install clean dependencies
 
 demo: build
 	./build/limbic demo --out build/demo
@@ -30,6 +32,37 @@ test: build
 
 check-long: build
 	@scripts/check_long.sh
+
+# A compiler and the standard library, nothing else.
+ifeq ($(origin CXX),default)
+  CXX = g++
+endif
+REFERENCE = build-reference/$(notdir $(CXX))
+LENET = $(REFERENCE)/lenet
+ifneq ($(findstring em++,$(CXX)),)
+  NODE = node
+  LENET = $(REFERENCE)/lenet.js
+  # Emscripten 3.1 would look for a file beside it with node 18's fetch, which reads no files.
+  LENET_FLAGS = -sSINGLE_FILE
+endif
+
+reference: $(LENET)
+	@$(NODE) ./$<
+
+$(LENET): $(patsubst reference/%.cpp,$(REFERENCE)/%.o,$(wildcard reference/*.cpp))
+	$(CXX) $(LENET_FLAGS) $^ -o $@
+
+$(REFERENCE)/%.o: reference/%.cpp $(wildcard reference/*.h) | reference-compiler
+	$(CXX) -std=c++20 -O2 -Wall -Wextra -Wshadow -Werror -c $< -o $@
+
+reference-compiler:
+	@for program in $(CXX) $(NODE); do \
+	  command -v $$program >/dev/null && continue; \
+	  case $$program in em++) package=emscripten ;; clang++) package=clang ;; node) package=nodejs ;; \
+	    *) package=$$program ;; esac; \
+	  echo "$$program: install Debian's $$package" >&2; exit 1; \
+	done
+	@mkdir -p $(REFERENCE)
 
 conformance: dependencies
 	@scripts/install_dependencies.sh conformance
@@ -73,7 +106,7 @@ install: build
 	install -D -m 755 build/limbic $(DESTDIR)$(PREFIX)/bin/limbic
 
 clean:
-	rm -rf build build-asan build-clang build-static build-mutation
+	rm -rf build build-asan build-clang build-reference build-static build-mutation
 
 dependencies:
 	@scripts/install_dependencies.sh

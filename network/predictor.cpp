@@ -33,7 +33,7 @@ Tensor Predictor::run(const Tensor& images) {
     const int64_t end = std::min(n, begin + batch);
     plan_.run(images.rows(begin, end));
     const Tensor out = plan_.output(layer_);
-    const int64_t width = out.size() / batch;
+    const int64_t width = out.size() / out.dim(0);
     if (rows.empty()) rows = Tensor({n, width});
     std::memcpy(rows.data() + begin * width, out.data(),
                 static_cast<size_t>((end - begin) * width) * sizeof(float));

@@ -15,7 +15,7 @@ struct SgdOptions {
 /// Stochastic gradient descent over a plan's packed parameters, PyTorch's rule:
 ///   g = gradient + weight_decay w;  v = momentum v + g;  w -= lr * (nesterov ? g + momentum v : v)
 ///
-/// Throws Error once its plan is gone.
+/// Throws Error once its plan is gone. Plain twin: reference/sgd.h.
 class Sgd {
  public:
   Sgd(Plan& plan, const SgdOptions& options);

@@ -5,23 +5,36 @@
 #include <cmath>
 
 #include "limbic/core/file.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/conv2d.h"
 #include "tests/reference/check_gradient.h"
+#include "tests/reference/differentiate.h"
 
 using namespace limbic;
 
 namespace {
 
-naive::Array naive_swish(const naive::Array& src) {
-  naive::Array dst(src.shape);
-  for (size_t i = 0; i < src.values.size(); ++i)
-    dst.values[i] = src.values[i] / (1 + std::exp(-src.values[i]));
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+naive::Array naive_swish(const Op&, const std::vector<naive::Array>& src,
+                         const std::vector<naive::Array*>&, const Shape&) {
+  naive::Array dst = src[0];
+  for (double& x : dst.values) x *= sigmoid(x);
   return dst;
 }
 
-naive::Array twin(const Op&, const std::vector<naive::Array>& src,
-                  const std::vector<naive::Array*>&, const Shape&) {
-  return naive_swish(src[0]);
+naive::Twin::Gradients naive_swish_backward(const Op&, const std::vector<naive::Array>& src,
+                                            const std::vector<const naive::Array*>&,
+                                            const naive::Array& dy) {
+  naive::Array dx = dy;
+  for (size_t i = 0; i < dx.values.size(); ++i) {
+    const double x = src[0].values[i], s = sigmoid(x);
+    dx.values[i] *= s * (1 + x * (1 - s));
+  }
+  return {{dx}};
 }
+
+const naive::Twin twin = {naive_swish, naive_swish_backward};
 
 std::string text_of(const std::string& path) {
   const auto bytes = read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
@@ -50,13 +63,25 @@ TEST_CASE("swish: output and gradient equal the naive twin's") {
       const GradientErrors errors = check_gradient(c, fuse);
       CHECK(errors.output < 2e-6);
       CHECK(errors.gradient < 1e-5);
+      CHECK(errors.twin < 1e-7);
     }
   }
 }
 
-TEST_CASE("swish: an op without a twin is named") {
-  const GradientCase c{"swish", [](Graph& g) { return swish(g.input(2)); }, {1, 2, 2, 2}};
+TEST_CASE("swish: an op without a twin, and a twin that does not fit, are named") {
+  GradientCase c{"swish", [](Graph& g) { return swish(g.input(2)); }, {1, 2, 2, 2}};
   CHECK_THROWS_WITH(check_gradient(c, true), "op 'swish' has no naive twin");
+  c.twin.forward = [](auto&&...) { return naive::Array({1, 2}); };
+  CHECK_THROWS_WITH(check_gradient(c, true),
+                    "the naive twin of op 'swish' gives (1,2), the op infers (1,2,2,2)");
+
+  Graph graph;
+  c.build(graph);
+  naive::Arrays none;
+  const naive::Mode forward_alone{.twin = {naive_swish}};
+  const auto values = naive::evaluate(graph, none, naive::Array(c.input), forward_alone);
+  CHECK_THROWS_WITH(naive::differentiate(graph, none, values, 1, values[1], forward_alone),
+                    "op 'swish' has no naive backward twin");
 }
 
 TEST_CASE("docs/add_a_layer.md shows the code that is compiled here") {

@@ -5,6 +5,7 @@ namespace limbic {
 
 /// dst = activation(src), element by element. A clamp's gradient passes where low < dst < high: at 0
 /// ReLU's is 0. NaN stays NaN. Any shape -> the same.
+/// Plain twin: reference/activation.h.
 class Activate : public Op {
  public:
   /// Throws Error on a clamp whose bounds are not in order.
@@ -25,5 +26,8 @@ class Activate : public Op {
 Value activate(Value src, const Activation& activation);
 inline Value relu(Value src) { return activate(src, Activation::relu()); }
 inline Value relu6(Value src) { return activate(src, Activation::clamp(0, 6)); }
+inline Value silu(Value src) { return activate(src, {Activation::Kind::silu}); }
+inline Value hard_swish(Value src) { return activate(src, {Activation::Kind::hard_swish}); }
+inline Value gelu(Value src) { return activate(src, {Activation::Kind::gelu}); }
 
 }  // namespace limbic

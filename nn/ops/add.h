@@ -4,6 +4,7 @@
 namespace limbic {
 
 /// dst = src 0 + src 1, equal shapes: the sum of a residual block.
+/// Plain twin: reference/add.h.
 class Add : public Op {
  public:
   const char* type() const override { return "add"; }

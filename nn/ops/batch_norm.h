@@ -19,6 +19,7 @@ struct BatchNormOptions {
 /// Backward with batch statistics, over the n elements of a channel, with x^ the normalised src:
 ///   diff_bias = sum(dy), diff_weight = sum(dy x^)
 ///   diff_src = weight / sqrt(var + epsilon) * (dy - diff_bias/n - x^ diff_weight/n)
+/// Plain twin: reference/batch_norm.h.
 class BatchNorm : public Op {
  public:
   BatchNorm(int64_t channels, const BatchNormOptions& options)
@@ -65,6 +66,7 @@ class BatchNorm : public Op {
 
 /// Mean and biased variance of each channel over N, H, W, in f64: (N,C,H,W) -> (2,C) doubles. Plan
 /// passes put it where several batch norms read one value; its gradient is in theirs.
+/// Plain twin: reference/batch_norm.h.
 class BatchMoments : public Op {
  public:
   const char* type() const override { return "batch_moments"; }

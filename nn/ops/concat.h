@@ -4,6 +4,7 @@
 namespace limbic {
 
 /// Joins inputs along channels: (N,C1,H,W), (N,C2,H,W), ... -> (N,C1+C2+...,H,W).
+/// Plain twin: reference/concat.h.
 class Concat : public Op {
  public:
   const char* type() const override { return "concat"; }

@@ -51,6 +51,7 @@ struct Conv2dOptions {
 ///   dst(n,o,y,x) = bias(o) + sum_{i,u,v} weight(o,i,u,v) src(n,i, y*sh - top + u*dh, x*sw - left +
 ///   v*dw)
 /// (N,C,H,W) -> (N,out_channels,OH,OW), OH = floor((H + top + bottom - dh (kh-1) - 1) / sh) + 1.
+/// Plain twin: reference/conv2d.h.
 class Conv2d : public Op {
  public:
   Conv2d(int64_t in_channels, const Conv2dOptions& options);

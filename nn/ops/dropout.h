@@ -6,6 +6,7 @@ namespace limbic {
 /// In training each element is set to 0 with the given probability and the others are divided by
 /// 1 - probability (inverted dropout); in inference it is the identity. Which elements: Philox
 /// keyed by (plan seed and node, step, element), so the same on any thread. Any shape -> the same.
+/// Plain twin: reference/dropout.h.
 class Dropout : public Op {
  public:
   explicit Dropout(double probability) : probability_(probability) {

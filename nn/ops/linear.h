@@ -12,6 +12,7 @@ struct LinearOptions {
 
 /// dst(n,o) = bias(o) + sum_i weight(o,i) src(n,i); weight (out_features, in_features).
 /// (N,in_features) -> (N,out_features). The matrix product is OpenBLAS'.
+/// Plain twin: reference/linear.h.
 class Linear : public Op {
  public:
   Linear(int64_t in_features, const LinearOptions& options)

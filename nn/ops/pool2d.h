@@ -16,6 +16,7 @@ struct Pool2dOptions {
 /// last window is dropped if it would start beyond the padded input. The maximum ignores padding
 /// and is NaN where the window holds one; its gradient goes to the first of equal values, or to the
 /// NaN.
+/// Plain twin: reference/pool2d.h.
 class Pool2d : public Op {
  public:
   enum class Kind { max, average };
@@ -43,6 +44,7 @@ Value avg_pool2d(Value src, const Pool2dOptions& options);
 
 /// Average over a grid of output.h x output.w windows that cover the input, whatever its size:
 /// window i spans [floor(i H / OH), ceil((i+1) H / OH)). (N,C,H,W) -> (N,C,output.h,output.w).
+/// Plain twin: reference/pool2d.h.
 class AdaptiveAvgPool2d : public Op {
  public:
   explicit AdaptiveAvgPool2d(Size2 output) : output_(output) {
@@ -65,6 +67,7 @@ class AdaptiveAvgPool2d : public Op {
 Value adaptive_avg_pool2d(Value src, Size2 output);
 
 /// Mean over H and W: (N,C,H,W) -> (N,C). The paper's GAP.
+/// Plain twin: reference/pool2d.h.
 class GlobalAvgPool : public Op {
  public:
   const char* type() const override { return "global_avg_pool"; }

@@ -4,6 +4,7 @@
 namespace limbic {
 
 /// (N,C,H,W) -> (N, C*H*W), features in PyTorch's order (channel, then row, then column).
+/// Plain twin: reference/reshape.h.
 class Flatten : public Op {
  public:
   const char* type() const override { return "flatten"; }
@@ -18,6 +19,7 @@ Value flatten(Value src);
 /// Every stride-th pixel and zeros around the channels, the option-A shortcut of the CIFAR ResNets
 /// (He et al. 2015, section 4.2): dst(n, before + c, y, x) = src(n, c, y*stride.h, x*stride.w).
 /// (N,C,H,W) -> (N, before+C+after, ceil(H/stride.h), ceil(W/stride.w)).
+/// Plain twin: reference/reshape.h.
 struct ShortcutOptions {
   Size2 stride = 1;
   int64_t channels_before = 0, channels_after = 0;

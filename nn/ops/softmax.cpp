@@ -13,6 +13,7 @@ Shape Softmax::infer(std::span<const Shape> src) const {
 }
 
 void softmax_rows(std::span<const float> logits, int64_t columns, std::span<float> probabilities) {
+  require(columns > 0, "softmax: rows of no columns");
   const auto width = static_cast<size_t>(columns);
   for (size_t begin = 0; begin + width <= logits.size(); begin += width) {
     const float* x = logits.data() + begin;

@@ -5,6 +5,7 @@ namespace limbic {
 
 /// dst(n,c) = exp(src(n,c) - max_n) / sum_k exp(src(n,k) - max_n). (N,C) -> (N,C).
 /// Backward: dx = y (dy - sum_k dy_k y_k).
+/// Plain twin: reference/softmax.h.
 class Softmax : public Op {
  public:
   const char* type() const override { return "softmax"; }

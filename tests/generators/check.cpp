@@ -7,8 +7,9 @@
 
 #include "limbic/nn/compile/program.h"
 #include "limbic/core/parallel.h"
-#include "tests/reference/backward.h"
+#include "limbic/nn/ops/batch_norm.h"
 #include "tests/reference/check_gradient.h"
+#include "tests/reference/differentiate.h"
 
 namespace limbic::generators {
 namespace {

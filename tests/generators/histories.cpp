@@ -22,7 +22,7 @@
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"
 #include "tests/generators/isolated.h"
-#include "tests/reference/backward.h"
+#include "tests/reference/differentiate.h"
 
 using namespace limbic;
 using namespace limbic::generators;

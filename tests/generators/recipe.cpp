@@ -48,6 +48,12 @@ Value append(Graph& graph, const Layer& l, const std::string& name,
       return relu(src(0));
     case Kind::relu6:
       return relu6(src(0));
+    case Kind::silu:
+      return silu(src(0));
+    case Kind::hard_swish:
+      return hard_swish(src(0));
+    case Kind::gelu:
+      return gelu(src(0));
     case Kind::dropout:
       return dropout(src(0), 0.5);
     case Kind::max_pool:
@@ -104,6 +110,12 @@ std::string call(const Layer& l, const std::string& name) {
       return str_cat("relu(", v(0), ")");
     case Kind::relu6:
       return str_cat("relu6(", v(0), ")");
+    case Kind::silu:
+      return str_cat("silu(", v(0), ")");
+    case Kind::hard_swish:
+      return str_cat("hard_swish(", v(0), ")");
+    case Kind::gelu:
+      return str_cat("gelu(", v(0), ")");
     case Kind::dropout:
       return str_cat("dropout(", v(0), ", 0.5)");
     case Kind::max_pool:
@@ -158,7 +170,7 @@ class Drawer {
       else if (what < 12)
         norm(any(0));
       else if (what < 14)
-        add_layer({.kind = chance(4) ? Kind::relu6 : Kind::relu, .src = {any(0)}});
+        activation(any(0));
       else if (what < 15)
         pool(any(4));
       else if (what < 16)
@@ -232,12 +244,19 @@ class Drawer {
     return add_layer(std::move(l));
   }
   int norm(int src) { return add_layer({.kind = Kind::norm, .src = {src}}); }
-  int relu_of(int src) { return add_layer({.kind = Kind::relu, .src = {src}}); }
+  int relu_of(int src) { return add_layer({.kind = chance(4) ? Kind::relu6 : Kind::relu, .src = {src}}); }
 
   int maybe_norm(int src) {
     if (src < 0 || chance(3)) return src;
     const int out = norm(src);
     return chance(2) ? std::max(out, relu_of(out)) : out;
+  }
+
+  // Mostly the two that are fused.
+  void activation(int src) {
+    constexpr Kind kinds[] = {Kind::relu,  Kind::relu, Kind::relu,       Kind::relu6,
+                              Kind::relu6, Kind::silu, Kind::hard_swish, Kind::gelu};
+    add_layer({.kind = kinds[below(std::size(kinds))], .src = {src}});
   }
 
   // relu?(norm?(conv(...)) + x), the sum either way round.

@@ -6,10 +6,15 @@
 
 #include "limbic/core/processor.h"
 #include "limbic/models/blocks.h"
-#include "limbic/nn/ops/add.h"
-#include "limbic/nn/ops/concat.h"
-#include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/activation.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/concat.h"
+#include "limbic/nn/ops/conv2d.h"
+#include "limbic/nn/ops/dropout.h"
+#include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/pool2d.h"
+#include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 #include "tests/reference/check_gradient.h"
 
@@ -97,6 +102,10 @@ std::vector<GradientCase> cases() {
       {"batch_norm over pieces", gathered, {2, 7, 5, 6}},
       {"batch_norm over pieces, running", gathered, {2, 7, 5, 6}, false},
       unary("relu", {2, 3, 5, 7}, relu),
+      unary("clamp", {2, 3, 5, 7}, [](Value x) { return activate(x, Activation::clamp(-0.5, 1)); }),
+      unary("silu", {2, 3, 5, 7}, silu),
+      unary("hard_swish", {2, 3, 5, 7}, hard_swish),
+      unary("gelu", {2, 3, 5, 7}, gelu),
       unary("relu6", {2, 3, 5, 7},
             [](Value x) {
               return relu6(conv2d({x.graph, "c"}, x, {.out_channels = 9, .kernel_size = 5}));
@@ -106,6 +115,8 @@ std::vector<GradientCase> cases() {
                 true),
       pool_case("max_pool2d ceil, the only window hangs over", {2, 3, 2, 5},
                 {.kernel_size = 3, .stride = 2, .ceil_mode = true}, true),
+      pool_case("max_pool2d ceil, a window too many", {2, 3, 3, 3},
+                {.kernel_size = 2, .padding = 1, .ceil_mode = true}, true),
       pool_case("max_pool2d stride > kernel", {1, 17, 8, 7}, {.kernel_size = 1, .stride = 3}, true),
       pool_case("avg_pool2d", {2, 5, 8, 6}, {}, false),
       pool_case("avg_pool2d pad ceil", {2, 3, 8, 9},
@@ -175,6 +186,7 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
       CAPTURE(errors.worst);
       CHECK(errors.output < 2e-6);
       CHECK(errors.gradient < 1e-5);
+      CHECK(errors.twin < 1e-7);
       CHECK(errors.statistics < 1e-6);
     }
   }
@@ -182,8 +194,8 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
   for (const auto& type : covered) list += (list.empty() ? "" : " ") + type;
   MESSAGE("checked: " << list);
   CHECK(list ==
-        "adaptive_avg_pool2d add avg_pool2d batch_norm concat conv2d dropout flatten "
-        "global_avg_pool linear max_pool2d relu relu6 slice_pad softmax");
+        "adaptive_avg_pool2d add avg_pool2d batch_norm clamp concat conv2d dropout flatten gelu "
+        "global_avg_pool hard_swish linear max_pool2d relu relu6 silu slice_pad softmax");
 }
 
 TEST_CASE("ops: the measure of errors lets no NaN and no infinity pass") {

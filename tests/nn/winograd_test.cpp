@@ -7,6 +7,9 @@
 #include "limbic/core/parallel.h"
 #include "limbic/core/random.h"
 #include "limbic/nn/cpu/winograd/weight_gradient.h"
+#include "limbic/reference/activation.h"
+#include "limbic/reference/add.h"
+#include "limbic/reference/conv2d.h"
 #include "tests/reference/check_gradient.h"
 #include "tests/reference/winograd.h"
 
@@ -84,13 +87,13 @@ const std::vector<Case> cases = {
     {{.n = 3, .h = 18, .w = 19, .in_channels = 135, .out_channels = 72}},    // both
 };
 
-Padding padding(const winograd::Geometry& g) { return {g.top, g.left, g.bottom, g.right}; }
+reference::Padding padding(const winograd::Geometry& g) {
+  return {g.top, g.left, g.bottom, g.right};
+}
 
-naive::Array reference(const winograd::Geometry& g, const naive::Array& src,
-                       const naive::Array& weight, const naive::Array& bias) {
-  return naive::conv2d(src, weight, bias,
-                       {.out_channels = g.out_channels, .kernel_size = 3, .padding = padding(g)},
-                       {g.n, g.out_channels, g.out_h(), g.out_w()});
+naive::Array plain_conv2d(const winograd::Geometry& g, const naive::Array& src,
+                          const naive::Array& weight, const naive::Array& bias) {
+  return reference::conv2d(src, weight, bias, {.padding = padding(g)});
 }
 
 struct Operands {
@@ -103,6 +106,11 @@ struct Operands {
     bias.shape = {g.out_channels};
   }
 };
+
+reference::Gradients plain_backward(const winograd::Geometry& g, const Operands& o,
+                                    const naive::Array& dy) {
+  return reference::conv2d_backward(o.src, o.weight, {.padding = padding(g)}, dy);
+}
 
 struct RunOptions {
   winograd::Convolution::PackOptions pack = {};
@@ -162,8 +170,7 @@ std::vector<float> run_weight_gradient(const winograd::Geometry& g) {
 double weight_gradient_error(const winograd::Geometry& g) {
   const Operands operands(g);
   const std::vector<float> got = run_weight_gradient(g),
-                           want = to_hwio(naive::conv2d_backward_weights(operands.src, operands.add,
-                                                                         padding(g)));
+                           want = to_hwio(plain_backward(g, operands, operands.add).weight);
   for (const float x : got)
     if (std::isnan(x)) return INFINITY;
   return relative_error(std::vector<double>(got.begin(), got.end()),
@@ -180,7 +187,7 @@ TEST_CASE("winograd: the naive twin equals the definition") {
       CAPTURE(m);
       CAPTURE(c.geometry.h);
       const Operands operands(c.geometry);
-      const auto expected = reference(c.geometry, operands.src, operands.weight, naive::Array({0}));
+      const auto expected = plain_conv2d(c.geometry, operands.src, operands.weight, {});
       const auto got =
           naive::winograd_conv2d(operands.src, operands.weight, padding(c.geometry), m);
       CHECK(got.shape == expected.shape);
@@ -195,16 +202,16 @@ TEST_CASE("winograd: equals the definition over awkward shapes") {
       CAPTURE(c.geometry.h);
       CAPTURE(c.geometry.in_channels);
       const Operands operands(c.geometry);
-      const auto plain = reference(c.geometry, operands.src, operands.weight, naive::Array({0}));
+      const auto plain = plain_conv2d(c.geometry, operands.src, operands.weight, {});
       CHECK(error(run(c, m, operands, {}), plain) < tolerance(m));
       CHECK(error(run(c, m, operands, {.pack = {.layout = winograd::WeightLayout::hwio}}), plain) <
             tolerance(m));
 
-      const auto biased = reference(c.geometry, operands.src, operands.weight, operands.bias);
+      const auto biased = plain_conv2d(c.geometry, operands.src, operands.weight, operands.bias);
       CHECK(error(run(c, m, operands, {.bias = true}), biased) < tolerance(m));
-      auto sum = naive::add(biased, operands.add);
+      auto sum = reference::add(biased, operands.add);
       CHECK(error(run(c, m, operands, {.bias = true, .add = true}), sum) < tolerance(m));
-      sum = naive::relu(naive::add(plain, operands.add), INFINITY);
+      sum = reference::relu(reference::add(plain, operands.add));
       CHECK(error(run(c, m, operands, {.add = true, .in_place = true, .relu = true}), sum) <
             tolerance(m));
     }
@@ -220,8 +227,7 @@ TEST_CASE("winograd: backward_data is the gradient with respect to src") {
         const Case back = {g.backward_data(), c.extra_pitch};
         Operands operands(back.geometry);
         operands.weight = Operands(g).weight;
-        const auto expected = naive::conv2d_backward_data(operands.src, operands.weight, padding(g),
-                                                          {g.n, g.in_channels, g.h, g.w});
+        const auto expected = plain_backward(g, Operands(g), operands.src).src;
         const auto got =
             run(back, m, operands, {.pack = {.layout = layout, .backward_data = true}});
         CHECK(error(got, expected) < tolerance(m));
@@ -233,7 +239,7 @@ TEST_CASE("winograd: the naive weight gradient equals the definition") {
     CAPTURE(c.geometry.h);
     const Operands o(c.geometry);
     const auto got = naive::winograd_backward_weights(o.src, o.add, padding(c.geometry));
-    const auto expected = naive::conv2d_backward_weights(o.src, o.add, padding(c.geometry));
+    const auto expected = plain_backward(c.geometry, o, o.add).weight;
     CHECK(got.shape == expected.shape);
     CHECK(relative_error(got.values, expected.values) < 1e-12);
   }
@@ -285,7 +291,7 @@ TEST_CASE("winograd: more weights than a cache holds, and more tiles than a chun
   set_threads(1);
   const Case c = {{.n = 1, .h = 33, .w = 34, .in_channels = 256, .out_channels = 240}};
   const Operands operands(c.geometry);
-  const auto expected = reference(c.geometry, operands.src, operands.weight, operands.bias);
+  const auto expected = plain_conv2d(c.geometry, operands.src, operands.weight, operands.bias);
   for (const int m : {2, 4}) CHECK(error(run(c, m, operands, {.bias = true}), expected) < 3e-6);
   set_threads(before);
 }
@@ -300,8 +306,8 @@ TEST_CASE("winograd: every instruction set that this processor has") {
         CAPTURE(m);
         CAPTURE(c.geometry.h);
         const Operands operands(c.geometry);
-        const auto expected = naive::relu(
-            reference(c.geometry, operands.src, operands.weight, operands.bias), INFINITY);
+        const auto expected =
+            reference::relu(plain_conv2d(c.geometry, operands.src, operands.weight, operands.bias));
         CHECK(error(run(c, m, operands, {.bias = true, .relu = true}), expected) < tolerance(m));
       }
     for (const Case& c : cases) CHECK(weight_gradient_error(c.geometry) < 5e-6);

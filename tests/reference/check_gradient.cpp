@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/reference/differentiate.h"
+
 namespace limbic {
 namespace {
 
@@ -45,9 +47,41 @@ PlanOptions options_of(const GradientCase& c) {
   return options;
 }
 
-struct Sampled {
-  std::vector<double> fast, twin;
-};
+// Of L = sum(weights * value of node "out"); all empty where the case's own twin has no backward.
+naive::Derivatives twin_derivatives(const Graph& graph, naive::Arrays parameters,
+                                    const naive::Array& input, const std::vector<double>& weights,
+                                    const naive::Mode& mode) {
+  if (mode.twin.forward && !mode.twin.backward)
+    return {std::vector<naive::Array>(graph.nodes().size()), {}};
+  const naive::Arrays before = parameters;
+  const auto values = naive::evaluate(graph, parameters, input, mode);
+  const int out = graph.find("out");
+  naive::Array diff(values[static_cast<size_t>(out)].shape);
+  diff.values = weights;
+  return naive::differentiate(graph, before, values, out, diff, mode);
+}
+
+// Up to `samples` of n elements: all of them, or drawn by the tensor's name.
+std::vector<size_t> sampled(const std::string& name, int64_t n, int64_t samples) {
+  std::vector<size_t> elements;
+  Random pick(5, hash_name(name.c_str()));
+  const int64_t tried = std::min(n, samples);
+  for (int64_t k = 0; k < tried; ++k)
+    elements.push_back(static_cast<size_t>(tried == n ? k : pick.below(n)));
+  return elements;
+}
+
+// Of running statistics after the run; `twin` as evaluate has left them.
+double statistics_error(const Plan& plan, const Parameters& parameters, const naive::Arrays& twin) {
+  double worst = 0;
+  Parameters after = parameters.clone();
+  plan.store(after);
+  for (const auto& [name, parameter] : after)
+    if (name.find("running_") != std::string::npos)
+      worst = std::max(
+          worst, relative_error(naive::from_tensor(parameter.value).values, twin.at(name).values));
+  return worst;
+}
 
 }  // namespace
 
@@ -94,44 +128,40 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
   for (double& w : weights) diff.push_back(static_cast<float>(w = float(random.normal())));
   plan.backward(diff);
 
-  const auto compare = [&](const std::string& name, const Tensor& fast, naive::Array& twin) {
-    Sampled s;
-    Random pick(5, hash_name(name.c_str()));
-    const int64_t n = fast.size(), tried = std::min(n, samples);
-    for (int64_t k = 0; k < tried; ++k) {
-      const auto i = static_cast<size_t>(tried == n ? k : pick.below(n));
+  naive::Derivatives derivatives =
+      twin_derivatives(graph, twin_parameters, twin_input, weights, mode);
+  const auto compare = [&](const std::string& name, const Tensor& fast, naive::Array& twin,
+                           const naive::Array& derivative) {
+    std::vector<double> fast_values, twin_values, differences;
+    for (const size_t i : sampled(name, fast.size(), samples)) {
       const double before = twin.values[i];
       twin.values[i] = before + step;
       const double up = dot(evaluate(twin_parameters), weights);
       twin.values[i] = before - step;
       const double down = dot(evaluate(twin_parameters), weights);
       twin.values[i] = before;
-      s.fast.push_back(static_cast<double>(fast.data()[i]));
-      s.twin.push_back((up - down) / (2 * step));
+      differences.push_back((up - down) / (2 * step));
+      fast_values.push_back(static_cast<double>(fast.data()[i]));
+      twin_values.push_back(derivative.empty() ? differences.back() : derivative.values[i]);
     }
-    const double error = relative_error(s.fast, s.twin);
+    errors.twin = std::max(errors.twin, relative_error(twin_values, differences));
+    const double error = relative_error(fast_values, differences);
     if (error >= errors.gradient) {
       errors.gradient = error;
       errors.worst = name;
     }
   };
-  compare("input", plan.gradient("input"), twin_input);
+  compare("input", plan.gradient("input"), twin_input, derivatives.values[0]);
   for (const auto& entry : parameters) {
     const std::string& name = entry.first;
-    const Parameter& parameter = entry.second;
     const auto frozen = [&](const std::string& path) { return lies_within(name, path); };
-    if (!parameter.trainable || std::any_of(c.frozen.begin(), c.frozen.end(), frozen)) continue;
-    compare(name, plan.parameter_gradient(name), twin_parameters.at(name));
+    if (!entry.second.trainable || std::any_of(c.frozen.begin(), c.frozen.end(), frozen)) continue;
+    compare(name, plan.parameter_gradient(name), twin_parameters.at(name),
+            derivatives.parameters[name]);
   }
 
-  Parameters after = parameters.clone();
-  plan.store(after);
   naive::evaluate(graph, twin_parameters, twin_input, mode);
-  for (const auto& [name, parameter] : after)
-    if (name.find("running_") != std::string::npos)
-      errors.statistics =
-          std::max(errors.statistics, relative_error(naive::from_tensor(parameter.value).values,
-                                                     twin_parameters.at(name).values));
+  errors.statistics = statistics_error(plan, parameters, twin_parameters);
   return errors;
 }
 

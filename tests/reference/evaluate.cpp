@@ -1,45 +1,56 @@
+#include "tests/reference/evaluate.h"
+
 #include <algorithm>
 
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
-#include "limbic/nn/ops/activation.h"
+#include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/softmax.h"
-#include "tests/reference/naive.h"
+#include "limbic/reference/add.h"
+#include "limbic/reference/concat.h"
+#include "limbic/reference/linear.h"
+#include "limbic/reference/softmax.h"
+#include "tests/reference/activate.h"
+#include "tests/reference/options.h"
 
 namespace limbic::naive {
 namespace {
 
-template <class T>
-const T* as(const Op& op) {
-  return dynamic_cast<const T*>(&op);
+Array batch_norm(const Array& src, const std::vector<Array*>& p, const BatchNormOptions& o,
+                 bool batch_statistics) {
+  reference::Moments running{*p[2], *p[3]};
+  if (!batch_statistics) return reference::frozen_batch_norm(src, *p[0], *p[1], running, plain(o));
+  Array dst = reference::batch_norm(src, *p[0], *p[1], running, plain(o));
+  *p[2] = running.mean;
+  *p[3] = running.var;
+  return dst;
 }
 
-Array run(const Node& node, const std::vector<Array>& src, const std::vector<Array*>& p,
+Array run(const Node& node, const std::vector<const Array*>& src, const std::vector<Array*>& p,
           const Shape& dst, const Mode& mode) {
   const Op& op = *node.op;
-  Array no_bias;
-  no_bias.values.clear();
+  const Array& x = *src[0];
+  const auto bias = [&] { return p.size() > 1 ? *p[1] : Array(); };
   if (const auto* conv = as<Conv2d>(op))
-    return conv2d(src[0], *p[0], conv->options().bias ? *p[1] : no_bias, conv->options(), dst);
+    return reference::conv2d(x, *p[0], bias(), plain(conv->options()));
   if (const auto* norm = as<BatchNorm>(op))
-    return batch_norm(src[0], *p[0], *p[1], *p[2], *p[3], norm->options(),
-                      uses_batch_statistics(node, mode));
-  if (op.as_activation().is_clamp())
-    return relu(src[0], static_cast<double>(op.as_activation().high));
+    return batch_norm(x, p, norm->options(), uses_batch_statistics(node, mode));
+  if (const Activation a = op.as_activation()) return activate(x, a);
   if (const auto* pool = as<Pool2d>(op))
-    return (pool->kind() == Pool2d::Kind::max ? max_pool2d : avg_pool2d)(src[0], pool->options(),
-                                                                         dst);
-  if (as<AdaptiveAvgPool2d>(op) || as<GlobalAvgPool>(op)) return adaptive_avg_pool2d(src[0], dst);
-  if (const auto* l = as<Linear>(op))
-    return linear(src[0], *p[0], l->options().bias ? *p[1] : no_bias);
-  if (as<Add>(op)) return add(src[0], src[1]);
-  if (as<Concat>(op)) return concat(src, dst);
-  if (as<Softmax>(op)) return softmax(src[0]);
-  if (as<Dropout>(op)) return src[0];
-  if (as<Flatten>(op)) return flatten(src[0]);
-  if (const auto* s = as<StridedSlicePad>(op)) return slice_pad(src[0], s->options(), dst);
-  if (mode.twin) return mode.twin(op, src, p, dst);
+    return (pool->kind() == Pool2d::Kind::max ? reference::max_pool2d : reference::avg_pool2d)(
+        x, plain(pool->options()));
+  if (const auto* pool = as<AdaptiveAvgPool2d>(op))
+    return reference::adaptive_avg_pool2d(x, plain(pool->output()));
+  if (as<GlobalAvgPool>(op)) return reference::global_avg_pool(x);
+  if (as<Linear>(op)) return reference::linear(x, *p[0], bias());
+  if (as<Add>(op)) return reference::add(x, *src[1]);
+  if (as<Concat>(op)) return reference::concat(copies(src));
+  if (as<Softmax>(op)) return reference::softmax(x);
+  if (as<Dropout>(op)) return x;
+  if (as<Flatten>(op)) return reference::flatten(x);
+  if (const auto* s = as<StridedSlicePad>(op)) return reference::slice_pad(x, plain(s->options()));
+  if (mode.twin.forward) return mode.twin.forward(op, copies(src), p, dst);
   fail("op '", op.type(), "' has no naive twin");
 }
 
@@ -51,11 +62,13 @@ std::vector<Array> evaluate(const Graph& graph, Arrays& parameters, const Array&
   std::vector<Array> values = {input};
   for (size_t n = 1; n < graph.nodes().size(); ++n) {
     const Node& node = graph.nodes()[n];
-    std::vector<Array> src;
-    for (int s : node.src) src.push_back(values[static_cast<size_t>(s)]);
+    std::vector<const Array*> src;
+    for (int s : node.src) src.push_back(&values[static_cast<size_t>(s)]);
     std::vector<Array*> own;
     for (const auto& name : node.parameters) own.push_back(&parameters.at(name));
     values.push_back(run(node, src, own, shapes[n], mode));
+    require(values[n].shape == shapes[n], "the naive twin of op '", node.op->type(), "' gives ",
+            to_string(values[n].shape), ", the op infers ", to_string(shapes[n]));
     if (mode.round)
       for (double& v : values.back().values) v = mode.round(v);
   }

@@ -1,5 +1,7 @@
 #include "tests/reference/winograd.h"
 
+#include "limbic/core/error.h"
+
 namespace limbic::naive {
 namespace {
 
@@ -86,7 +88,8 @@ WinogradMatrices winograd_matrices(const std::vector<double>& points) {
   return out;
 }
 
-Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padding, int m) {
+Array winograd_conv2d(const Array& src, const Array& weight, const reference::Padding& padding,
+                      int m) {
   const WinogradMatrices matrices = winograd_matrices(winograd_points(m));
   const int64_t n = m + 2, oh = src.height() + padding.top + padding.bottom - 2,
                 ow = src.width() + padding.left + padding.right - 2;
@@ -114,7 +117,8 @@ Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padd
   return dst;
 }
 
-Array winograd_backward_weights(const Array& src, const Array& diff_dst, const Padding& padding) {
+Array winograd_backward_weights(const Array& src, const Array& diff_dst,
+                                const reference::Padding& padding) {
   const int64_t m = 4, n = m + 2;
   const WinogradMatrices matrices = winograd_matrices(winograd_points(m));
   const Rows a = transpose(matrices.at), gt = transpose(matrices.g);
@@ -137,41 +141,6 @@ Array winograd_backward_weights(const Array& src, const Array& diff_dst, const P
           diff_weight.at(out, in, i, j) = kernel[size_t(i)][size_t(j)];
     }
   return diff_weight;
-}
-
-Array conv2d_backward_weights(const Array& src, const Array& diff_dst, const Padding& padding) {
-  Array diff_weight({diff_dst.shape[1], src.shape[1], 3, 3});
-  for (int64_t out = 0; out < diff_dst.shape[1]; ++out)
-    for (int64_t in = 0; in < src.shape[1]; ++in)
-      for (int64_t u = 0; u < 3; ++u)
-        for (int64_t v = 0; v < 3; ++v)
-          for (int64_t n = 0; n < src.shape[0]; ++n)
-            for (int64_t y = 0; y < diff_dst.height(); ++y)
-              for (int64_t x = 0; x < diff_dst.width(); ++x) {
-                const int64_t sy = y + u - padding.top, sx = x + v - padding.left;
-                if (sy >= 0 && sx >= 0 && sy < src.height() && sx < src.width())
-                  diff_weight.at(out, in, u, v) +=
-                      diff_dst.at(n, out, y, x) * src.at(n, in, sy, sx);
-              }
-  return diff_weight;
-}
-
-Array conv2d_backward_data(const Array& diff_dst, const Array& weight, const Padding& padding,
-                           const Shape& src) {
-  Array diff_src(src);
-  for (int64_t n = 0; n < src[0]; ++n)
-    for (int64_t out = 0; out < weight.shape[0]; ++out)
-      for (int64_t y = 0; y < diff_dst.height(); ++y)
-        for (int64_t x = 0; x < diff_dst.width(); ++x)
-          for (int64_t in = 0; in < src[1]; ++in)
-            for (int64_t u = 0; u < 3; ++u)
-              for (int64_t v = 0; v < 3; ++v) {
-                const int64_t sy = y + u - padding.top, sx = x + v - padding.left;
-                if (sy >= 0 && sx >= 0 && sy < src[2] && sx < src[3])
-                  diff_src.at(n, in, sy, sx) +=
-                      weight.at(out, in, u, v) * diff_dst.at(n, out, y, x);
-              }
-  return diff_src;
 }
 
 }  // namespace limbic::naive

@@ -1,7 +1,9 @@
 #pragma once
-#include "tests/reference/naive.h"
+#include "limbic/reference/array.h"
 
 namespace limbic::naive {
+
+using reference::Array;
 
 /// The three matrices of F(m, 3): m outputs of a one-dimensional convolution with 3 weights are
 ///   s = A^T [ (G g) * (B^T d) ]          d: m + 2 inputs, g: 3 weights, * element by element.
@@ -18,19 +20,12 @@ std::vector<double> winograd_points(int m);
 WinogradMatrices winograd_matrices(const std::vector<double>& points);
 
 /// The 3x3 convolution of stride 1 by F(m x m, 3 x 3): equal to conv2d, with fewer multiplications.
-Array winograd_conv2d(const Array& src, const Array& weight, const Padding& padding, int m);
+Array winograd_conv2d(const Array& src, const Array& weight, const reference::Padding& padding,
+                      int m);
 
-/// The gradient of its weights by the same algorithm transposed, m = 4: equal to
-/// conv2d_backward_weights.
-Array winograd_backward_weights(const Array& src, const Array& diff_dst, const Padding& padding);
-
-/// The gradient with respect to weight, (out,in,3,3), of conv2d with stride 1: the sum over all
-/// outputs of their gradient times the pixel that the weight met there.
-Array conv2d_backward_weights(const Array& src, const Array& diff_dst, const Padding& padding);
-
-/// The gradient with respect to src of conv2d with stride 1: the sum over all outputs that read a
-/// pixel.
-Array conv2d_backward_data(const Array& diff_dst, const Array& weight, const Padding& padding,
-                           const Shape& src);
+/// The gradient of its weights by the same algorithm transposed, m = 4: equal to that of
+/// reference::conv2d_backward.
+Array winograd_backward_weights(const Array& src, const Array& diff_dst,
+                                const reference::Padding& padding);
 
 }  // namespace limbic::naive

@@ -1,6 +1,6 @@
 #pragma once
-// The backward twins: reverse-mode differentiation of a graph as the plainest loops in f64.
-#include "tests/reference/naive.h"
+// Reverse-mode differentiation of a graph by the backward twins of reference/.
+#include "tests/reference/evaluate.h"
 
 namespace limbic::naive {
 
@@ -13,7 +13,8 @@ struct Derivatives {
 
 /// `values` and `parameters` as `evaluate` gave and took them (running statistics before the run).
 /// Where a maximum or a ReLU has a kink, the derivative is the one that the ops document: ReLU's is
-/// 0 at 0 and at the cap, a maximum's goes to the first of equals.
+/// 0 at 0 and at the cap, a maximum's goes to the first of equals. Throws Error where an op's twin
+/// has no backward.
 Derivatives differentiate(const Graph& graph, const Arrays& parameters,
                           const std::vector<Array>& values, int loss, const Array& diff,
                           const Mode& mode);
