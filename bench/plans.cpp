@@ -82,10 +82,11 @@ void partial_batches(int rounds) {
       in_eight.push_back(milliseconds(eight, images));
       in_own.push_back(milliseconds(own, images));
     }
-    std::printf("%d pictures in the plan for 8: %.0f ms, in the plan for %d: %.0f ms, ratio %.3f; "
-                "the first time %.0f ms\n",
-                static_cast<int>(n), median(in_eight), static_cast<int>(n), median(in_own),
-                median(in_eight) / median(in_own), first);
+    std::printf(
+        "%d pictures in the plan for 8: %.0f ms, in the plan for %d: %.0f ms, ratio %.3f; "
+        "the first time %.0f ms\n",
+        static_cast<int>(n), median(in_eight), static_cast<int>(n), median(in_own),
+        median(in_eight) / median(in_own), first);
   }
 }
 

@@ -7,9 +7,9 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "limbic/nn/calibrate.h"
 #include "limbic/core/clock.h"
 #include "limbic/core/parallel.h"
+#include "limbic/nn/calibrate.h"
 #include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
 #include "limbic/train/optimiser.h"

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "limbic/nn/calibrate.h"
-#include "limbic/nn/compile/program.h"
 #include "limbic/core/file.h"
 #include "limbic/io/decode.h"
 #include "limbic/network/predictor.h"
 #include "limbic/network/stored_case.h"
+#include "limbic/nn/calibrate.h"
+#include "limbic/nn/compile/program.h"
 
 namespace limbic::cli {
 

@@ -103,8 +103,7 @@ void Plan::run(const Tensor& images) {
 }
 
 void Plan::require_run(const char* what) const {
-  require(state_->progress != State::Progress::made, "plan: ", what,
-          " was asked for before a run");
+  require(state_->progress != State::Progress::made, "plan: ", what, " was asked for before a run");
 }
 
 Tensor Plan::output(const std::string& name) const {

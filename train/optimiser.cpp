@@ -1,5 +1,5 @@
-#include "limbic/nn/compile/program.h"
 #include "limbic/train/optimiser.h"
+#include "limbic/nn/compile/program.h"
 
 #include <atomic>
 #include <bit>

@@ -49,7 +49,8 @@ std::shared_ptr<Program> fitting_program(const Model& model, const Parameters& p
     if (batch % micro != 0) continue;
     auto program = std::make_shared<Program>(model.graph, parameters,
                                              plan_options(options, input_shape(micro, preset)));
-    if (most > 0 || micro == 1 || program->memory().arena.bytes <= options.memory_bytes) return program;
+    if (most > 0 || micro == 1 || program->memory().arena.bytes <= options.memory_bytes)
+      return program;
   }
   fail("the batch size must be at least 1, got ", batch);
 }

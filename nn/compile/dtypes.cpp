@@ -23,8 +23,8 @@ PerNode<bool> wide_layers(const Graph& graph, const PlanOptions& options) {
   for (int n = graph.size(); n-- > 0;) {
     const Node& node = graph.node(n);
     const bool has_weights = !node.parameters.empty();
-    wide[n] = lies_within_any(node.name, options.full_precision) ||
-              (has_weights && !weights_behind[n]);
+    wide[n] =
+        lies_within_any(node.name, options.full_precision) || (has_weights && !weights_behind[n]);
     for (int s : node.src)
       if (has_weights || weights_behind[n]) weights_behind[s] = true;
   }

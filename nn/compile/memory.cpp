@@ -69,8 +69,7 @@ class Planner {
   // The first step of backward that reads node n's value; backward steps count up as nodes go down.
   int first_reader_in_backward(int n) const {
     int first = steps_.never();
-    if (has_backward(n) && kernel(n) && kernel(n)->backward_reads_dst())
-      first = steps_.backward(n);
+    if (has_backward(n) && kernel(n) && kernel(n)->backward_reads_dst()) first = steps_.backward(n);
     for (int reader : roles_.uses.readers(n))
       if (has_backward(reader) && kernel(reader)->backward_reads_src())
         first = std::min(first, steps_.backward(reader));
@@ -133,9 +132,8 @@ class Planner {
   bool may_accumulate(int n, int target) {
     const auto& src = graph_.node(n).src;
     const int memory = memory_.root(at(target).value);
-    const auto reads = std::count_if(src.begin(), src.end(), [&](int s) {
-      return memory_.root(at(s).value) == memory;
-    });
+    const auto reads = std::count_if(src.begin(), src.end(),
+                                     [&](int s) { return memory_.root(at(s).value) == memory; });
     return target != 0 && !roles_.uses.is_kept(target) && reads == 1 && is_free_after(n, target);
   }
 
@@ -165,9 +163,8 @@ class Planner {
       int first = n == roles_.loss ? steps_.loss() : steps_.backward(n);
       for (int reader : roles_.uses.readers(n))
         if (has_backward(reader)) first = std::min(first, steps_.backward(reader));
-      at(n).diff = add_slice(
-          layout(n), first,
-          roles_.uses.is_gradient_kept(n) ? steps_.last() : steps_.backward(n));
+      at(n).diff = add_slice(layout(n), first,
+                             roles_.uses.is_gradient_kept(n) ? steps_.last() : steps_.backward(n));
     }
     // In backward order, the first reader writes a value's gradient, the others add to it.
     PerNode<bool> written(graph_.size());

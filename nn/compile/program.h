@@ -6,8 +6,8 @@
 namespace limbic {
 
 /// A Graph and Parameters compiled for one input shape and mode: kernels, layouts, packed weights,
-/// the arena's layout. Threads may share it, each running its own Workspace, as long as none trains.
-/// Made by steps that hand on values: passes, dtypes, roles, kernels, weights, memory.
+/// the arena's layout. Threads may share it, each running its own Workspace, as long as none
+/// trains. Made by steps that hand on values: passes, dtypes, roles, kernels, weights, memory.
 class Program {
  public:
   Program(const Graph& graph, const Parameters& parameters, PlanOptions options);

@@ -13,8 +13,8 @@ struct Roles {
   std::optional<int> loss;
 };
 
-/// Throws Error where a gradient is to be kept that there is not. `parameters` says what is trained;
-/// without gradients it may be empty.
+/// Throws Error where a gradient is to be kept that there is not. `parameters` says what is
+/// trained; without gradients it may be empty.
 Roles find_roles(const Graph& graph, const Parameters& parameters, const PlanOptions& options);
 
 /// Whether the options say that this parameter must not change.

@@ -112,8 +112,8 @@ Tensor Workspace::to_nchw(const Buffer& b, int n) const {
   const int64_t per_image = count(shape) / shape[0];
   with_element(program_->stored(n).dtype, [&]<class T>(T) {
     parallel_for(shape[0], [&](int64_t image) {
-      transpose(b.as<T>() + image * per_image, out.data() + image * per_image,
-                per_image / shape[1], shape[1]);
+      transpose(b.as<T>() + image * per_image, out.data() + image * per_image, per_image / shape[1],
+                shape[1]);
     });
   });
   return out;

@@ -3,9 +3,8 @@
 
 namespace limbic {
 
-/// dst = activation(src), element by element. A clamp's gradient passes where low < dst < high: at 0
-/// ReLU's is 0. NaN stays NaN. Any shape -> the same.
-/// Plain twin: reference/activation.h.
+/// dst = activation(src), element by element. A clamp's gradient passes where low < dst < high: at
+/// 0 ReLU's is 0. NaN stays NaN. Any shape -> the same. Plain twin: reference/activation.h.
 class Activate : public Op {
  public:
   /// Throws Error on a clamp whose bounds are not in order.

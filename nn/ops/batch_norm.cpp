@@ -231,8 +231,8 @@ class BatchNormKernel : public Kernel {
   int saved_ = 0, work_forward_ = 0, work_backward_ = 0;
 };
 
-// Inference: relu(norm(pieces)) as 8-bit values, ready for an int8 convolution. A cap lies beyond what
-// they can hold: no measured value was above it.
+// Inference: relu(norm(pieces)) as 8-bit values, ready for an int8 convolution. A cap lies beyond
+// what they can hold: no measured value was above it.
 template <class T>
 class QuantisingBatchNormKernel : public Kernel {
  public:

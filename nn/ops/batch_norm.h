@@ -46,10 +46,10 @@ class BatchNorm : public Op {
   }
   /// What plan passes have fused: dst = then(norm(concat(pieces)) + add), each part optional.
   struct Fused {
-    bool add = false;  ///< Of the last src.
-    Activation then;   ///< A clamp from 0.
-    int pieces = 1;                    ///< The first srcs: their concatenation is normalised.
-    bool shared_moments = false;     ///< A BatchMoments of each piece follows the pieces.
+    bool add = false;             ///< Of the last src.
+    Activation then;              ///< A clamp from 0.
+    int pieces = 1;               ///< The first srcs: their concatenation is normalised.
+    bool shared_moments = false;  ///< A BatchMoments of each piece follows the pieces.
   };
   BatchNorm with(const Fused& fused) const {
     BatchNorm copy = *this;

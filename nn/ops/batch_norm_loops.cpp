@@ -38,8 +38,7 @@ LIMBIC_MULTIVERSION void add_moments(const T* __restrict x, const T* __restrict 
 template <Then then, bool add, class T>
 LIMBIC_MULTIVERSION void normalise_rows(const T* x, const T* __restrict z, T* y,
                                         const float* __restrict mean, const float* __restrict scale,
-                                        const float* __restrict bias, float cap,
-                                        const Rows<T>& r) {
+                                        const float* __restrict bias, float cap, const Rows<T>& r) {
   const int64_t rows = r.rows, columns = r.columns, x_pitch = r.x_pitch, y_pitch = r.y_pitch;
   for (int64_t row = 0; row < rows; ++row) {
     const T* in = x + row * x_pitch;  // may be out itself

@@ -60,8 +60,8 @@ struct Affine {
 };
 /// What is done to a sum before it is stored; a capped ReLU is min(max(x, 0), cap).
 enum class Then { nothing, relu, capped_relu };
-/// y = (x - mean) * scale + bias + add, then what `then` says. Subtracting the mean first costs nothing beside
-/// the memory traffic and loses no digits where the mean is large. y may be x.
+/// y = (x - mean) * scale + bias + add, then what `then` says. Subtracting the mean first costs
+/// nothing beside the memory traffic and loses no digits where the mean is large. y may be x.
 template <class T>
 void normalise(const Rows<T>& r, const Affine& a, Then then, float cap);
 

@@ -157,8 +157,8 @@ class DirectWeightGradient : public Direction {
       wide.dst = onednn::channels_last(b.dst_shape);
       desc =
           onednn::convolution_backward_weights(wide, onednn::convolution_forward(wide, true, {}));
-      wide_ = Wide{b.temporary(wide.src, true), b.temporary(wide.dst, true),
-                   count(b.src_shapes[0]), count(b.dst_shape)};
+      wide_ = Wide{b.temporary(wide.src, true), b.temporary(wide.dst, true), count(b.src_shapes[0]),
+                   count(b.dst_shape)};
     }
     backward_ = onednn::make(desc);
     gradient_ = desc.diff_weights_desc();
@@ -274,9 +274,8 @@ ConvolutionProblem::ConvolutionProblem(const Conv2d& convolution, KernelBuilder&
 
 dnnl::convolution_forward::primitive_desc ConvolutionProblem::forward(
     const onednn::ConvolutionShape& of) const {
-  return onednn::convolution_forward(
-      of, builder.gradients,
-      {.sum = op.fused().sum, .relu = op.fused().then.is_relu()});
+  return onednn::convolution_forward(of, builder.gradients,
+                                     {.sum = op.fused().sum, .relu = op.fused().then.is_relu()});
 }
 
 const dnnl::convolution_forward::primitive_desc& ConvolutionProblem::forward() const {
@@ -313,11 +312,9 @@ WinogradDirection::WinogradDirection(const ConvolutionProblem& p, Algorithm a, b
       relu_(p.op.fused().then.is_relu() && !backward_data),
       hwio_(onednn::hwio(grouped_weight_shape(p.op))),
       convolution_(direction_of(p, backward_data), a == Algorithm::winograd_2 ? 2 : 4),
-      scratch_(
-          p.builder.temporary(onednn::flat(convolution_.scratch_floats()), backward_data)) {
+      scratch_(p.builder.temporary(onednn::flat(convolution_.scratch_floats()), backward_data)) {
   if (p.builder.gradients)
-    packed_ =
-        p.builder.temporary(onednn::flat(convolution_.packed_weight_floats()), backward_data);
+    packed_ = p.builder.temporary(onednn::flat(convolution_.packed_weight_floats()), backward_data);
 }
 
 Desc WinogradDirection::weights() const {

@@ -33,8 +33,8 @@ class ConvolutionProblem {
   mutable std::optional<dnnl::convolution_forward::primitive_desc> forward_;
 };
 
-/// One direction, computed in one way. The packed weight, the master, has one layout, which is agreed
-/// from what all directions want; who wants another reorders it in each run.
+/// One direction, computed in one way. The packed weight, the master, has one layout, which is
+/// agreed from what all directions want; who wants another reorders it in each run.
 class Direction {
  public:
   virtual ~Direction() = default;

@@ -49,8 +49,9 @@ class Int8Conv2dKernel : public Kernel {
         .padding_begin = {o.padding.top, o.padding.left},
         .padding_end = {o.padding.bottom, o.padding.right}};
     if (b.like_packed) shape.weights = (*b.like_packed)[0];
-    onednn::PostOps post_ops{
-        .multiply_channels = o.out_channels, .sum = op.fused().sum, .relu = op.fused().then.is_relu()};
+    onednn::PostOps post_ops{.multiply_channels = o.out_channels,
+                             .sum = op.fused().sum,
+                             .relu = op.fused().then.is_relu()};
     if (op.fused().sum) {
       post_ops.sum_scale = b.src_scales[1] / scale_dst_;
       post_ops.sum_dtype = b.src_dtypes[1];

@@ -45,9 +45,8 @@ class Conv2dKernel : public Kernel {
       forward_ = std::move(winograd);
     }
     if (problem.wants_data)
-      data_ = data_is_direct
-                  ? direct_data_gradient(problem)
-                  : std::make_unique<WinogradDirection>(problem, backward_data, true);
+      data_ = data_is_direct ? direct_data_gradient(problem)
+                             : std::make_unique<WinogradDirection>(problem, backward_data, true);
     // The bias' gradient comes with oneDNN's alone.
     if (problem.wants_weight || problem.wants_bias)
       weight_ = has_bias_ || (direct && data_is_direct) ? direct_weight_gradient(problem)

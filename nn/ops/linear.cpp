@@ -76,12 +76,11 @@ class LinearKernel : public Kernel {
     const dnnl::memory* bias = !has_bias_       ? nullptr
                                : unwanted_bias_ ? extra(b, *unwanted_bias_).dnnl()
                                                 : b.diff_packed[1].dnnl();
-    onednn::execute(backward_weights_,
-                    {{DNNL_ARG_SRC, b.src[0].dnnl()},
-                     {DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
-                     {DNNL_ARG_DIFF_WEIGHTS, weight.dnnl()},
-                     {DNNL_ARG_DIFF_BIAS, bias},
-                     {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
+    onednn::execute(backward_weights_, {{DNNL_ARG_SRC, b.src[0].dnnl()},
+                                        {DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
+                                        {DNNL_ARG_DIFF_WEIGHTS, weight.dnnl()},
+                                        {DNNL_ARG_DIFF_BIAS, bias},
+                                        {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
   }
   std::string implementation() const override { return implementation_; }
 

@@ -55,9 +55,8 @@ class Fuser {
     const int own = fusion.nodes.back(), other = src[0] == own ? src[1] : src[0];
     if (other == own || other == 0 || uses_.is_protected(other)) return false;
     const auto& readers = uses_.readers(other);
-    return std::all_of(readers.begin(), readers.end(), [&](int r) {
-      return r == add || position_[r] < fusion.nodes[0];
-    });
+    return std::all_of(readers.begin(), readers.end(),
+                       [&](int r) { return r == add || position_[r] < fusion.nodes[0]; });
   }
 
   const Graph& graph_;

@@ -1,8 +1,8 @@
 #pragma once
 #include "limbic/nn/graph/uses.h"
 
-/// Rewrite a graph into one that gives the same kept outputs faster; kept nodes, labels that are read
-/// and the loss stop them. Each pass is a function and a file.
+/// Rewrite a graph into one that gives the same kept outputs faster; kept nodes, labels that are
+/// read and the loss stop them. Each pass is a function and a file.
 namespace limbic::passes {
 
 /// All that serve a plan of these options, in their order.

@@ -22,8 +22,7 @@ Graph share_moments(const Graph& graph, const PlanOptions& options) {
     const auto* norm = op_as<BatchNorm>(graph, n);
     if (!norm || norm->fused().shared_moments) continue;
     const auto pieces = pieces_of(n, *norm);
-    if (std::none_of(pieces.begin(), pieces.end(),
-                     [&](int p) { return norms_reading[p] > 1; }))
+    if (std::none_of(pieces.begin(), pieces.end(), [&](int p) { return norms_reading[p] > 1; }))
       continue;
     Fusion fusion{{n}, graph.node(n)};
     BatchNorm::Fused fused = norm->fused();

@@ -15,9 +15,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "limbic/nn/compile/program.h"
 #include "limbic/core/parallel.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/nn/loss.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
@@ -25,7 +26,6 @@
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 #include "limbic/train/optimiser.h"

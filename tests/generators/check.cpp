@@ -5,8 +5,8 @@
 #include <functional>
 #include <set>
 
-#include "limbic/nn/compile/program.h"
 #include "limbic/core/parallel.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "tests/reference/check_gradient.h"
 #include "tests/reference/differentiate.h"

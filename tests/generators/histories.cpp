@@ -10,14 +10,14 @@
 #include <map>
 #include <thread>
 
-#include "limbic/nn/compile/program.h"
 #include "limbic/core/parallel.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/nn/loss.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/train/optimiser.h"
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 
@@ -244,7 +244,9 @@ class Drawer {
     return add_layer(std::move(l));
   }
   int norm(int src) { return add_layer({.kind = Kind::norm, .src = {src}}); }
-  int relu_of(int src) { return add_layer({.kind = chance(4) ? Kind::relu6 : Kind::relu, .src = {src}}); }
+  int relu_of(int src) {
+    return add_layer({.kind = chance(4) ? Kind::relu6 : Kind::relu, .src = {src}});
+  }
 
   int maybe_norm(int src) {
     if (src < 0 || chance(3)) return src;

@@ -1,11 +1,11 @@
 // Which values of an int8 plan have 8 bits (nn/calibrate.h, quantised_dtypes).
 #include <doctest/doctest.h>
 
+#include "limbic/nn/compile/dtypes.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
-#include "limbic/nn/compile/dtypes.h"
 
 using namespace limbic;
 
@@ -20,15 +20,17 @@ Value append(Graph& g, const std::string& name, std::shared_ptr<const Op> op,
 
 Value conv(Graph& g, const std::string& name, std::vector<Value> src, bool relu, bool sum = false) {
   const Conv2d plain(channels, {.out_channels = channels, .bias = false});
-  return append(g, name, std::make_shared<Conv2d>(plain.with(
-                    {.sum = sum, .then = relu ? Activation::relu() : Activation()})),
+  return append(g, name,
+                std::make_shared<Conv2d>(
+                    plain.with({.sum = sum, .then = relu ? Activation::relu() : Activation()})),
                 std::move(src));
 }
 
 Value norm(Graph& g, const std::string& name, std::vector<Value> src, bool relu, bool add = false) {
   const BatchNorm plain(channels, {});
-  return append(g, name, std::make_shared<BatchNorm>(plain.with(
-                    {.add = add, .then = relu ? Activation::relu() : Activation()})),
+  return append(g, name,
+                std::make_shared<BatchNorm>(
+                    plain.with({.add = add, .then = relu ? Activation::relu() : Activation()})),
                 std::move(src));
 }
 

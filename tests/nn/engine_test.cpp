@@ -6,16 +6,16 @@
 
 #include "limbic/core/parallel.h"
 #include "limbic/models/models.h"
+#include "limbic/nn/compile/program.h"
 #include "limbic/nn/loss.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
-#include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
 #include "limbic/train/optimiser.h"
 #include "tests/nn/allocations.h"
@@ -238,7 +238,8 @@ TEST_CASE("plan: two workspaces over one program run at once") {
   CHECK(right == std::vector<int>{10, 10});
 }
 
-TEST_CASE("plan: a batch that is not full costs and gives what its pictures do, whoever ran before") {
+TEST_CASE(
+    "plan: a batch that is not full costs and gives what its pictures do, whoever ran before") {
   const Model model = build_model("resnet8", 5);
   const Parameters parameters = trained_looking(model.graph);
   PlanOptions options = PlanOptions::inference({4, 3, 16, 16});

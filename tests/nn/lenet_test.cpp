@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "limbic/nn/loss.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/train/optimiser.h"
 #include "tests/reference/check_gradient.h"

@@ -9,16 +9,16 @@
 #include <thread>
 
 #include "limbic/core/parallel.h"
+#include "limbic/nn/compile/program.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
-#include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
 
 using namespace limbic;

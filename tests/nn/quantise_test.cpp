@@ -7,10 +7,10 @@
 
 #include "limbic/core/processor.h"
 #include "limbic/models/models.h"
+#include "limbic/nn/compile/program.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
-#include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
 
 using namespace limbic;

@@ -8,10 +8,10 @@
 #include <set>
 
 #include "limbic/nn/calibrate.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/plan.h"
 
 using namespace limbic;

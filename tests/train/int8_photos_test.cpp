@@ -6,12 +6,12 @@
 #include <cmath>
 #include <filesystem>
 
-#include "limbic/nn/compile/program.h"
 #include "limbic/io/decode.h"
 #include "limbic/io/preset.h"
 #include "limbic/network/network.h"
 #include "limbic/network/predictor.h"
 #include "limbic/nn/calibrate.h"
+#include "limbic/nn/compile/program.h"
 
 using namespace limbic;
 namespace fs = std::filesystem;

@@ -4,10 +4,10 @@
 
 #include <cstring>
 
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "tests/temporary.h"
 #include "tests/weights/keras_goldens.h"
 

@@ -5,11 +5,11 @@
 #include <cmath>
 
 #include "limbic/nn/loss.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
 using namespace limbic;
 

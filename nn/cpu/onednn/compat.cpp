@@ -2,8 +2,8 @@
 
 #include <array>
 #include <atomic>
-#include <mutex>
 #include <chrono>
+#include <mutex>
 
 #include "limbic/core/error.h"
 

@@ -39,8 +39,8 @@ Desc bytes(int64_t size);
 
 bool is_signed_8_bit(const Desc& desc);
 
-/// Empties oneDNN's cache of primitives, which would keep up to 1,024 of them for shapes that nobody
-/// computes any more. Those that kernels hold stay.
+/// Empties oneDNN's cache of primitives, which would keep up to 1,024 of them for shapes that
+/// nobody computes any more. Those that kernels hold stay.
 void forget_primitives();
 
 /// Primitives made so far in this process: a run after the first must leave it as it was.
