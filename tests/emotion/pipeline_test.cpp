@@ -356,3 +356,24 @@ TEST_CASE("fit: what cannot be is an Error before the work") {
     if (s.label > 0) testing::write_text(s.path, "text");
   CHECK(error_of([&] { fit(data, o); }).find("'awe'") != std::string::npos);
 }
+
+TEST_CASE("fit: what it could not do as asked, it says; weights that were trained have their hash") {
+  const TemporaryFolder folder;
+  const Dataset data = make_pictures(folder, 6);
+  const auto has_note = [](const FitResult& r, const std::string& part) {
+    return std::any_of(r.notes.begin(), r.notes.end(), [&](const std::string& note) {
+      return note.find(part) != std::string::npos;
+    });
+  };
+  const FitResult free = fit(data, small_fit(folder / "free", 0));
+  CHECK_FALSE(has_note(free, "iteration limit"));
+
+  // Two pictures a class: none can be spared to choose the epoch by.
+  const TemporaryFolder few;
+  const FitResult trained = fit(make_pictures(few, 2), small_fit(few / "model", 1));
+  CHECK(has_note(trained, "too few pictures to hold some out: the last epoch is taken"));
+  for (const Branch& b : trained.model.branches) {
+    CHECK(b.hash.size() == 64);
+    CHECK(b.hash != free.model.branches[b.role == "diff1" ? 0 : 1].hash);
+  }
+}

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "limbic/models/models.h"
@@ -224,5 +225,31 @@ TEST_CASE("architectures: CIFAR shortcuts take every second pixel between as man
     CHECK(std::count_if(nodes.begin(), nodes.end(), [](const Node& node) {
             return op_of<Conv2d>(node) || op_of<Linear>(node);
           }) == layers);
+  }
+}
+
+TEST_CASE("models: features, logits and every stage can be asked for, where the network has them") {
+  const std::map<std::string, int64_t> sides = {{"densenet_small", 32}, {"resnet50", 224}};
+  for (const std::string& name : model_names()) {
+    CAPTURE(name);
+    const Model model = build_model(name, 7);
+    CHECK(model.classes == 7);
+    std::vector<int> nodes;
+    REQUIRE((name.starts_with("keras_") || !model.stages.empty()));  // the tiny ones have none
+    for (const std::string& stage : model.stages) {
+      CAPTURE(stage);
+      REQUIRE(model.graph.labels().count(stage) == 1);
+      nodes.push_back(model.graph.find(stage));
+    }
+    for (const char* label : {"features", "logits"}) {
+      REQUIRE(model.graph.labels().count(label) == 1);
+      nodes.push_back(model.graph.find(label));
+    }
+    CHECK(std::is_sorted(nodes.begin(), nodes.end()));
+    CHECK(std::adjacent_find(nodes.begin(), nodes.end()) == nodes.end());
+    const auto shapes = model.graph.infer({1, 3, model.image_size, model.image_size});
+    CHECK(shapes[static_cast<size_t>(nodes.back())] == Shape{1, 7});
+    CHECK(shapes[static_cast<size_t>(nodes[nodes.size() - 2])].size() == 2);
+    if (sides.count(name)) CHECK(model.image_size == sides.at(name));
   }
 }

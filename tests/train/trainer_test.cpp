@@ -667,3 +667,15 @@ TEST_CASE("predictor: a last batch that is not full changes nothing") {
   CHECK(all.shape() == Shape{9, 3});
   CHECK(equal_bits(all.rows(8, 9), last));
 }
+
+TEST_CASE("trainer: the loss is the mean over the pictures of a batch") {
+  const Pictures p(8);
+  const Model model = build_model("resnet8", 3);
+  TrainOptions o = quick(1);
+  o.learning_rate = 1e-9;
+  o.out = p.folder / "run";
+  Parameters parameters = model.graph.initialise(1);
+  const TrainResult result = train(model, parameters, p.data, o);
+  // Fresh weights prefer no class.
+  CHECK(result.epochs.at(0).train_loss == doctest::Approx(std::log(3.0)).epsilon(0.35));
+}
