@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Checks the rooms of the house: which includes which, what each needs, how many lines a ring has.
+
+    scripts/check_rings.py          prints the table; ends with status 1 where a rule is broken
+    scripts/check_rings.py --draw   writes the drawing into docs/architecture.md anew
+
+A ring includes only rings inside it. A room includes the rooms that its line names, and outside
+libraries that it is entitled to. A budget is raised by a sentence in docs/architecture.md that says
+what it bought.
+"""
+import argparse
+import collections
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Room: (ring, rooms that it may include, outside libraries that it may include).
+ROOMS = {
+    "reference": (0, "", ""),
+    "core": (1, "", "hwy"),
+    "nn/cpu": (1, "core", "hwy oneapi"),
+    "nn/graph": (1, "core nn/cpu", ""),
+    "nn/ops": (1, "core nn/cpu nn/graph", "hwy"),
+    "nn/passes": (1, "core nn/graph nn/ops", ""),
+    "nn/compile": (1, "core nn/cpu nn/graph nn/ops nn/passes", ""),
+    "nn": (1, "core nn/graph nn/compile", ""),
+    "models": (1, "core nn nn/graph nn/ops", ""),
+    "hash": (2, "core", "md5.h sha2.h"),
+    "io": (2, "core hash", "nlohmann jpeglib.h jerror.h stb_image.h zlib.h"),
+    "svm": (2, "core", "cblas.h"),
+    "weights": (2, "core hash", "nlohmann zlib.h"),
+    "network": (2, "core models nn nn/graph nn/ops io weights", "nlohmann"),
+    "train": (2, "core models nn nn/graph nn/ops nn/compile io weights network hash", "nlohmann"),
+    "emotion": (3, "core models nn/ops io weights svm network train hash", "nlohmann"),
+    "report": (3, "core io svm", ""),
+    "demo": (3, "core io emotion report train", ""),
+    "cli": (3, "core models nn nn/graph nn/compile nn/cpu nn/ops io weights svm network train "
+               "emotion report demo hash", "nlohmann CLI"),
+}
+# Lines of .cpp and .h; rooms that share one are named together.
+BUDGETS = {
+    "reference": 1500,
+    "core nn models": 10800,
+    "svm": 4500,
+    "io hash": 2650,
+    "weights": 5300,
+    "network train": 2500,
+    "emotion report demo": 4300,
+    "cli": 3400,
+}
+
+
+def room_of(path):
+    """The longest room that holds a path, or nothing."""
+    return max((r for r in ROOMS if path.startswith(r + "/")), key=len, default=None)
+
+
+def read():
+    """Lines of each room, and its includes as {(room, what): files}."""
+    lines, rooms, outside = collections.Counter(), {}, {}
+    for top in sorted({r.split("/")[0] for r in ROOMS}):
+        for path in sorted((ROOT / top).rglob("*")):
+            if path.suffix not in (".cpp", ".h"):
+                continue
+            name = str(path.relative_to(ROOT))
+            room, text = room_of(name), path.read_text()
+            lines[room] += text.count("\n")
+            for include in re.findall(r'^#\s*include [<"]([^>"]+)[>"]', text, re.M):
+                inner = include.removeprefix("limbic/")
+                other = room_of(inner)
+                if other and (ROOT / inner).exists():
+                    if other != room:
+                        rooms.setdefault((room, other), []).append(name)
+                elif "/" in include and not include.startswith(("sys/", "limbic/")) or \
+                        include in ALL_OUTSIDE:
+                    outside.setdefault((room, include.split("/")[0]), []).append(name)
+    return lines, rooms, outside
+
+
+ALL_OUTSIDE = {w for _, _, libraries in ROOMS.values() for w in libraries.split() if "." in w}
+
+
+def check(lines, rooms, outside):
+    faults = []
+    for (room, other), files in rooms.items():
+        if other not in ROOMS[room][1].split():
+            faults.append("%s includes %s (%s)" % (room, other, files[0]))
+        if ROOMS[other][0] > ROOMS[room][0]:
+            faults.append("%s, of ring %d, includes %s, of ring %d" %
+                          (room, ROOMS[room][0], other, ROOMS[other][0]))
+    for (room, library), files in outside.items():
+        if library not in ROOMS[room][2].split():
+            faults.append("%s includes %s (%s)" % (room, library, files[0]))
+    # No cycle: every room can be taken whose own arrows lead to rooms taken before.
+    left = set(ROOMS)
+    while left:
+        free = {r for r in left if not any((r, o) in rooms for o in left if o != r)}
+        if not free:
+            faults.append("a circle of includes: " + ", ".join(sorted(left)))
+            break
+        left -= free
+    for names, budget in BUDGETS.items():
+        own = sum(n for room, n in lines.items() if room.split("/")[0] in names.split())
+        if own > budget:
+            faults.append("%s: %d lines, the budget is %d" % (names, own, budget))
+    return faults
+
+
+def table(lines, rooms, outside):
+    print("%-11s %4s %6s  %-34s %s" % ("room", "ring", "lines", "outside libraries", "includes"))
+    for room, (ring, _, _) in ROOMS.items():
+        print("%-11s %4d %6d  %-34s %s" %
+              (room, ring, lines[room], " ".join(sorted({l for r, l in outside if r == room})),
+               " ".join(sorted(o for r, o in rooms if r == room))))
+    for names, budget in BUDGETS.items():
+        own = sum(n for room, n in lines.items() if room.split("/")[0] in names.split())
+        print("%-22s %6d of %d" % (names, own, budget))
+
+
+def drawing(rooms):
+    """The rooms by how far they stand from the ground, outermost first, each with its arrows."""
+    depth = {}
+
+    def of(room):
+        if room not in depth:
+            depth[room] = 1 + max((of(o) for r, o in rooms if r == room), default=-1)
+        return depth[room]
+
+    out = []
+    for room in sorted(ROOMS, key=lambda r: (-ROOMS[r][0], -of(r), r)):
+        own = {o for r, o in rooms if r == room}
+        # What another arrow leads to anyway is left out.
+        near = {o for o in own if not any((p, o) in closure(rooms) for p in own if p != o)}
+        out.append("    R%d %s%-11s -> %s" % (ROOMS[room][0], "", room, ", ".join(sorted(near))
+                                              or "nothing"))
+    return "\n".join(out)
+
+
+def closure(rooms, memory={}):
+    if not memory:
+        pairs = set(rooms)
+        while True:
+            more = {(a, d) for a, b in pairs for c, d in pairs if b == c} - pairs
+            if not more:
+                break
+            pairs |= more
+        memory["pairs"] = pairs
+    return memory["pairs"]
+
+
+BEGIN, END = "<!-- rooms:begin -->\n", "<!-- rooms:end -->"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--draw", action="store_true", help="write the drawing anew")
+    arguments = parser.parse_args()
+    lines, rooms, outside = read()
+    page = ROOT / "docs/architecture.md"
+    text = page.read_text()
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    drawn = drawing(rooms) + "\n"
+    if arguments.draw:
+        page.write_text(text[:begin] + drawn + text[end:])
+        return 0
+    table(lines, rooms, outside)
+    faults = check(lines, rooms, outside)
+    if text[begin:end] != drawn:
+        faults.append("docs/architecture.md: its drawing is out of date; scripts/check_rings.py --draw")
+    for fault in faults:
+        print("FAULT: " + fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
