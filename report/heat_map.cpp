@@ -48,7 +48,8 @@ void write_heat_map(const std::string& path, const HeatMap& map) {
           columns, " cells but ", map.values.size(), " values");
   for (double value : map.values)
     require(std::isfinite(value), path, ": expected finite values, got ", value);
-  const auto [low, high] = std::minmax_element(map.values.begin(), map.values.end());
+  const auto ends = std::minmax_element(map.values.begin(), map.values.end());
+  const double low = *ends.first, high = *ends.second;
   write_atomically(path, [&](std::ostream& out) {
     const double width = left + cell * static_cast<double>(columns) + 20,
                  height = top + cell * static_cast<double>(rows) + 60;
@@ -61,8 +62,8 @@ void write_heat_map(const std::string& path, const HeatMap& map) {
     for (size_t i = 0; i < map.values.size(); ++i) {
       const double x = left + cell * static_cast<double>(i % columns),
                    y = top + cell * static_cast<double>(i / columns), value = map.values[i];
-      const double share = *high > *low ? (value - *low) / (*high - *low) : 1;
-      const bool best = value == *high;
+      const double share = high > low ? (value - low) / (high - low) : 1;
+      const bool best = value == high;
       out << "<g fill=\"" << (share < 0.6 ? "white" : "black") << "\"><rect x=\"" << number(x + 1)
           << "\" y=\"" << number(y + 1) << "\" width=\"" << number(cell - 2) << "\" height=\""
           << number(cell - 2) << "\" fill=\"" << colour(share) << "\""

@@ -172,9 +172,9 @@ TEST_CASE("int8: every kind of convolution equals an integer reference") {
       Tensor src = images.clone();
       for (float& v : src.values()) v = is_signed ? v : std::max(v, 0.0f);
       const Tensor out = plan.output("out");
-      CAPTURE(channels);
+      const std::string which = str_cat(channels, " channels, ", o.groups, " groups");
+      CAPTURE(which);
       CAPTURE(is_signed);
-      CAPTURE(o.groups);
       // oneDNN's plain implementation does without the halving.
       std::string implementation;
       for (const auto& row : plan.profile())
@@ -208,7 +208,7 @@ TEST_CASE("int8: nearly every convolution of the networks has 8 bits, and how ma
     Plan plan(model.graph, parameters, options);
     plan.run(images);
     const auto count = plan.program().convolutions();
-    CAPTURE(name);
+    CAPTURE(model.name);
     // Neither the one that reads the picture nor one that makes the scores.
     const int64_t wide = name == "squeezenet1_1" ? 2 : 1;
     CHECK(count.in_8_bits == count.all - wide);

@@ -49,7 +49,8 @@ TEST_CASE("initialise: each parameter has numbers of its own, by its name and th
   const Parameters first = g.initialise(1), again = g.initialise(1), other = g.initialise(2);
   std::set<std::vector<float>> drawn;
   for (const auto& [name, parameter] : first) {
-    CAPTURE(name);
+    const std::string& which = name;  // clang 14 cannot capture a structured binding
+    CAPTURE(which);
     CHECK(values(parameter.value) == values(again.at(name).value));
     CHECK(values(parameter.value) != values(other.at(name).value));
     drawn.insert(values(parameter.value));

@@ -33,7 +33,8 @@ TEST_CASE("network: numbered Keras layers get the names of the graph's, each kin
   CHECK(named.count("dw.weight") == 1);
   REQUIRE(numbered.size() == named.size());
   for (const auto& [name, tensor] : named) {
-    CAPTURE(name);
+    const std::string& which = name;  // clang 14 cannot capture a structured binding
+    CAPTURE(which);
     REQUIRE(numbered.count(name) == 1);
     const Tensor& got = numbered.at(name);
     CHECK(got.shape() == tensor.shape());
