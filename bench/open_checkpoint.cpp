@@ -13,6 +13,7 @@
 #include "limbic/network/predictor.h"
 
 using namespace limbic;
+using namespace limbic::network;
 
 namespace {
 

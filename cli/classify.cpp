@@ -42,19 +42,19 @@ void print_picture(const Common& common, const std::string& path, std::span<cons
 }
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network);
+  network::Network network = load_network(common, o.network);
   std::vector<std::string> labels = network.labels;
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
   const auto total = static_cast<int64_t>(o.images.size());
   const int64_t batch = std::min(o.batch_size, total);
-  std::vector<SkippedSample> uncalibrated;
-  Predictor predictor(network.model, network.parameters,
-                      o.plan.options(common, network, batch, o.images, uncalibrated));
+  std::vector<io::SkippedSample> uncalibrated;
+  network::Predictor predictor(network.model, network.parameters,
+                               o.plan.options(common, network, batch, o.images, uncalibrated));
   note_convolutions(common, predictor.plan());
   const int64_t classes = network.model.classes;
   const auto progress = progress_bar(common);
   bool skipped = report_skipped(uncalibrated) == some_skipped;
-  Tensor images(input_shape(batch, network.preset));
+  Tensor images(network::input_shape(batch, network.preset));
   const int64_t per_image = images.size() / batch;
   for (int64_t begin = 0; begin < total; begin += batch) {
     const int64_t n = std::min(batch, total - begin);
@@ -62,10 +62,10 @@ int run(const Common& common, Options& o) {
     parallel_for_dynamic(n, [&](int64_t i) {
       const std::string& path = o.images[static_cast<size_t>(begin + i)];
       try {
-        const Picture picture = decode_file(path, network.preset.decode_options());
-        preprocess(picture, network.preset, images.data() + i * per_image);
+        const io::Picture picture = io::decode_file(path, network.preset.decode_options());
+        io::preprocess(picture, network.preset, images.data() + i * per_image);
       } catch (const Error& e) {
-        errors[static_cast<size_t>(i)] = reason_without_path(e.what(), path);
+        errors[static_cast<size_t>(i)] = io::reason_without_path(e.what(), path);
       }
     });
     Tensor scores = predictor.run(images.rows(0, n));

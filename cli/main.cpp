@@ -36,7 +36,7 @@ std::string version_text() {
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
                  has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
                  " instructions\noneDNN ", onednn::version(), ", kernels for ", onednn::kernels(),
-                 "\n", gemm_version(), "\n", highway_version());
+                 "\n", svm::gemm_version(), "\n", highway_version());
 }
 
 // No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the

@@ -19,7 +19,7 @@
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"
 
-namespace limbic {
+namespace limbic::emotion {
 namespace {
 
 namespace fs = std::filesystem;
@@ -167,7 +167,7 @@ void save_classifier(const FusionClassifier& c, const std::string& path) {
       {"svm.gamma_temperature", vector_tensor(std::vector<double>{c.svm.gamma, c.svm.temperature})},
       {"dense.weight", c.dense.weight},
       {"dense.bias", c.dense.bias}};
-  write_safetensors(path, t);
+  weights::write_safetensors(path, t);
 }
 
 void check_classifier(const FusionClassifier& c, const EmotionModel& model,
@@ -196,7 +196,7 @@ void check_classifier(const FusionClassifier& c, const EmotionModel& model,
   int64_t begin = 0;
   sound = sound && c.scaler.blocks.size() == model.branches.size();
   for (size_t i = 0; sound && i < c.scaler.blocks.size(); ++i) {
-    const FeatureBlock& block = c.scaler.blocks[i];
+    const svm::FeatureBlock& block = c.scaler.blocks[i];
     sound = block.name == model.branches[i].role && block.begin == begin && block.width > 0 &&
             block.width <= static_cast<int64_t>(d) - begin;
     begin += sound ? block.width : 0;
@@ -227,7 +227,7 @@ void require_hash(const MappedFile& file, const std::string& hash) {
 void load_classifier(EmotionModel& model, const std::string& path, const std::string& hash) {
   const MappedFile mapped = map_file(path);
   if (!hash.empty()) require_hash(mapped, hash);
-  const SafetensorsFile file = parse_safetensors(mapped);
+  const weights::SafetensorsFile file = weights::parse_safetensors(mapped);
   const auto at = [&](const std::string& name) {
     const auto found = file.tensors.find(name);
     require(found != file.tensors.end(), path, ": lacks '", name, "'; fit the model again");
@@ -261,16 +261,17 @@ Branch load_branch(const json& b, const std::string& path, const std::string& fi
                 .model = b.at("model"),
                 .classes = b.at("classes"),
                 .parameters = {},
-                .preset = preset_from_json(b.at("preset").dump()),
+                .preset = io::preset_from_json(b.at("preset").dump()),
                 .layer = b.at("layer"),
                 .softmax = b.at("softmax"),
                 .hash = b.at("sha256")};
   require(branch.classes > 0 && branch.classes <= 1000000, path, ": a CNN of ", branch.classes,
           " classes");
-  const Model network = build_model(branch.model, branch.classes);
-  const Checkpoint weights = read_checkpoint(file);
-  branch.parameters = network.graph.initialise(0, not_loaded_from(weights.tensors));
-  load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
+  const models::Model network = models::build_model(branch.model, branch.classes);
+  const weights::Checkpoint weights = weights::read_checkpoint(file);
+  branch.parameters = network.graph.initialise(0, weights::not_loaded_from(weights.tensors));
+  weights::load_parameters(weights.tensors, branch.parameters,
+                           {.source = file, .file = &weights.file});
   require_hash(weights.file, branch.hash);
   return branch;
 }
@@ -293,19 +294,19 @@ void save_model(const EmotionModel& model, const std::string& dir) {
   json branches = json::array(), blocks = json::array();
   for (const Branch& b : model.branches) {
     json entry = folder.add(b.role, [&](const std::string& path) {
-      save_weights(path, b.parameters,
-                   {{"limbic.model", b.model}, {"limbic.preset", to_json(b.preset)}},
-                   make_stored_case(build_model(b.model, b.classes), b.parameters));
+      train::save_weights(
+          path, b.parameters, {{"limbic.model", b.model}, {"limbic.preset", io::to_json(b.preset)}},
+          network::make_stored_case(models::build_model(b.model, b.classes), b.parameters));
     });
     entry.update({{"role", b.role},
                   {"model", b.model},
                   {"classes", b.classes},
                   {"layer", b.layer},
                   {"softmax", b.softmax},
-                  {"preset", json::parse(to_json(b.preset))}});
+                  {"preset", json::parse(io::to_json(b.preset))}});
     branches.push_back(entry);
   }
-  for (const FeatureBlock& b : model.classifier.scaler.blocks)
+  for (const svm::FeatureBlock& b : model.classifier.scaler.blocks)
     blocks.push_back({{"name", b.name}, {"begin", b.begin}, {"width", b.width}});
   const json classifier = folder.add(
       "classifier", [&](const std::string& path) { save_classifier(model.classifier, path); });
@@ -344,4 +345,4 @@ EmotionModel load_model(const std::string& dir) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -10,7 +10,7 @@
 #include "limbic/io/byte_budget.h"
 #include "limbic/io/decode.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 struct Finding {
@@ -69,4 +69,4 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

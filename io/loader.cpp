@@ -11,7 +11,7 @@
 #include "limbic/core/random.h"
 #include "limbic/io/decode.h"
 
-namespace limbic {
+namespace limbic::io {
 
 // One sample on its way into a batch.
 struct Loader::Task {
@@ -204,4 +204,4 @@ void Loader::skip(const Task& task) {
   if (skipped_indices_.insert(task.index).second) skipped_.push_back({path, task.reason});
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

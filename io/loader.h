@@ -24,7 +24,7 @@
 // A batch depends on (data set, preset, augmentation, seed, epoch) and on where the epoch was
 // started, never on the number of threads, on timing, or on what the cache holds.
 
-namespace limbic {
+namespace limbic::io {
 
 struct LoaderOptions {
   int64_t batch_size = 32;
@@ -122,4 +122,4 @@ class Loader {
   ReadAhead reader_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::io

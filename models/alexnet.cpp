@@ -1,13 +1,13 @@
 // AlexNet, Krizhevsky 2014, arXiv:1404.5997; torchvision's layer numbers.
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
-namespace limbic {
+namespace limbic::models {
 
 Model alexnet(int64_t classes) {
   Model model{.name = "alexnet", .graph = {}, .classes = classes, .classifier = "classifier.6"};
@@ -42,4 +42,4 @@ Model alexnet(int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -3,14 +3,14 @@
 #include <map>
 
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 const std::map<std::string, int64_t> blocks_per_stage = {
@@ -69,4 +69,4 @@ Model cifar_resnet(const std::string& name, int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -2,15 +2,15 @@
 #include <map>
 
 #include "limbic/models/blocks.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 const std::map<std::string, DenseNetOptions> variants = {
@@ -93,4 +93,4 @@ Model densenet(const std::string& name, const DenseNetOptions& o, int64_t classe
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

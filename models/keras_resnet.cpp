@@ -3,14 +3,14 @@
 #include <map>
 
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 const std::map<std::string, std::vector<int64_t>> variants = {
@@ -78,4 +78,4 @@ Model keras_resnet(const std::string& name, int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -2,14 +2,14 @@
 // ResNet-8 for CIFAR-10 and MobileNetV1 0.25 (Howard et al. 2017, arXiv:1704.04861) for
 // 96x96 pictures with or without a person. https://github.com/mlcommons/tiny, benchmark/training.
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 // Appends layers and counts them for each class, as Keras does: conv2d, conv2d_1, ...
@@ -101,4 +101,4 @@ Model keras_mobilenet_025_96(int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,14 +1,14 @@
 // MobileNetV2, Sandler et al. 2018, arXiv:1801.04381, width 1; torchvision's layer numbers.
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 struct ConvNorm {
@@ -85,4 +85,4 @@ Model mobilenet_v2(int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,6 +1,6 @@
 #include "limbic/models/models.h"
 
-namespace limbic {
+namespace limbic::models {
 
 std::vector<std::string> model_names() {
   return {"resnet18",
@@ -56,4 +56,4 @@ Model build_model(const std::string& name, int64_t classes) {
   fail("unknown model '", name, "'; known are ", known);
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

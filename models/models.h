@@ -6,7 +6,7 @@
 
 #include "limbic/nn/graph/graph.h"
 
-namespace limbic {
+namespace limbic::models {
 
 /// A network ready to be planned. Labels: "features" (N,D), what the last layer sees, which is the
 /// global average of the last feature maps or, in AlexNet and VGG, the output of the last hidden
@@ -58,4 +58,4 @@ Model keras_densenet(const std::string& name, int64_t classes);
 Model keras_resnet8(int64_t classes);
 Model keras_mobilenet_025_96(int64_t classes);
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -2,14 +2,14 @@
 #include <map>
 
 #include "limbic/models/blocks.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 struct Variant {
@@ -84,4 +84,4 @@ Model resnet(const std::string& name, int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

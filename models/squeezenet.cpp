@@ -2,13 +2,13 @@
 #include <map>
 
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 Value conv_relu(const Scope& s, Value x, const Conv2dOptions& options) {
@@ -83,4 +83,4 @@ Model squeezenet(const std::string& name, int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -3,15 +3,15 @@
 #include <map>
 
 #include "limbic/models/models.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 struct Variant {
@@ -65,4 +65,4 @@ Model vgg(const std::string& name, int64_t classes) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

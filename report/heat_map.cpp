@@ -8,12 +8,12 @@
 #include "limbic/core/file.h"
 #include "limbic/svm/text.h"
 
-namespace limbic {
+namespace limbic::report {
 namespace {
 
 constexpr double cell = 44, left = 70, top = 50;
 
-std::string number(double value) { return format_number(value, 4); }
+std::string number(double value) { return svm::format_number(value, 4); }
 
 std::string escaped(const std::string& text) {
   std::string out;
@@ -79,4 +79,4 @@ void write_heat_map(const std::string& path, const HeatMap& map) {
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::report

@@ -8,7 +8,7 @@
 #include "limbic/weights/safetensors.h"
 #include "limbic/weights/zip.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 // What a file that no reader knows looks like; empty if unknown.
@@ -42,4 +42,4 @@ Checkpoint read_checkpoint(const std::string& path) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,7 +5,7 @@
 #include "limbic/core/file.h"
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 struct Checkpoint {
   std::map<std::string, Tensor> tensors;
@@ -19,4 +19,4 @@ struct Checkpoint {
 /// read.
 Checkpoint read_checkpoint(const std::string& path);
 
-}  // namespace limbic
+}  // namespace limbic::weights

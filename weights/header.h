@@ -7,7 +7,7 @@
 
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What a safetensors header says of one tensor: bytes [begin, end) of the buffer.
 struct TensorEntry {
@@ -31,4 +31,4 @@ SafetensorsHeader parse_header(std::string_view json, uint64_t buffer_size,
 /// `name` in quotes, fit for a one-line message: no control characters, at most 100 bytes.
 std::string in_quotes(std::string_view name);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -13,6 +13,10 @@
 #include "tests/emotion/pipeline.h"
 
 using namespace limbic;
+using namespace limbic::emotion;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::weights;
 using namespace limbic::testing;
 using nlohmann::json;
 namespace fs = std::filesystem;

@@ -7,6 +7,10 @@
 #include "tests/emotion/pipeline.h"
 
 using namespace limbic;
+using namespace limbic::emotion;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::weights;
 using namespace limbic::testing;
 using nlohmann::json;
 namespace fs = std::filesystem;
@@ -357,7 +361,8 @@ TEST_CASE("fit: what cannot be is an Error before the work") {
   CHECK(error_of([&] { fit(data, o); }).find("'awe'") != std::string::npos);
 }
 
-TEST_CASE("fit: what it could not do as asked, it says; weights that were trained have their hash") {
+TEST_CASE(
+    "fit: what it could not do as asked, it says; weights that were trained have their hash") {
   const TemporaryFolder folder;
   const Dataset data = make_pictures(folder, 6);
   const auto has_note = [](const FitResult& r, const std::string& part) {

@@ -9,6 +9,7 @@
 #include "tests/temporary.h"
 
 using namespace limbic;
+using namespace limbic::report;
 
 namespace {
 

@@ -12,6 +12,7 @@
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
+using namespace limbic::network;
 
 TEST_CASE("network: numbered Keras layers get the names of the graph's, each kind counted apart") {
   // The layers of make_keras_goldens.py's networks in order: what numbers them is kind and place.

@@ -14,6 +14,7 @@
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 using nlohmann::json;
 
 namespace {

@@ -12,6 +12,7 @@
 #include "tests/weights/mutations.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 
 namespace {
 

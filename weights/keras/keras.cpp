@@ -10,7 +10,7 @@
 #include "limbic/weights/keras/variables.h"
 #include "limbic/weights/zip.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr std::string_view hdf5_signature = "\x89HDF\r\n\x1a\n";
@@ -269,4 +269,4 @@ void name_keras_layers(std::map<std::string, Tensor>& tensors,
   tensors = std::move(out);
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

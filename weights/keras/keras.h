@@ -6,7 +6,7 @@
 #include "limbic/core/file.h"
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// A Keras checkpoint under PyTorch's names and layouts: LAYER.weight, .bias, .running_mean,
 /// .running_var. Kernels are turned: (H,W,I,O) -> (O,I,H,W), of dense layers (I,O) -> (O,I), of
@@ -47,4 +47,4 @@ struct KerasLayerName {
 void name_keras_layers(std::map<std::string, Tensor>& tensors,
                        const std::vector<KerasLayerName>& layers);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -9,7 +9,7 @@
 #include "limbic/weights/pytorch/state_dict.h"
 #include "limbic/weights/zip.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 using Kind = PickleValue::Kind;
@@ -174,4 +174,4 @@ PytorchFile parse_pytorch(const MappedFile& file) {
   return {Stream(file, budget).read(), file};
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights
