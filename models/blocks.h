@@ -1,5 +1,5 @@
 #pragma once
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
 
 namespace limbic::models {
 
