@@ -10,6 +10,9 @@
 #include "limbic/core/processor.h"
 #include "limbic/core/version.h"
 #include "limbic/nn/cpu/onednn/compat.h"
+#ifdef LIMBIC_KERAS
+#include "limbic/weights/keras/keras.h"
+#endif
 
 namespace {
 
@@ -56,6 +59,9 @@ void refuse_strange_numbers(CLI::App& app) {
 int main(int argc, char** argv) {
   using namespace limbic::cli;
   std::signal(SIGXFSZ, SIG_IGN);  // a file that becomes too large is an error like a full disk
+#ifdef LIMBIC_KERAS
+  limbic::weights::formats().push_back(limbic::weights::keras_format);
+#endif
   CLI::App app(
       "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
       "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",

@@ -5,6 +5,7 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/weights/keras/keras.h"
 #include "limbic/weights/zip.h"
 
 namespace limbic {
@@ -24,6 +25,14 @@ inline MappedFile keras_golden(const std::string& name) {
   file.path = "x.h5";
   return file;
 }
+
+/// While it lives, read_checkpoint reads Keras' files.
+struct WithKeras {
+  WithKeras() { weights::formats().push_back(weights::keras_format); }
+  ~WithKeras() { weights::formats().pop_back(); }
+  WithKeras(const WithKeras&) = delete;
+  WithKeras& operator=(const WithKeras&) = delete;
+};
 
 /// A file of these bytes, on the heap, so that a sanitizer sees any overrun.
 inline MappedFile file_of(const std::vector<uint8_t>& bytes) {
