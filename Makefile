@@ -10,21 +10,25 @@
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
+#   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
+#                  sanitizers, and a project that embeds Limbic: before a release (an hour)
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make clang     compile everything with clang, warnings as errors
 #   make mutation  change the sources in one place at a time and see whether a test notices (hours);
 #                  MUTATION="--count 40 --folders svm" asks for less
 #   make format    clang-format over the sources
-#   make install   copies limbic to PREFIX/bin (default /usr/local)
+#   make odr       link everything at once: two classes of one name are an error
+#   make install   program, libraries and headers to PREFIX (default /usr/local)
 #   make clean     removes what was built, but not build-libraries (of `make static`), which takes long
 
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check-long reference reference-compiler conformance mutation build bench static \
+.PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
   asan clang format install clean dependencies
 
-demo: build
+demo: configure
+	cmake --build --preset release --target limbic
 	./build/limbic demo --out build/demo
 
 test: build
@@ -70,10 +74,20 @@ conformance: dependencies
 	cmake --build --preset release --target conformance_driver
 	@scripts/conformance.sh
 
-build: dependencies
+configure: dependencies
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
 	@rm -f build.log
+
+build: configure
 	cmake --build --preset release
+
+check: clang odr asan
+	scripts/check_rings.py
+	scripts/check_embedding.sh
+
+odr: dependencies
+	cmake --preset odr
+	cmake --build --preset odr
 
 bench: build
 	@scripts/bench.sh $(ROWS)
@@ -103,7 +117,7 @@ format:
 	clang-format -i $(SOURCES)
 
 install: build
-	install -D -m 755 build/limbic $(DESTDIR)$(PREFIX)/bin/limbic
+	cmake --install build --prefix $(PREFIX)
 
 clean:
 	rm -rf build build-asan build-clang build-reference build-static build-mutation

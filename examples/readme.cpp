@@ -1,10 +1,6 @@
 #include <cstdio>
 
-#include "limbic/nn/ops/conv2d.h"
-#include "limbic/nn/ops/linear.h"
-#include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
-#include "limbic/nn/plan.h"
+#include "limbic/limbic.hpp"
 
 using namespace limbic;
 

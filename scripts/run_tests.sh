@@ -9,9 +9,13 @@ build="${1:-build}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
 unset OPENBLAS_CORETYPE
 log="$build/tests.log"
-ctest --test-dir "$build" --output-on-failure -V >"$log" 2>&1
-status=$?
-grep -E '^ *[0-9]+/[0-9]+ Test +#|^[0-9]+: .*(MESSAGE|WARNING)|tests passed|skips:' "$log"
+{
+  ctest --test-dir "$build" --output-on-failure -V 2>&1
+  echo $? >"$log.status"
+} | tee "$log" | grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test +#'
+status=$(cat "$log.status")
+rm -f "$log.status"
+grep -E '^[0-9]+: .*(MESSAGE|WARNING)|tests passed|skips:' "$log"
 [ "$status" -eq 0 ] || grep -E 'ERROR|FATAL|values:|logged:|Failed|\*\*\*' "$log" | head -60
 
 # ctest -V writes "3: text" for what test 3 prints and " 3/12 Test  #3: name ... Passed" at its end.

@@ -1,7 +1,6 @@
 #pragma once
 #include <map>
 #include <memory>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -31,12 +30,12 @@ class PackedWeights {
   PackedWeights(const Graph& graph, const PerNode<CompiledKernel>& kernels, bool batch_statistics,
                 bool poison);
 
-  /// All nodes' parameters, one behind the other; those of node n are `of(n)`, by index.
+  /// All nodes' parameters, one behind the other; those of a node are from first(node) on, as many
+  /// as it has layouts.
   std::vector<PackedParameter>& parameters() { return parameters_; }
   const std::vector<PackedParameter>& parameters() const { return parameters_; }
-  std::ranges::iota_view<size_t, size_t> of(int node) const {
-    return {nodes_[node].first, nodes_[node].first + nodes_[node].layouts.size()};
-  }
+  size_t first(int node) const { return nodes_[node].first; }
+  size_t end(int node) const { return first(node) + layouts(node).size(); }
   const std::vector<onednn::Desc>& layouts(int node) const { return nodes_[node].layouts; }
   const std::string& packing(int node) const { return nodes_[node].packing; }
 

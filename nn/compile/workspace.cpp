@@ -79,8 +79,9 @@ void Workspace::bind(Buffers& b, int n, bool in_backward) const {
   b.diff_src.resize(src.size());
   b.add_diff_src.resize(src.size());
   for (int extra : memory(n).extras) b.extra.push_back(buffer(extra));
-  for (size_t i : program_->weights().of(n)) {
-    const PackedParameter& packed = program_->packed()[i];
+  const PackedWeights& weights = program_->weights();
+  for (size_t i = weights.first(n); i < weights.end(n); ++i) {
+    const PackedParameter& packed = weights.parameters()[i];
     void* data = packed.value.raw();
     b.packed.push_back(packed.value.empty()
                            ? Buffer{}
@@ -163,9 +164,10 @@ void Workspace::backward_node(int n, const std::function<void(size_t)>& sink, Wa
         add_to(gradients_[src[i]], backward_[n].diff_src[i], count(program_->shape(src[i])),
                program_->stored(src[i]).dtype);
   }
+  const PackedWeights& weights = program_->weights();
   if (sink && program_->has_backward(n))
-    for (size_t i : program_->weights().of(n))
-      if (program_->packed()[i].trainable) sink(i);
+    for (size_t i = weights.first(n); i < weights.end(n); ++i)
+      if (weights.parameters()[i].trainable) sink(i);
   poison(steps_.backward(n), false);
 }
 

@@ -1,0 +1,52 @@
+// The network that docs/add_a_network.md declares, planned and run.
+#include <cstdio>
+
+#include "limbic/limbic.hpp"
+
+namespace limbic {
+
+Value block(const Scope& s, Value x, int64_t channels, int64_t stride) {
+  Value y = conv2d(
+      s / "conv1", x,
+      {.out_channels = channels, .kernel_size = 3, .stride = stride, .padding = 1, .bias = false});
+  y = silu(batch_norm(s / "bn1", y));
+  y = batch_norm(s / "bn2",
+                 conv2d(s / "conv2", y,
+                        {.out_channels = channels, .kernel_size = 3, .padding = 1, .bias = false}));
+  if (stride != 1 || x.channels() != channels)
+    x = batch_norm(s / "norm", conv2d(s / "shortcut", x,
+                                      {.out_channels = channels, .stride = stride, .bias = false}));
+  return silu(add(x, y));
+}
+
+models::Model tiny(int64_t classes) {
+  models::Model model{
+      .name = "tiny", .graph = {}, .classes = classes, .image_size = 32, .classifier = "fc"};
+  Graph& g = model.graph;
+  const Scope s = g.root();
+  Value x = g.input(3);
+  for (int64_t stage = 0; stage < 3; ++stage) {
+    const std::string name = "layer" + std::to_string(stage + 1);
+    x = block(s / name, x, 16 << stage, stage == 0 ? 1 : 2);
+    g.label(name, x);
+    model.stages.push_back(name);
+  }
+  x = global_avg_pool(x);
+  g.label("features", x);
+  g.label("logits", linear(s / "fc", x, {.out_features = classes}));
+  return model;
+}
+
+}  // namespace limbic
+
+int main() {
+  using namespace limbic;
+  const models::Model model = tiny(8);
+  const Parameters parameters = model.graph.initialise(0);
+  Plan plan(model.graph, parameters, PlanOptions::inference({2, 3, 32, 32}));
+  plan.run(Tensor({2, 3, 32, 32}));
+  std::printf("%s: features %s, logits %s\n", model.name.c_str(),
+              to_string(plan.output("features").shape()).c_str(),
+              to_string(plan.output("logits").shape()).c_str());
+  return plan.output("logits").shape() == Shape{2, 8} ? 0 : 1;
+}

@@ -1,0 +1,59 @@
+#!/bin/bash
+# A project of its own (tests/embedding) uses Limbic: installed, by find_package and by pkg-config, and
+# as a subdirectory; and ring 1 alone, which needs oneDNN and Highway and looks for nothing else.
+# Prints what it did; takes some minutes without ccache.
+#
+#   scripts/check_embedding.sh [FOLDER]      (default build-embedding)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+out=$(realpath -m "${1:-build-embedding}")
+rm -rf "$out"
+mkdir -p "$out"
+launcher=()
+command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+expected="logits (4,8)"
+
+quietly() {
+  "$@" >"$out/log" 2>&1 || { tail -20 "$out/log"; exit 1; }
+}
+
+runs() {
+  local said
+  said=$("$1")
+  [[ $said == "$expected" ]] || { echo "check_embedding: $1 said '$said'" >&2; exit 1; }
+}
+
+for ring in 1 2; do
+  built=$out/ring$ring installed=$out/installed$ring
+  quietly cmake -S . -B "$built" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLIMBIC_RING=$ring \
+    -DLIMBIC_TESTS=OFF -DCMAKE_INSTALL_PREFIX="$installed" "${launcher[@]}"
+  if ((ring == 1)); then
+    others=$(grep -E '^(LIMBIC_.*_LIBRARY|.*_DIR|ZLIB.*|.*JSON.*):.*=/' "$built/CMakeCache.txt" |
+      grep -vE 'LIMBIC_(DNNL|HWY)_LIBRARY|limbic_(SOURCE|BINARY)_DIR|CMAKE_' || true)
+    [[ -z $others ]] || { echo "check_embedding: ring 1 looked for more: $others" >&2; exit 1; }
+  fi
+  quietly cmake --build "$built"
+  quietly cmake --install "$built"
+  quietly cmake -S tests/embedding -B "$out/found$ring" -G Ninja -DCMAKE_PREFIX_PATH="$installed"
+  quietly cmake --build "$out/found$ring"
+  runs "$out/found$ring/embedding"
+  flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$installed" -name limbic.pc)") \
+    pkg-config --cflags --libs limbic)
+  # shellcheck disable=SC2086  # flags are words
+  quietly c++ examples/readme.cpp -o "$out/by_pkg_config$ring" $flags
+  runs "$out/by_pkg_config$ring"
+  # shellcheck disable=SC2086
+  if c++ -E -H examples/readme.cpp $flags 2>&1 >/dev/null | grep -q 'oneapi/dnnl'; then
+    echo "check_embedding: limbic.hpp includes oneDNN's headers" >&2
+    exit 1
+  fi
+  echo "ring $ring: installed; find_package and pkg-config: $expected;" \
+    "needs $(ldd "$out/found$ring/embedding" | grep -oE '(libdnnl|libhwy|libopenblas|libmd|libjpeg|libz)\.' | sort -u | tr -d '\n')"
+done
+
+quietly cmake -S tests/embedding -B "$out/subdirectory" -G Ninja -DLIMBIC_SOURCE="$root" \
+  -DLIMBIC_RING=1 "${launcher[@]}"
+quietly cmake --build "$out/subdirectory"
+runs "$out/subdirectory/embedding"
+echo "as a subdirectory, without a build type: $expected"

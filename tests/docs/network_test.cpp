@@ -1,0 +1,26 @@
+#include <doctest/doctest.h>
+
+#include "limbic/core/file.h"
+
+namespace {
+
+std::string text_of(const std::string& path) {
+  const auto bytes = limbic::read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+TEST_CASE("docs/add_a_network.md shows what is compiled and run as examples/add_a_network") {
+  const std::string page = text_of("docs/add_a_network.md"), fence = "```cpp\n";
+  const std::string code = text_of("examples/add_a_network/tiny.cpp");
+  int blocks = 0;
+  for (size_t at = page.find(fence); at != std::string::npos; at = page.find(fence, at)) {
+    at += fence.size();
+    const std::string block = page.substr(at, page.find("```", at) - at);
+    CAPTURE(block);
+    CHECK(code.find(block) != std::string::npos);
+    ++blocks;
+  }
+  CHECK(blocks == 3);
+}
