@@ -5,8 +5,7 @@
 #include "cli/network.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
-#include "limbic/io/decode.h"
-#include "limbic/network/predictor.h"
+#include "limbic/network/read_batch.h"
 #include "limbic/weights/checkpoint.h"
 #include "limbic/weights/compare.h"
 #include "limbic/weights/safetensors.h"
@@ -23,12 +22,6 @@ struct Options {
 };
 
 using Tensors = std::map<std::string, Tensor>;
-
-Tensor read_image(const std::string& path, const io::Preset& preset) {
-  Tensor image(network::input_shape(1, preset));
-  io::preprocess(io::decode_file(path, preset.decode_options()), preset, image.data());
-  return image;
-}
 
 // All layers, or the stages and outputs alone, in the order of the graph.
 std::vector<std::string> layers_of(const models::Model& model, bool stages_only) {
@@ -99,7 +92,10 @@ int run(const Common& common, Options& o) {
     if (is_dump) reference = std::move(file.tensors);
   }
   require(is_dump || !o.image.empty(), "compare: which picture? Only a dump brings its own");
-  Tensor image = o.image.empty() ? reference.at("input") : read_image(o.image, network.preset);
+  Tensor image =
+      o.image.empty()
+          ? reference.at("input")
+          : network::read_batch({o.image}, network.preset, network::Unusable::refuse).images;
   require(image.rank() == 4 && image.dim(1) == 3 && image.dtype() == DType::f32, o.against,
           ": its input has shape ", to_string(image.shape()), ", expected F32 pictures (N,3,H,W)");
   if (is_dump) {

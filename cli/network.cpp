@@ -1,11 +1,10 @@
 #include "cli/network.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "limbic/core/file.h"
-#include "limbic/io/decode.h"
 #include "limbic/network/predictor.h"
+#include "limbic/network/read_batch.h"
 #include "limbic/network/stored_case.h"
 #include "limbic/nn/calibrate.h"
 #include "limbic/nn/compile/program.h"
@@ -90,30 +89,18 @@ std::vector<Tensor> calibration_batches(const network::Network& network,
                                         const std::vector<std::string>& paths,
                                         std::vector<io::SkippedSample>& skipped) {
   constexpr size_t wanted = 64;
-  constexpr int64_t batch = 8;
-  const io::Preset& preset = network.preset;
-  std::vector<Tensor> images;
-  const size_t tried = std::min(wanted, paths.size());
-  for (size_t i = 0; i < tried; ++i) {
-    const std::string& path = paths[i * paths.size() / tried];
-    Tensor image(network::input_shape(1, preset));
-    try {
-      io::preprocess(io::decode_file(path, preset.decode_options()), preset, image.data());
-      images.push_back(image);
-    } catch (const Error& error) {
-      skipped.push_back({path, io::reason_without_path(error.what(), path)});
-    }
-  }
+  std::vector<std::string> tried(std::min(wanted, paths.size()));
+  for (size_t i = 0; i < tried.size(); ++i) tried[i] = paths[i * paths.size() / tried.size()];
+  const auto [images, reasons] =
+      network::read_batch(tried, network.preset, network::Unusable::leave_out);
+  for (size_t i = 0; i < tried.size(); ++i)
+    if (!reasons[i].empty()) skipped.push_back({tried[i], reasons[i]});
   // All batches have one shape: fewer than eight pictures are one batch, a last incomplete one
   // goes.
-  const auto size = std::min<size_t>(batch, images.size());
+  const int64_t n = images.dim(0), size = std::min<int64_t>(8, n);
   std::vector<Tensor> batches;
-  for (size_t i = 0; size > 0 && i + size <= images.size(); i += size) {
-    batches.emplace_back(network::input_shape(static_cast<int64_t>(size), preset));
-    for (size_t k = 0; k < size; ++k)
-      std::memcpy(batches.back().rows(int64_t(k), int64_t(k) + 1).raw(), images[i + k].raw(),
-                  static_cast<size_t>(images[i + k].bytes()));
-  }
+  for (int64_t i = 0; size > 0 && i + size <= n; i += size)
+    batches.push_back(images.rows(i, i + size));
   return batches;
 }
 

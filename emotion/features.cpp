@@ -238,7 +238,7 @@ class Extractor {
 
   void load(Item& item) const {
     const std::string& path = data_.samples[static_cast<size_t>(item.index)].path;
-    try {
+    item.error = io::reason_to_skip(path, [&] {
       const auto bytes = read_file(path, int64_t{1} << 30);
       item.hash = sha256(bytes);
       for (const auto& r : runners_) {
@@ -247,9 +247,7 @@ class Extractor {
         if (picture.pixels.empty() && !r->cache.find(item.hash))
           picture = io::decode(bytes, path, preset.decode_options());
       }
-    } catch (const Error& e) {
-      item.error = io::reason_without_path(e.what(), path);
-    }
+    });
   }
 
   void compute(Runner& r, const std::vector<Item*>& items) {
