@@ -219,7 +219,7 @@ class Fitter {
 
   // The labels of a network's last layer where that is linear on the features.
   static std::vector<int64_t> own_labels(const Branch& b, const Tensor& features) {
-    const std::string last = models::build_model(b.model, b.classes).classifier;
+    const std::string last = models::find_architecture(b.model).classifier;
     if (!b.parameters.contains(last + ".weight")) return {};
     const Tensor& weight = b.parameters.at(last + ".weight").value;
     if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
