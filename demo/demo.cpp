@@ -160,7 +160,8 @@ class Demo {
       const network::Evaluation e = network::evaluate_labels(
           emotion::classify(c, {roles[i]}, {features_.blocks[i]}, classes).labels, features_.labels,
           classes);
-      parts_.push_back({roles[i] + " " + fit_.model.branches[i].model + " alone, SVM", e});
+      parts_.push_back(
+          {roles[i] + " " + fit_.model.branches[i].network.model.name + " alone, SVM", e});
       result_.accuracy[roles[i]] = e.accuracy;
       result_.best_single = std::max(result_.best_single, e.accuracy);
     }

@@ -30,11 +30,12 @@ class FeatureCache {
   FeatureCache(const std::string& folder, const Branch& branch, int64_t width)
       : folder_(folder), width_(width) {
     if (folder.empty()) return;
-    name_ = branch.role + "-" +
-            sha256_of_text(json({branch.hash, branch.model, branch.layer, branch.softmax,
-                                 json::parse(io::to_json(branch.preset)), "f32"})
-                               .dump())
-                .substr(0, 16);
+    name_ =
+        branch.role + "-" +
+        sha256_of_text(json({branch.hash, branch.network.model.name, branch.layer, branch.softmax,
+                             json::parse(io::to_json(branch.network.preset)), "f32"})
+                           .dump())
+            .substr(0, 16);
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(path(), none)) read_or_remove(entry.path());
   }
@@ -148,15 +149,15 @@ struct Runner {
   Runner(const Branch& b, const ExtractOptions& options, int64_t batch)
       : branch(b),
         width(row_width(b)),
-        predictor(models::build_model(b.model, b.classes), b.parameters,
-                  network::input_shape(batch, b.preset), b.layer),
+        predictor(b.network.model, b.network.parameters,
+                  network::input_shape(batch, b.network.preset), b.layer),
         cache(options.cache, b, width) {}
 
   // Values that the branch gives for one picture.
   static int64_t row_width(const Branch& b) {
-    const Graph graph = models::build_model(b.model, b.classes).graph;
-    return count(
-        graph.infer(network::input_shape(1, b.preset))[static_cast<size_t>(graph.find(b.layer))]);
+    const Graph& graph = b.network.model.graph;
+    return count(graph.infer(
+        network::input_shape(1, b.network.preset))[static_cast<size_t>(graph.find(b.layer))]);
   }
 };
 
@@ -242,7 +243,7 @@ class Extractor {
       const auto bytes = read_file(path, int64_t{1} << 30);
       item.hash = sha256(bytes);
       for (const auto& r : runners_) {
-        const io::Preset& preset = r->branch.preset;
+        const io::Preset& preset = r->branch.network.preset;
         io::Picture& picture = item.pictures[preset.apply_exif];
         if (picture.pixels.empty() && !r->cache.find(item.hash))
           picture = io::decode(bytes, path, preset.decode_options());
@@ -257,9 +258,9 @@ class Extractor {
     if (!missing.empty()) {
       const auto n = static_cast<int64_t>(missing.size());
       r.computed += n;
-      Tensor images(network::input_shape(n, r.branch.preset));
+      Tensor images(network::input_shape(n, r.branch.network.preset));
       parallel_for_dynamic(n, [&](int64_t i) {
-        const io::Preset& preset = r.branch.preset;
+        const io::Preset& preset = r.branch.network.preset;
         io::preprocess(missing[static_cast<size_t>(i)]->pictures[preset.apply_exif], preset,
                        images.data() + i * (images.size() / n));
       });

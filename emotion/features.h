@@ -4,17 +4,14 @@
 
 #include "limbic/core/progress.h"
 #include "limbic/io/loader.h"
-#include "limbic/models/models.h"
+#include "limbic/network/network.h"
 
 namespace limbic::emotion {
 
 /// One CNN of the pipeline and what the fused vector takes from it.
 struct Branch {
-  std::string role;   ///< "diff1", "diff2" or "supplement".
-  std::string model;  ///< Architecture.
-  int64_t classes = 0;
-  Parameters parameters;
-  io::Preset preset;
+  std::string role;  ///< "diff1", "diff2" or "supplement".
+  network::Network network;
   std::string layer = "features";  ///< GAP features of a Diff-CNN.
   bool softmax = false;            ///< The supplement: layer "logits", made probabilities.
   std::string hash;                ///< SHA-256 that stands for the weights.

@@ -49,10 +49,10 @@ class Fitter {
     for (const auto& [role, spec] : specs())
       if (spec->model != "none") branches.push_back(branch(role, *spec, classes));
     require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
-    require_usable(branches[0].preset.decode_options());
+    require_usable(branches[0].network.preset.decode_options());
     for (Branch& b : branches) {
       if (b.role != "supplement" && options_.training.epochs > 0) fine_tune(b);
-      b.hash = hash_of(b.parameters);
+      b.hash = hash_of(b.network.parameters);
     }
     model.branches = std::move(branches);
     extract_all();
@@ -129,14 +129,14 @@ class Fitter {
   }
 
   void fine_tune(Branch& b) {
-    const models::Model network = models::build_model(b.model, b.classes);
     train::TrainOptions o = options_.training;
     if (!options_.out.empty()) o.out = options_.out + "/training/" + b.role;
-    train::TrainData data{tuned_, validation_, b.preset, options_.augmentation};
-    train::TrainResult trained =
-        train::train(network, b.parameters, data, o, with_role(b.role + " " + b.model, progress_));
+    network::Network& n = b.network;
+    train::TrainData data{tuned_, validation_, n.preset, options_.augmentation};
+    train::TrainResult trained = train::train(n.model, n.parameters, data, o,
+                                              with_role(b.role + " " + n.model.name, progress_));
     for (const auto& s : trained.skipped) skip(s);
-    for (const auto& n : trained.notes) result_.notes.push_back(b.role + ": " + n);
+    for (const auto& text : trained.notes) result_.notes.push_back(b.role + ": " + text);
     result_.trainings[b.role] = std::move(trained);
   }
 
@@ -211,19 +211,19 @@ class Fitter {
     // A Diff-CNN alone: its own classifier on its own features.
     for (size_t i = 0; i < result_.model.branches.size(); ++i) {
       const Branch& b = result_.model.branches[i];
-      if (b.role == "supplement" || b.classes != classes) continue;
-      if (const auto own = own_labels(b, test.blocks[i]); !own.empty())
+      if (b.role == "supplement" || b.network.model.classes != classes) continue;
+      if (const auto own = own_labels(b.network, test.blocks[i]); !own.empty())
         result_.single[b.role] = network::evaluate_labels(own, test.labels, classes);
     }
   }
 
   // The labels of a network's last layer where that is linear on the features.
-  static std::vector<int64_t> own_labels(const Branch& b, const Tensor& features) {
-    const std::string last = models::find_architecture(b.model).classifier;
-    if (!b.parameters.contains(last + ".weight")) return {};
-    const Tensor& weight = b.parameters.at(last + ".weight").value;
+  static std::vector<int64_t> own_labels(const network::Network& n, const Tensor& features) {
+    const std::string& last = n.model.classifier;
+    if (!n.parameters.contains(last + ".weight")) return {};
+    const Tensor& weight = n.parameters.at(last + ".weight").value;
     if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
-    const SoftmaxClassifier head{weight, b.parameters.at(last + ".bias").value};
+    const SoftmaxClassifier head{weight, n.parameters.at(last + ".bias").value};
     const Tensor p = head.probabilities(features);
     std::vector<int64_t> labels;
     for (int64_t i = 0; i < p.dim(0); ++i)
@@ -265,19 +265,15 @@ class Fitter {
 
 Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
                    std::vector<std::string>& notes) {
-  network::Network network =
-      network::open_network({.model = spec.model,
-                             .weights = spec.weights,
-                             .classes = classes,
-                             .preset = spec.preset,
-                             .image_size = spec.image_size,
-                             .seed = combine(seed, hash_name(role.c_str()))});
-  for (const std::string& remark : network.remarks) notes.push_back(role + ": " + remark);
-  return {.role = role,
-          .model = spec.model,
-          .classes = network.model.classes,
-          .parameters = std::move(network.parameters),
-          .preset = std::move(network.preset)};
+  Branch branch{.role = role};
+  branch.network = network::open_network({.model = spec.model,
+                                          .weights = spec.weights,
+                                          .classes = classes,
+                                          .preset = spec.preset,
+                                          .image_size = spec.image_size,
+                                          .seed = combine(seed, hash_name(role.c_str()))});
+  for (const std::string& remark : branch.network.remarks) notes.push_back(role + ": " + remark);
+  return branch;
 }
 
 FitResult fit(const io::Dataset& data, const FitOptions& options,

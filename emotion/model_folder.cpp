@@ -258,20 +258,18 @@ void load_classifier(EmotionModel& model, const std::string& path, const std::st
 
 Branch load_branch(const json& b, const std::string& path, const std::string& file) {
   Branch branch{.role = b.at("role"),
-                .model = b.at("model"),
-                .classes = b.at("classes"),
-                .parameters = {},
-                .preset = io::preset_from_json(b.at("preset").dump()),
+                .network = {},
                 .layer = b.at("layer"),
                 .softmax = b.at("softmax"),
                 .hash = b.at("sha256")};
-  require(branch.classes > 0 && branch.classes <= 1000000, path, ": a CNN of ", branch.classes,
-          " classes");
-  const models::Model network = models::build_model(branch.model, branch.classes);
+  const int64_t classes = b.at("classes");
+  require(classes > 0 && classes <= 1000000, path, ": a CNN of ", classes, " classes");
+  network::Network& n = branch.network;
+  n.model = models::build_model(b.at("model"), classes);
+  n.preset = io::preset_from_json(b.at("preset").dump());
   const weights::Checkpoint weights = weights::read_checkpoint(file);
-  branch.parameters = network.graph.initialise(0, weights::not_loaded_from(weights.tensors));
-  weights::load_parameters(weights.tensors, branch.parameters,
-                           {.source = file, .file = &weights.file});
+  n.parameters = n.model.graph.initialise(0, weights::not_loaded_from(weights.tensors));
+  weights::load_parameters(weights.tensors, n.parameters, {.source = file, .file = &weights.file});
   require_hash(weights.file, branch.hash);
   return branch;
 }
@@ -293,17 +291,19 @@ void save_model(const EmotionModel& model, const std::string& dir) {
   FolderWriter folder(dir);
   json branches = json::array(), blocks = json::array();
   for (const Branch& b : model.branches) {
+    const network::Network& n = b.network;
     json entry = folder.add(b.role, [&](const std::string& path) {
       train::save_weights(
-          path, b.parameters, {{"limbic.model", b.model}, {"limbic.preset", io::to_json(b.preset)}},
-          network::make_stored_case(models::build_model(b.model, b.classes), b.parameters));
+          path, n.parameters,
+          {{"limbic.model", n.model.name}, {"limbic.preset", io::to_json(n.preset)}},
+          network::make_stored_case(n.model, n.parameters));
     });
     entry.update({{"role", b.role},
-                  {"model", b.model},
-                  {"classes", b.classes},
+                  {"model", n.model.name},
+                  {"classes", n.model.classes},
                   {"layer", b.layer},
                   {"softmax", b.softmax},
-                  {"preset", json::parse(io::to_json(b.preset))}});
+                  {"preset", json::parse(io::to_json(n.preset))}});
     branches.push_back(entry);
   }
   for (const svm::FeatureBlock& b : model.classifier.scaler.blocks)

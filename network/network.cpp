@@ -100,13 +100,14 @@ Network open_network(const NetworkSource& source) {
           ": expected 0 classes (the checkpoint's) or more, got ", source.classes);
   require(source.class_names.empty() || std::ssize(source.class_names) == source.classes,
           source.model, ": ", source.class_names.size(), " names for ", source.classes, " classes");
-  const models::Model one = models::build_model(source.model, 1);
-  weights::Checkpoint checkpoint;
-  if (!source.weights.empty()) checkpoint = read_checkpoint_for(one.graph, source.weights);
-  int64_t classes = source.classes;
-  if (classes == 0) classes = classes_of(checkpoint, one.classifier);
   Network network;
-  network.model = models::build_model(source.model, classes > 0 ? classes : 1000);
+  network.model = models::build_model(source.model, source.classes > 0 ? source.classes : 1000);
+  weights::Checkpoint checkpoint;
+  if (!source.weights.empty())
+    checkpoint = read_checkpoint_for(network.model.graph, source.weights);
+  const int64_t stored = classes_of(checkpoint, network.model.classifier);
+  if (source.classes == 0 && stored > 0 && stored != network.model.classes)
+    network.model = models::build_model(source.model, stored);
   const std::string& classifier = network.model.classifier;
   const bool left_out = match_classes(source, classifier, checkpoint, network);
   if (left_out)

@@ -289,7 +289,7 @@ TEST_CASE("model folder: a save that fails at any step leaves the old model as i
   EmotionModel other = f.model;
   other.classifier.fusion = Fusion::with_alpha(0.9);
   other.classifier.svm.rho[0] += 1;
-  other.branches[1].parameters = build_model("resnet8", 3).graph.initialise(99);
+  other.branches[1].network.parameters = build_model("resnet8", 3).graph.initialise(99);
   const auto before = contents(f.whole);
   const Prediction expected = predict_all(f.model, f.data);
   const auto check_old = [&] {

@@ -23,10 +23,10 @@ inline io::Dataset make_pictures(const TemporaryFolder& folder, int64_t per_clas
 }
 
 inline emotion::Branch small_branch(const std::string& role, uint64_t seed) {
-  const models::Model model = models::build_model("resnet8", 3);
-  emotion::Branch b{.role = role, .model = "resnet8", .classes = 3};
-  b.parameters = model.graph.initialise(seed);
-  b.preset = io::with_image_size(io::find_preset("cifar"), 16);
+  emotion::Branch b{.role = role};
+  b.network.model = models::build_model("resnet8", 3);
+  b.network.parameters = b.network.model.graph.initialise(seed);
+  b.network.preset = io::with_image_size(io::find_preset("cifar"), 16);
   b.hash = "hash of " + role;
   return b;
 }

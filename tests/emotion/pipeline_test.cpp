@@ -110,7 +110,7 @@ TEST_CASE("feature cache: nothing is computed twice, and each key has its own ro
 
   // Other weights, layers, presets or architectures have their own rows, and replace the old ones.
   Branch other = branch;
-  other.parameters = build_model("resnet8", 3).graph.initialise(2);
+  other.network.parameters = build_model("resnet8", 3).graph.initialise(2);
   other.hash = "another";
   const auto check_other = [&] {
     const BranchFeatures f = extract_features({other}, data, options);
@@ -120,9 +120,9 @@ TEST_CASE("feature cache: nothing is computed twice, and each key has its own ro
   };
   check_other();
   other = branch;
-  other.preset = with_image_size(branch.preset, 24);
+  other.network.preset = with_image_size(branch.network.preset, 24);
   check_other();
-  other.preset.apply_exif = !other.preset.apply_exif;
+  other.network.preset.apply_exif = !other.network.preset.apply_exif;
   check_other();
   other.layer = "logits";
   check_other();
