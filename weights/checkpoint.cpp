@@ -1,15 +1,12 @@
 #include "limbic/weights/checkpoint.h"
 
+#include "limbic/weights/header.h"
 #include "limbic/weights/pytorch/pytorch.h"
 #include "limbic/weights/safetensors.h"
 #include "limbic/weights/zip.h"
 
 namespace limbic::weights {
 namespace {
-
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
-}
 
 // "safetensors, PyTorch or Keras"
 std::string names_of_formats() {

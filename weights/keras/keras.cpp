@@ -17,10 +17,6 @@ constexpr int max_nesting = 16;
 constexpr size_t max_config = size_t{4} << 20;
 constexpr size_t max_variables = 1024;  // of a layer
 
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
-}
-
 // A list of names, which Keras splits into NAME0, NAME1 ... where it is long.
 std::vector<std::string> names(Hdf5File& file, uint64_t group, const std::string& name) {
   if (auto whole = file.text(group, name)) return std::move(*whole);
