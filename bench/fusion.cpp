@@ -11,6 +11,10 @@
 #include "limbic/weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::emotion;
+using namespace limbic::network;
+using namespace limbic::svm;
+using namespace limbic::weights;
 
 namespace {
 

@@ -19,6 +19,9 @@
 #include "limbic/weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::models;
+using namespace limbic::train;
+using namespace limbic::weights;
 using nlohmann::json;
 
 namespace {

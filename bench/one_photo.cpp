@@ -10,6 +10,8 @@
 #include "limbic/network/predictor.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::network;
 
 namespace {
 

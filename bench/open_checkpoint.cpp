@@ -11,8 +11,10 @@
 #include "limbic/core/parallel.h"
 #include "limbic/network/network.h"
 #include "limbic/network/predictor.h"
+#include "limbic/weights/keras/keras.h"
 
 using namespace limbic;
+using namespace limbic::network;
 
 namespace {
 
@@ -27,6 +29,7 @@ double peak_mb() {
 int main(int argc, char** argv) try {
   require(argc == 4, "usage: open_checkpoint MODEL WEIGHTS THREADS");
   set_threads(std::atoi(argv[3]));
+  weights::formats().push_back(weights::keras_format);
   const double before = peak_mb(), start = now();
   const Network network = open_network({.model = argv[1], .weights = argv[2], .share = true});
   const Plan plan(network.model.graph, network.parameters,

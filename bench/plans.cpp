@@ -18,6 +18,7 @@
 namespace {
 
 using namespace limbic;
+using namespace limbic::models;
 
 // Megabytes of this process's own memory.
 double resident() {

@@ -18,6 +18,7 @@
 #include "limbic/io/preset.h"
 
 using namespace limbic;
+using namespace limbic::io;
 
 namespace {
 

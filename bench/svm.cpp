@@ -26,6 +26,8 @@
 #include "limbic/weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::svm;
+using namespace limbic::weights;
 
 namespace {
 

@@ -12,6 +12,8 @@
 #include "tests/reference/deterministic.h"
 
 using namespace limbic;
+using namespace limbic::models;
+using namespace limbic::weights;
 
 int main(int argc, char** argv) try {
   require(argc == 5, "usage: training_step MODEL BATCH IMAGE_SIZE OUT.safetensors");

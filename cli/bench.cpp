@@ -31,8 +31,8 @@ double peak_rss_mb() {
 
 int run(const Common& common, Options& o) {
   const bool training = o.mode == "train";
-  const bool small_images = build_model(o.model, 1).image_size == 32;
-  const Model model = build_model(o.model, small_images ? 10 : 1000);
+  const bool small_images = models::find_architecture(o.model).image_size == 32;
+  const models::Model model = models::build_model(o.model, small_images ? 10 : 1000);
   const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;
   const Shape input = {o.batch_size, 3, size, size};
   const Parameters parameters = model.graph.initialise(common.seed);
@@ -47,8 +47,8 @@ int run(const Common& common, Options& o) {
   if (options.dtype == DType::i8)
     options.calibration = calibrate(model.graph, parameters, {images});
   Plan plan(model.graph, parameters, options);
-  std::optional<Sgd> sgd;
-  if (training) sgd.emplace(plan, SgdOptions{});
+  std::optional<train::Sgd> sgd;
+  if (training) sgd.emplace(plan, train::SgdOptions{});
   const std::vector<float> diff(static_cast<size_t>(o.batch_size * model.classes), 1e-3f);
 
   std::vector<double> seconds;

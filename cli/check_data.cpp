@@ -12,10 +12,10 @@ struct Options {
 
 int run(const Common& common, Options& o) {
   const auto bar = progress_bar(common);
-  const DatasetCheck check = check_dataset(o.dir, {.progress = [&](int64_t n, int64_t total) {
-                                             if (bar)
-                                               bar({.task = "checking", .done = n, .total = total});
-                                           }});
+  const io::DatasetCheck check =
+      io::check_dataset(o.dir, {.progress = [&](int64_t n, int64_t total) {
+                          if (bar) bar({.task = "checking", .done = n, .total = total});
+                        }});
   end_progress();
   int64_t usable = 0;
   nlohmann::ordered_json counts = nlohmann::ordered_json::object();

@@ -3,9 +3,8 @@
 
 #include "cli/network.h"
 #include "cli/verbs.h"
-#include "limbic/core/parallel.h"
-#include "limbic/io/decode.h"
 #include "limbic/network/predictor.h"
+#include "limbic/network/read_batch.h"
 #include "limbic/nn/ops/softmax.h"
 
 namespace limbic::cli {
@@ -42,36 +41,27 @@ void print_picture(const Common& common, const std::string& path, std::span<cons
 }
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network);
+  network::Network network = load_network(common, o.network);
   std::vector<std::string> labels = network.labels;
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
   const auto total = static_cast<int64_t>(o.images.size());
   const int64_t batch = std::min(o.batch_size, total);
-  std::vector<SkippedSample> uncalibrated;
-  Predictor predictor(network.model, network.parameters,
-                      o.plan.options(common, network, batch, o.images, uncalibrated));
+  std::vector<io::SkippedSample> uncalibrated;
+  network::Predictor predictor(network.model, network.parameters,
+                               o.plan.options(common, network, batch, o.images, uncalibrated));
   note_convolutions(common, predictor.plan());
   const int64_t classes = network.model.classes;
   const auto progress = progress_bar(common);
   bool skipped = report_skipped(uncalibrated) == some_skipped;
-  Tensor images(input_shape(batch, network.preset));
-  const int64_t per_image = images.size() / batch;
   for (int64_t begin = 0; begin < total; begin += batch) {
     const int64_t n = std::min(batch, total - begin);
-    std::vector<std::string> errors(static_cast<size_t>(n));
-    parallel_for_dynamic(n, [&](int64_t i) {
-      const std::string& path = o.images[static_cast<size_t>(begin + i)];
-      try {
-        const Picture picture = decode_file(path, network.preset.decode_options());
-        preprocess(picture, network.preset, images.data() + i * per_image);
-      } catch (const Error& e) {
-        errors[static_cast<size_t>(i)] = reason_without_path(e.what(), path);
-      }
-    });
-    Tensor scores = predictor.run(images.rows(0, n));
+    const std::vector<std::string> paths(o.images.begin() + begin, o.images.begin() + begin + n);
+    const auto [images, errors] =
+        network::read_batch(paths, network.preset, network::Unusable::keep_row);
+    Tensor scores = predictor.run(images);
     softmax_rows(scores.values(), classes, scores.values());
     for (int64_t i = 0; i < n; ++i) {
-      const std::string &path = o.images[static_cast<size_t>(begin + i)],
+      const std::string &path = paths[static_cast<size_t>(i)],
                         &error = errors[static_cast<size_t>(i)];
       if (error.empty()) {
         print_picture(

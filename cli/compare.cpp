@@ -5,8 +5,7 @@
 #include "cli/network.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
-#include "limbic/io/decode.h"
-#include "limbic/network/predictor.h"
+#include "limbic/network/read_batch.h"
 #include "limbic/weights/checkpoint.h"
 #include "limbic/weights/compare.h"
 #include "limbic/weights/safetensors.h"
@@ -24,14 +23,8 @@ struct Options {
 
 using Tensors = std::map<std::string, Tensor>;
 
-Tensor read_image(const std::string& path, const Preset& preset) {
-  Tensor image(input_shape(1, preset));
-  preprocess(decode_file(path, preset.decode_options()), preset, image.data());
-  return image;
-}
-
 // All layers, or the stages and outputs alone, in the order of the graph.
-std::vector<std::string> layers_of(const Model& model, bool stages_only) {
+std::vector<std::string> layers_of(const models::Model& model, bool stages_only) {
   std::vector<std::string> names = model.stages;
   if (!stages_only)
     for (size_t n = 1; n < model.graph.nodes().size(); ++n)
@@ -44,9 +37,9 @@ std::vector<std::string> layers_of(const Model& model, bool stages_only) {
   return names;
 }
 
-Tensors run_network(const Common& common, const Options& o, const Network& network,
+Tensors run_network(const Common& common, const Options& o, const network::Network& network,
                     const Tensor& image, const std::vector<std::string>& names) {
-  std::vector<SkippedSample> skipped;
+  std::vector<io::SkippedSample> skipped;
   PlanOptions options = o.plan.options(common, network, image.dim(0), {o.image}, skipped);
   report_skipped(skipped);
   options.input = image.shape();
@@ -59,9 +52,9 @@ Tensors run_network(const Common& common, const Options& o, const Network& netwo
   return out;
 }
 
-void print(const Common& common, const Comparison& comparison, double tolerance) {
+void print(const Common& common, const weights::Comparison& comparison, double tolerance) {
   if (!common.json()) std::printf("%-44s %12s %12s %12s\n", "layer", "largest", "mean", "relative");
-  for (const TensorDifference& d : comparison.differences) {
+  for (const weights::TensorDifference& d : comparison.differences) {
     if (common.json() && d.reason.empty())
       print_json({{"layer", d.name}, {"max", d.max}, {"mean", d.mean}, {"relative", d.relative}});
     else if (common.json())
@@ -87,19 +80,22 @@ void print(const Common& common, const Comparison& comparison, double tolerance)
 }
 
 int run(const Common& common, Options& o) {
-  const Network network = load_network(common, o.network);
+  const network::Network network = load_network(common, o.network);
   require(!o.against.empty() || !o.dump.empty(),
           "compare: nothing to do; give --against or --dump");
   std::vector<std::string> names = layers_of(network.model, o.stages);
   Tensors reference;
   bool is_dump = false;
   if (!o.against.empty()) {
-    Checkpoint file = read_checkpoint(o.against);
+    weights::Checkpoint file = weights::read_checkpoint(o.against);
     is_dump = file.tensors.count("input") > 0;
     if (is_dump) reference = std::move(file.tensors);
   }
   require(is_dump || !o.image.empty(), "compare: which picture? Only a dump brings its own");
-  Tensor image = o.image.empty() ? reference.at("input") : read_image(o.image, network.preset);
+  Tensor image =
+      o.image.empty()
+          ? reference.at("input")
+          : network::read_batch({o.image}, network.preset, network::Unusable::refuse).images;
   require(image.rank() == 4 && image.dim(1) == 3 && image.dtype() == DType::f32, o.against,
           ": its input has shape ", to_string(image.shape()), ", expected F32 pictures (N,3,H,W)");
   if (is_dump) {
@@ -108,7 +104,7 @@ int run(const Common& common, Options& o) {
   }
   const Tensors ours = run_network(common, o, network, image, names);
   if (!o.dump.empty()) {
-    write_safetensors(o.dump, ours, {{"model", o.network.model}});
+    weights::write_safetensors(o.dump, ours, {{"model", o.network.model}});
     note(common, str_cat("wrote ", ours.size(), " tensors to ", o.dump));
     if (o.against.empty()) return done;
   }
@@ -118,7 +114,8 @@ int run(const Common& common, Options& o) {
     reference = run_network(common, o, load_network(common, other), image, names);
   }
   if (!o.image.empty()) names.insert(names.begin(), "input");
-  const Comparison comparison = compare_tensors(names, ours, reference, o.tolerance);
+  const weights::Comparison comparison =
+      weights::compare_tensors(names, ours, reference, o.tolerance);
   print(common, comparison, o.tolerance);
   return comparison.first_apart ? failed : done;
 }

@@ -126,7 +126,7 @@ void note(const Common& common, const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-int report_skipped(const std::vector<SkippedSample>& skipped) {
+int report_skipped(const std::vector<io::SkippedSample>& skipped) {
   end_progress();
   for (const auto& s : skipped)
     std::fprintf(stderr, "skipped %s: %s\n", s.path.c_str(), s.reason.c_str());

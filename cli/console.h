@@ -30,7 +30,7 @@ void end_progress();
 /// A remark on standard error, unless --quiet.
 void note(const Common& common, const std::string& text);
 /// Names each skipped picture and why; returns some_skipped if there is one, else done.
-int report_skipped(const std::vector<SkippedSample>& skipped);
+int report_skipped(const std::vector<io::SkippedSample>& skipped);
 
 /// One JSON object on a line of standard output.
 void print_json(const nlohmann::ordered_json& object);

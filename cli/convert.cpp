@@ -18,24 +18,24 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network);
+  network::Network network = load_network(common, o.network);
   const DType dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "f16" ? DType::f16 : DType::f32;
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, parameter] : network.parameters)
     tensors[name] = dtype != DType::f32 && parameter.value.dtype() == DType::f32
-                        ? to_half(parameter.value, dtype, name)
+                        ? weights::to_half(parameter.value, dtype, name)
                         : parameter.value;
   // The stored case is computed with the weights as they will be read back.
-  if (dtype != DType::f32) load_parameters(tensors, network.parameters);
-  tensors.merge(make_stored_case(network.model, network.parameters));
+  if (dtype != DType::f32) weights::load_parameters(tensors, network.parameters);
+  tensors.merge(network::make_stored_case(network.model, network.parameters));
   std::map<std::string, std::string> metadata = {
       {"limbic.model", o.network.model},
-      {"limbic.preset", to_json(network.preset)},
+      {"limbic.preset", io::to_json(network.preset)},
       {"limbic.source", std::filesystem::path(o.network.weights).filename().string()},
       {"limbic.source_sha256", sha256(network.file.bytes)}};
   if (!network.labels.empty()) metadata["limbic.classes"] = nlohmann::json(network.labels).dump();
   network.file.require_intact();
-  write_safetensors(o.out, tensors, metadata);
+  weights::write_safetensors(o.out, tensors, metadata);
   if (common.json())
     print_json({{"file", o.out},
                 {"model", o.network.model},
@@ -70,7 +70,7 @@ void add_convert(CLI::App& app, const Common& common, Action& action) {
       ->check(known_model(false));
   verb->add_option("--preset", o->network.preset,
                    "how pictures are prepared (default: the published file's, else the model's)")
-      ->check(CLI::IsMember(preset_names()));
+      ->check(CLI::IsMember(io::preset_names()));
   verb->add_option("--dtype", o->dtype, "of the stored weights; bf16 and f16 halve the file")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
 }

@@ -6,13 +6,13 @@
 namespace limbic::cli {
 namespace {
 
-int run(const Common& common, DemoOptions& o) {
+int run(const Common& common, demo::DemoOptions& o) {
   o.seed = common.seed;
   o.command =
       str_cat("limbic demo --seed ", o.seed, " --epochs ", o.epochs, " --train-per-class ",
               o.train_per_class, " --test-per-class ", o.test_per_class, " --noise ", o.noise,
               " --object-share ", o.object_share, o.permute_labels ? " --permute-labels" : "");
-  const DemoResult r = run_demo(o, progress_bar(common));
+  const demo::DemoResult r = demo::run_demo(o, progress_bar(common));
   end_progress();
   if (common.json()) {
     nlohmann::ordered_json j = {{"samples", r.test_pictures}};
@@ -42,7 +42,7 @@ int run(const Common& common, DemoOptions& o) {
 }  // namespace
 
 void add_demo(CLI::App& app, const Common& common, Action& action) {
-  auto o = std::make_shared<DemoOptions>();
+  auto o = std::make_shared<demo::DemoOptions>();
   CLI::App* verb =
       add_verb(app, action, "demo",
                "The whole pipeline on a picture set that it draws itself; ends with a report page.",

@@ -12,17 +12,19 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  const EmotionModel model = load_model(o.model);
-  const Dataset data = list_folders(o.data, model.classes);
-  const BranchFeatures features =
-      extract_features(model.branches, data, {.batch_size = o.batch_size, .task = "evaluating"},
-                       progress_bar(common));
+  const emotion::EmotionModel model = emotion::load_model(o.model);
+  const io::Dataset data = io::list_folders(o.data, model.classes);
+  const emotion::BranchFeatures features = emotion::extract_features(
+      model.branches, data, {.batch_size = o.batch_size, .task = "evaluating"},
+      progress_bar(common));
   end_progress();
   require(!features.labels.empty(), o.data, ": not one of the pictures could be read");
   const auto classes = static_cast<int64_t>(model.classes.size());
-  const Prediction p = classify(model.classifier, model.roles(), features.blocks, classes);
-  const Evaluation e = evaluate_labels(p.labels, features.labels, classes);
-  const Evaluation dense = evaluate_labels(p.dense_labels, features.labels, classes);
+  const emotion::Prediction p =
+      emotion::classify(model.classifier, model.roles(), features.blocks, classes);
+  const network::Evaluation e = network::evaluate_labels(p.labels, features.labels, classes);
+  const network::Evaluation dense =
+      network::evaluate_labels(p.dense_labels, features.labels, classes);
   if (common.json()) {
     print_json({{"accuracy", e.accuracy},
                 {"samples", e.samples},

@@ -17,26 +17,26 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network);
+  network::Network network = load_network(common, o.network);
   network.model.graph.find(o.layer);  // a wrong name is said before the work, not after
-  const Dataset data = list_folders(o.data);
+  const io::Dataset data = io::list_folders(o.data);
   const int64_t batch = std::min(o.batch_size, data.size());
-  Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
-  Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset),
-                      o.layer);
-  const Outputs out = predictor.run(loader, "extracting", progress_bar(common));
+  io::Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
+  network::Predictor predictor(network.model, network.parameters,
+                               network::input_shape(batch, network.preset), o.layer);
+  const network::Outputs out = predictor.run(loader, "extracting", progress_bar(common));
   const std::string checkpoint_hash = sha256(network.file.bytes);  // of what was read
   network.file.require_intact();
   nlohmann::json paths = nlohmann::json::array();
   for (int64_t i : out.indices) paths.push_back(data.samples[static_cast<size_t>(i)].path);
-  write_safetensors(
+  weights::write_safetensors(
       o.out, {{"features", out.values}, {"labels", Tensor::of(out.labels, {out.values.dim(0)})}},
       {{"paths", paths.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
        {"classes", nlohmann::json(data.classes).dump()},
        {"checkpoint_sha256", checkpoint_hash},
        {"model", o.network.model},
        {"layer", o.layer},
-       {"preset", to_json(network.preset)}});
+       {"preset", io::to_json(network.preset)}});
   note(common, str_cat("wrote ", to_string(out.values.shape()), " features to ", o.out));
   return report_skipped(loader.skipped());
 }

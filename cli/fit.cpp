@@ -13,8 +13,8 @@ struct Options {
   CLI::Option* beta_option = nullptr;
 };
 
-void print_result(const Common& common, const FitResult& r, const std::string& out) {
-  const auto accuracy = [](const Evaluation& e) {
+void print_result(const Common& common, const emotion::FitResult& r, const std::string& out) {
+  const auto accuracy = [](const network::Evaluation& e) {
     return nlohmann::ordered_json{{"accuracy", e.accuracy}, {"samples", e.samples}};
   };
   if (common.json()) {
@@ -44,12 +44,12 @@ void print_result(const Common& common, const FitResult& r, const std::string& o
 }
 
 int run(const Common& common, Options& o) {
-  const Dataset data = list_folders(o.pipeline.data);
-  FitOptions f = o.pipeline.to_fit_options(common);
-  f.classifier.fusion =
-      o.beta_option->count() > 0 ? Fusion::with_beta(o.beta) : Fusion::with_alpha(o.alpha);
+  const io::Dataset data = io::list_folders(o.pipeline.data);
+  emotion::FitOptions f = o.pipeline.to_fit_options(common);
+  f.classifier.fusion = o.beta_option->count() > 0 ? emotion::Fusion::with_beta(o.beta)
+                                                   : emotion::Fusion::with_alpha(o.alpha);
   f.classifier.C = o.C;
-  const FitResult result = fit(data, f, progress_bar(common));
+  const emotion::FitResult result = fit(data, f, progress_bar(common));
   end_progress();
   for (const auto& text : result.notes) note(common, text);
   for (const auto& [role, training] : result.trainings)

@@ -10,6 +10,9 @@
 #include "limbic/core/processor.h"
 #include "limbic/core/version.h"
 #include "limbic/nn/cpu/onednn/compat.h"
+#ifdef LIMBIC_KERAS
+#include "limbic/weights/keras/keras.h"
+#endif
 
 namespace {
 
@@ -36,7 +39,7 @@ std::string version_text() {
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
                  has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
                  " instructions\noneDNN ", onednn::version(), ", kernels for ", onednn::kernels(),
-                 "\n", gemm_version(), "\n", highway_version());
+                 "\n", svm::gemm_version(), "\n", highway_version());
 }
 
 // No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the
@@ -56,6 +59,9 @@ void refuse_strange_numbers(CLI::App& app) {
 int main(int argc, char** argv) {
   using namespace limbic::cli;
   std::signal(SIGXFSZ, SIG_IGN);  // a file that becomes too large is an error like a full disk
+#ifdef LIMBIC_KERAS
+  limbic::weights::formats().push_back(limbic::weights::keras_format);
+#endif
   CLI::App app(
       "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
       "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",

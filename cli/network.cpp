@@ -1,11 +1,10 @@
 #include "cli/network.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "limbic/core/file.h"
-#include "limbic/io/decode.h"
 #include "limbic/network/predictor.h"
+#include "limbic/network/read_batch.h"
 #include "limbic/network/stored_case.h"
 #include "limbic/nn/calibrate.h"
 #include "limbic/nn/compile/program.h"
@@ -13,7 +12,7 @@
 namespace limbic::cli {
 
 CLI::Validator known_model(bool or_none) {
-  auto names = model_names();
+  auto names = models::model_names();
   if (or_none) names.push_back("none");
   return CLI::IsMember(names);
 }
@@ -25,7 +24,7 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
   auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors, .pth, .h5)");
   if (weights_required) option->required();
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
-      ->check(CLI::IsMember(preset_names()));
+      ->check(CLI::IsMember(io::preset_names()));
   app.add_option("--image-size", image_size, "height and width of the network's input")
       ->check(CLI::Range(1, 4096));
   app.add_flag("--check", check,
@@ -34,35 +33,36 @@ void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
 
 namespace {
 
-Network open(const Common& common, const NetworkOptions& o,
-             const std::vector<std::string>& class_names, bool share) {
-  Network network = open_network({.model = o.model,
-                                  .weights = o.weights,
-                                  .classes = std::ssize(class_names),
-                                  .class_names = class_names,
-                                  .preset = o.preset,
-                                  .image_size = o.image_size,
-                                  .share = share,
-                                  .seed = common.seed});
+network::Network open(const Common& common, const NetworkOptions& o,
+                      const std::vector<std::string>& class_names, bool share) {
+  network::Network network = network::open_network({.model = o.model,
+                                                    .weights = o.weights,
+                                                    .classes = std::ssize(class_names),
+                                                    .class_names = class_names,
+                                                    .preset = o.preset,
+                                                    .image_size = o.image_size,
+                                                    .share = share,
+                                                    .seed = common.seed});
   for (const std::string& remark : network.remarks) note(common, remark);
-  if (o.check) check_stored_case(network);
+  if (o.check) network::check_stored_case(network);
   return network;
 }
 
 }  // namespace
 
-Network load_network(const Common& common, const NetworkOptions& options) {
+network::Network load_network(const Common& common, const NetworkOptions& options) {
   return open(common, options, {}, true);
 }
 
-Network load_network(const Common& common, const NetworkOptions& options,
-                     const std::vector<std::string>& class_names) {
+network::Network load_network(const Common& common, const NetworkOptions& options,
+                              const std::vector<std::string>& class_names) {
   return open(common, options, class_names, false);
 }
 
-Dataset list_labelled(const Common& common, const std::string& dir, const Network& network) {
-  if (!network.labels.empty()) return list_folders(dir, network.labels);
-  Dataset data = list_folders(dir);
+io::Dataset list_labelled(const Common& common, const std::string& dir,
+                          const network::Network& network) {
+  if (!network.labels.empty()) return io::list_folders(dir, network.labels);
+  io::Dataset data = io::list_folders(dir);
   require(std::ssize(data.classes) == network.model.classes, dir, ": has ", data.classes.size(),
           " class folders, the network has ", network.model.classes, " classes");
   note(common, dir +
@@ -85,43 +85,31 @@ namespace {
 
 // Up to 64 of the pictures, spread evenly, in batches of 8; `skipped` takes those of them that
 // cannot be used.
-std::vector<Tensor> calibration_batches(const Network& network,
+std::vector<Tensor> calibration_batches(const network::Network& network,
                                         const std::vector<std::string>& paths,
-                                        std::vector<SkippedSample>& skipped) {
+                                        std::vector<io::SkippedSample>& skipped) {
   constexpr size_t wanted = 64;
-  constexpr int64_t batch = 8;
-  const Preset& preset = network.preset;
-  std::vector<Tensor> images;
-  const size_t tried = std::min(wanted, paths.size());
-  for (size_t i = 0; i < tried; ++i) {
-    const std::string& path = paths[i * paths.size() / tried];
-    Tensor image(input_shape(1, preset));
-    try {
-      preprocess(decode_file(path, preset.decode_options()), preset, image.data());
-      images.push_back(image);
-    } catch (const Error& error) {
-      skipped.push_back({path, reason_without_path(error.what(), path)});
-    }
-  }
+  std::vector<std::string> tried(std::min(wanted, paths.size()));
+  for (size_t i = 0; i < tried.size(); ++i) tried[i] = paths[i * paths.size() / tried.size()];
+  const auto [images, reasons] =
+      network::read_batch(tried, network.preset, network::Unusable::leave_out);
+  for (size_t i = 0; i < tried.size(); ++i)
+    if (!reasons[i].empty()) skipped.push_back({tried[i], reasons[i]});
   // All batches have one shape: fewer than eight pictures are one batch, a last incomplete one
   // goes.
-  const auto size = std::min<size_t>(batch, images.size());
+  const int64_t n = images.dim(0), size = std::min<int64_t>(8, n);
   std::vector<Tensor> batches;
-  for (size_t i = 0; size > 0 && i + size <= images.size(); i += size) {
-    batches.emplace_back(input_shape(static_cast<int64_t>(size), preset));
-    for (size_t k = 0; k < size; ++k)
-      std::memcpy(batches.back().rows(int64_t(k), int64_t(k) + 1).raw(), images[i + k].raw(),
-                  static_cast<size_t>(images[i + k].bytes()));
-  }
+  for (int64_t i = 0; size > 0 && i + size <= n; i += size)
+    batches.push_back(images.rows(i, i + size));
   return batches;
 }
 
 }  // namespace
 
-PlanOptions PlanChoice::options(const Common& common, const Network& network, int64_t batch,
-                                const std::vector<std::string>& pictures,
-                                std::vector<SkippedSample>& skipped) const {
-  PlanOptions o = PlanOptions::inference(input_shape(batch, network.preset));
+PlanOptions PlanChoice::options(const Common& common, const network::Network& network,
+                                int64_t batch, const std::vector<std::string>& pictures,
+                                std::vector<io::SkippedSample>& skipped) const {
+  PlanOptions o = PlanOptions::inference(network::input_shape(batch, network.preset));
   o.tune = tune == "on";
   if (dtype == "bf16") o.dtype = DType::bf16;
   if (dtype != "int8") return o;
@@ -130,10 +118,10 @@ PlanOptions PlanChoice::options(const Common& common, const Network& network, in
     note(common,
          "int8: scales are taken from the pictures themselves (--calibration DIR takes "
          "them from others)");
-  std::vector<SkippedSample> own;  // the verb names those itself
+  std::vector<io::SkippedSample> own;  // the verb names those itself
   const auto batches = calibration.empty()
                            ? calibration_batches(network, pictures, own)
-                           : calibration_batches(network, pictures_below(calibration), skipped);
+                           : calibration_batches(network, io::pictures_below(calibration), skipped);
   require(!batches.empty(), calibration.empty() ? "the pictures" : calibration,
           ": none can be read, and int8 needs some to calibrate on");
   o.calibration = calibrate(network.model.graph, network.parameters, batches);

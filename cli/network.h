@@ -19,14 +19,15 @@ struct NetworkOptions {
 
 /// open_network, its remarks on standard error; with as many classes as the weights' classifier
 /// has, and sharing the file's memory.
-Network load_network(const Common& common, const NetworkOptions& options);
+network::Network load_network(const Common& common, const NetworkOptions& options);
 /// For training: of these classes, with weights of its own.
-Network load_network(const Common& common, const NetworkOptions& options,
-                     const std::vector<std::string>& class_names);
+network::Network load_network(const Common& common, const NetworkOptions& options,
+                              const std::vector<std::string>& class_names);
 /// The pictures of a labelled folder, labels being the network's classes: matched by name where its
 /// checkpoint names them, which the folder may then lack, else in alphabetical order, which is said
 /// on standard error. Throws Error where the folder has other classes.
-Dataset list_labelled(const Common& common, const std::string& dir, const Network& network);
+io::Dataset list_labelled(const Common& common, const std::string& dir,
+                          const network::Network& network);
 
 /// --dtype, --tune and --calibration: how a network is computed in inference.
 struct PlanChoice {
@@ -36,9 +37,9 @@ struct PlanChoice {
   /// Options of a plan for `batch` pictures. int8 is calibrated on up to 64 pictures of the folder
   /// --calibration, else of `pictures`, which is said on standard error. `skipped` takes the
   /// pictures of --calibration that cannot be used. Throws Error.
-  PlanOptions options(const Common& common, const Network& network, int64_t batch,
+  PlanOptions options(const Common& common, const network::Network& network, int64_t batch,
                       const std::vector<std::string>& pictures,
-                      std::vector<SkippedSample>& skipped) const;
+                      std::vector<io::SkippedSample>& skipped) const;
 };
 
 /// "int8: 26 of 26 convolutions run in 8 bits" on standard error, of a plan in int8.

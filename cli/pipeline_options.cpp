@@ -7,20 +7,20 @@
 namespace limbic::cli {
 namespace {
 
-void set_gamma(const std::string& text, ClassifierOptions& classifier) {
+void set_gamma(const std::string& text, emotion::ClassifierOptions& classifier) {
   if (text == "scale") return;
   if (text == "auto") {
-    classifier.gamma_rule = GammaRule::automatic;
+    classifier.gamma_rule = svm::GammaRule::automatic;
     return;
   }
-  classifier.gamma_rule = GammaRule::value;
+  classifier.gamma_rule = svm::GammaRule::value;
   char* end = nullptr;
   classifier.gamma = std::strtod(text.c_str(), &end);
   require(*end == '\0' && classifier.gamma > 0 && std::isfinite(classifier.gamma),
           "--gamma: expected scale, auto or a positive number, got '", text, "'");
 }
 
-void add_branch(CLI::App& verb, BranchSpec& spec, const std::string& name,
+void add_branch(CLI::App& verb, emotion::BranchSpec& spec, const std::string& name,
                 const std::string& what) {
   verb.add_option("--" + name, spec.model, what + ": an architecture, or none")
       ->check(known_model(true));
@@ -45,7 +45,7 @@ void PipelineOptions::add_to(CLI::App& verb) {
       ->check(CLI::IsMember({"validation", "test"}));
   verb.add_option("--preset", preset,
                   "how the Diff-CNNs' pictures are prepared (default: each model's)")
-      ->check(CLI::IsMember(preset_names()));
+      ->check(CLI::IsMember(io::preset_names()));
   verb.add_option("--image-size", image_size, "height and width of the Diff-CNNs' input")
       ->check(CLI::Range(1, 4096));
   training.epochs = 20;
@@ -53,8 +53,8 @@ void PipelineOptions::add_to(CLI::App& verb) {
   learning_rate = verb.get_option("--lr");
 }
 
-FitOptions PipelineOptions::to_fit_options(const Common& common) {
-  FitOptions f;
+emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
+  emotion::FitOptions f;
   f.classifier.scale_blocks = scale == "block";
   f.classifier.seed = common.seed;
   set_gamma(gamma, f.classifier);
@@ -62,7 +62,7 @@ FitOptions PipelineOptions::to_fit_options(const Common& common) {
   f.diff1 = diff1;
   f.diff2 = diff2;
   f.supplement = supplement;
-  for (BranchSpec* spec : {&f.diff1, &f.diff2}) {
+  for (emotion::BranchSpec* spec : {&f.diff1, &f.diff2}) {
     spec->preset = preset;
     spec->image_size = image_size;
   }

@@ -8,7 +8,7 @@ namespace limbic::cli {
 /// features are classified, alpha, beta and C apart.
 struct PipelineOptions {
   std::string data, out, scale = "block", gamma = "scale", select = "validation", preset;
-  BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
+  emotion::BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
   int64_t image_size = 0;
   TrainingOptions training;
   CLI::Option* learning_rate = nullptr;
@@ -16,7 +16,7 @@ struct PipelineOptions {
   void add_to(CLI::App& verb);
   /// As the pipeline wants them. Says on standard error where nets without weights are trained from
   /// scratch.
-  FitOptions to_fit_options(const Common& common);
+  emotion::FitOptions to_fit_options(const Common& common);
 };
 
 }  // namespace limbic::cli

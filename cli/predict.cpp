@@ -14,17 +14,17 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  const EmotionModel model = load_model(o.model);
-  Dataset data{.classes = model.classes, .samples = {}};
+  const emotion::EmotionModel model = emotion::load_model(o.model);
+  io::Dataset data{.classes = model.classes, .samples = {}};
   for (const auto& path : o.images) data.samples.push_back({path, 0});
   ProgressFunction progress;
   if (data.size() > o.batch_size) progress = progress_bar(common);
-  const BranchFeatures features = extract_features(
+  const emotion::BranchFeatures features = emotion::extract_features(
       model.branches, data, {.batch_size = o.batch_size, .task = "predicting"}, progress);
   const auto classes = static_cast<int64_t>(model.classes.size());
-  Prediction p;
+  emotion::Prediction p;
   if (!features.labels.empty())
-    p = classify(model.classifier, model.roles(), features.blocks, classes);
+    p = emotion::classify(model.classifier, model.roles(), features.blocks, classes);
   std::map<int64_t, size_t> row_of;  // of a sample
   for (size_t row = 0; row < features.indices.size(); ++row) row_of[features.indices[row]] = row;
   std::map<std::string, std::string> errors;

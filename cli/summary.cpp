@@ -13,7 +13,7 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  const Model model = build_model(o.model, o.classes);
+  const models::Model model = models::build_model(o.model, o.classes);
   const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;
   const Shape input = {o.batch_size, 3, size, size};
   const Parameters parameters = model.graph.initialise(0);

@@ -26,10 +26,10 @@ std::vector<double> read_targets(const std::string& path, const Tensor& tensor, 
 
 }  // namespace
 
-SvmData read_svm_input(const std::string& path, const SvmDataOptions& options) {
-  if (!path.ends_with(".safetensors")) return read_svm_data(path, options);
+svm::SvmData read_svm_input(const std::string& path, const svm::SvmDataOptions& options) {
+  if (!path.ends_with(".safetensors")) return svm::read_svm_data(path, options);
   require(!options.precomputed, path, ": a precomputed kernel is read from LIBSVM's text alone");
-  const SafetensorsFile file = read_safetensors(path);
+  const weights::SafetensorsFile file = weights::read_safetensors(path);
   const auto x = file.tensors.find("features");
   auto y = file.tensors.find(options.real_labels ? "targets" : "labels");
   if (y == file.tensors.end()) y = file.tensors.find("labels");
@@ -39,7 +39,7 @@ SvmData read_svm_input(const std::string& path, const SvmDataOptions& options) {
   require(x->second.rank() == 2 && x->second.dtype() == DType::f32, path,
           ": expected features (N,D) F32, got ", to_string(x->second.dtype()), " ",
           to_string(x->second.shape()));
-  SvmData data{x->second, {}};
+  svm::SvmData data{x->second, {}};
   data.targets = read_targets(path, y->second, x->second.dim(0));
   for (double target : data.targets) {
     if (options.real_labels) break;

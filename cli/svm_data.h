@@ -9,7 +9,7 @@ namespace limbic::cli {
 
 /// LIBSVM text, or a .safetensors file with "features" (N,D) F32 and "labels" (N), as extract
 /// writes; for regression with "targets" (N) F32 or F64 instead.
-SvmData read_svm_input(const std::string& path, const SvmDataOptions& options = {});
+svm::SvmData read_svm_input(const std::string& path, const svm::SvmDataOptions& options = {});
 
 /// "LABEL=WEIGHT" texts by label; throws Error for any other text.
 std::map<int, double> class_weights(const std::vector<std::string>& texts);

@@ -44,16 +44,16 @@ double share_of_equal(const std::vector<int>& a, const std::vector<int>& b) {
   return static_cast<double>(equal) / static_cast<double>(a.size());
 }
 
-SvcOptions svc_options(const Common& common, const Options& o) {
-  SvcOptions out{.eps = o.eps,
-                 .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024),
-                 .seed = common.seed};
+svm::SvcOptions svc_options(const Common& common, const Options& o) {
+  svm::SvcOptions out{.eps = o.eps,
+                      .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024),
+                      .seed = common.seed};
   out.class_weight = class_weights(o.weights);
   return out;
 }
 
 int run(const Common& common, Options& o) {
-  const SvmData data = read_svm_input(o.data);
+  const svm::SvmData data = read_svm_input(o.data);
   const std::string name = std::filesystem::path(o.data).filename().string();
   if (o.out.empty()) o.out = name + ".grid.jsonl";
   if (o.picture.empty()) o.picture = name + ".grid.svg";
@@ -66,10 +66,10 @@ int run(const Common& common, Options& o) {
       str_cat(sha256_of_file(o.data), " v", o.folds, " seed", common.seed, " e", o.eps);
   for (const auto& weight : o.weights) key += " w" + weight;
   Cells cells(o.out, key, {"accuracy", "converged"});
-  SweepOptions options{
+  svm::SweepOptions options{
       .kernels = {},
       .C = Cs,
-      .fold = deal_folds(data.labels, o.folds, common.seed),
+      .fold = svm::deal_folds(data.labels, o.folds, common.seed),
       .svc = svc_options(common, o),
       .known = [&](size_t kernel, double C) { return cells.has(place(C, gammas[kernel])); }};
   for (double gamma : gammas) options.kernels.push_back({.weights = {1}, .gamma = gamma});
@@ -83,7 +83,7 @@ int run(const Common& common, Options& o) {
     if (progress) progress({.task = "svm-grid", .done = finished, .total = total, .unit = "cell"});
   };
   report();
-  sweep({&data.x, 1}, data.labels, options, [&](const SweepCell& cell) {
+  svm::sweep({&data.x, 1}, data.labels, options, [&](const svm::SweepCell& cell) {
     cells.add(
         place(cell.C, gammas[cell.kernel]),
         {{"accuracy", share_of_equal(cell.predicted, data.labels)}, {"converged", cell.converged}});
@@ -95,12 +95,12 @@ int run(const Common& common, Options& o) {
   for (double C : Cs)
     for (double gamma : gammas) stopped += cells.at(place(C, gamma)).at("converged") == 0;
   note_unconverged(common, stopped);
-  HeatMap map{.title = name + ": accuracy over " + std::to_string(o.folds) + " folds",
-              .x_label = "log2 C",
-              .y_label = "log2 gamma",
-              .x = log2c,
-              .y = log2g,
-              .values = {}};
+  report::HeatMap map{.title = name + ": accuracy over " + std::to_string(o.folds) + " folds",
+                      .x_label = "log2 C",
+                      .y_label = "log2 gamma",
+                      .x = log2c,
+                      .y = log2g,
+                      .values = {}};
   double best = -1, best_C = 0, best_gamma = 0;
   for (double gamma : gammas)
     for (double C : Cs) {
@@ -113,7 +113,7 @@ int run(const Common& common, Options& o) {
   else
     std::printf("%g %g %g\n", best_C, best_gamma, 100 * best);  // as LIBSVM's grid.py
   std::fflush(stdout);
-  write_heat_map(o.picture, map);
+  report::write_heat_map(o.picture, map);
   return done;
 }
 

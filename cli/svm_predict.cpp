@@ -15,22 +15,22 @@ struct Options {
   bool quiet = false;
 };
 
-int classify(const Common& common, const Options& o, SvcModel model) {
-  const SvmData data = read_svm_input(
-      o.data,
-      {.min_features = model.features(), .precomputed = model.kernel == KernelType::precomputed});
+int classify(const Common& common, const Options& o, svm::SvcModel model) {
+  const svm::SvmData data =
+      read_svm_input(o.data, {.min_features = model.features(),
+                              .precomputed = model.kernel == svm::KernelType::precomputed});
   widen(model, data.x.dim(1));
   Tensor probability;
   std::vector<int> predicted;
   if (o.probability == 1) {
-    probability = pairwise_probabilities(model, data.x);
+    probability = svm::pairwise_probabilities(model, data.x);
     const auto k = std::ssize(model.classes);
     for (int64_t i = 0; i < probability.dim(0); ++i) {
       const double* row = probability.data<double>() + i * k;
       predicted.push_back(model.classes[static_cast<size_t>(std::max_element(row, row + k) - row)]);
     }
   } else {
-    predicted = predict(model, data.x);
+    predicted = svm::predict(model, data.x);
   }
   write_atomically(o.output, [&](std::ostream& out) {
     if (o.probability == 1) out << "labels";
@@ -41,7 +41,7 @@ int classify(const Common& common, const Options& o, SvcModel model) {
       out << predicted[i];
       for (int64_t c = 0; o.probability == 1 && c < probability.dim(1); ++c)
         out << ' '
-            << format_number(
+            << svm::format_number(
                    probability.data<double>()[static_cast<int64_t>(i) * probability.dim(1) + c], 6);
       out << '\n';
     }
@@ -57,19 +57,19 @@ int classify(const Common& common, const Options& o, SvcModel model) {
   return done;
 }
 
-int regress(const Common& common, const Options& o, SvrModel model) {
+int regress(const Common& common, const Options& o, svm::SvrModel model) {
   require(o.probability == 0 || model.error_scale > 0, o.model,
           ": has no probA; train it with svm-train -b 1");
-  const SvmData data =
+  const svm::SvmData data =
       read_svm_input(o.data, {.min_features = model.features(),
                               .real_labels = true,
-                              .precomputed = model.kernel.type == KernelType::precomputed});
+                              .precomputed = model.kernel.type == svm::KernelType::precomputed});
   widen(model, data.x.dim(1));
-  const std::vector<double> predicted = predict(model, data.x);
+  const std::vector<double> predicted = svm::predict(model, data.x);
   write_atomically(o.output, [&](std::ostream& out) {
-    for (double value : predicted) out << format_number(value, 9) << '\n';
+    for (double value : predicted) out << svm::format_number(value, 9) << '\n';
   });
-  const RegressionScore score = score_regression(data.targets, predicted);
+  const svm::RegressionScore score = svm::score_regression(data.targets, predicted);
   if (common.json()) {
     nlohmann::ordered_json line{{"mean_squared_error", score.mean_squared_error},
                                 {"squared_correlation", score.squared_correlation},
@@ -91,10 +91,10 @@ int regress(const Common& common, const Options& o, SvrModel model) {
 }
 
 int run(const Common& common, Options& o) {
-  auto model = read_any_svm_model(o.model);
-  if (std::holds_alternative<SvrModel>(model))
-    return regress(common, o, std::get<SvrModel>(std::move(model)));
-  return classify(common, o, std::get<SvcModel>(std::move(model)));
+  auto model = svm::read_any_svm_model(o.model);
+  if (std::holds_alternative<svm::SvrModel>(model))
+    return regress(common, o, std::get<svm::SvrModel>(std::move(model)));
+  return classify(common, o, std::get<svm::SvcModel>(std::move(model)));
 }
 
 }  // namespace

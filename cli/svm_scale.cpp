@@ -36,7 +36,7 @@ struct Ranges {
   std::vector<Range> features;
 };
 
-Ranges measure(const SvmData& data, const Options& o) {
+Ranges measure(const svm::SvmData& data, const Options& o) {
   require(o.lower < o.upper, "svm-scale: -l must be below -u, got ", o.lower, " and ", o.upper);
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
   const auto widen = [](Range& range, double value) {
@@ -95,7 +95,7 @@ Ranges restore_ranges(const std::string& path, int64_t features) {
 }
 
 int run(const Common&, Options& o) {
-  const SvmData data = read_svm_input(o.data, {.real_labels = true});
+  const svm::SvmData data = read_svm_input(o.data, {.real_labels = true});
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
   const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(o.restore, d);
   if (!o.save.empty()) save_ranges(r, o.save);

@@ -18,33 +18,35 @@ struct Options {
   bool quiet = false;
 };
 
-KernelType kernel_type(int libsvm) {
+svm::KernelType kernel_type(int libsvm) {
   require(libsvm != 3,
           "-t 3: the sigmoid kernel is not supported, as it is no kernel for most parameters; use "
           "-t 0 (linear), 1 (polynomial), 2 (RBF) or 4 (precomputed)");
-  constexpr KernelType types[] = {KernelType::linear, KernelType::polynomial, KernelType::rbf,
-                                  KernelType::rbf, KernelType::precomputed};
+  constexpr svm::KernelType types[] = {svm::KernelType::linear, svm::KernelType::polynomial,
+                                       svm::KernelType::rbf, svm::KernelType::rbf,
+                                       svm::KernelType::precomputed};
   return types[libsvm];
 }
 
-SvcOptions svc_options(const Common& common, const Options& o) {
-  return {.C = o.C,
-          .kernel = kernel_type(o.kernel),
-          .gamma_rule = o.gamma > 0 ? GammaRule::value : GammaRule::automatic,  // 1/features
-          .gamma = o.gamma,
-          .coef0 = o.coef0,
-          .degree = o.degree,
-          .eps = o.eps,
-          .shrinking = o.shrinking != 0,
-          .class_weight = class_weights(o.weights),
-          .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024),
-          .pairwise_probability = o.probability != 0,
-          .seed = common.seed};
+svm::SvcOptions svc_options(const Common& common, const Options& o) {
+  return {
+      .C = o.C,
+      .kernel = kernel_type(o.kernel),
+      .gamma_rule = o.gamma > 0 ? svm::GammaRule::value : svm::GammaRule::automatic,  // 1/features
+      .gamma = o.gamma,
+      .coef0 = o.coef0,
+      .degree = o.degree,
+      .eps = o.eps,
+      .shrinking = o.shrinking != 0,
+      .class_weight = class_weights(o.weights),
+      .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024),
+      .pairwise_probability = o.probability != 0,
+      .seed = common.seed};
 }
 
-SvrOptions svr_options(const Common& common, const Options& o) {
+svm::SvrOptions svr_options(const Common& common, const Options& o) {
   require(o.weights.empty(), "class weights (-w) do not apply to regression (-s 3)");
-  const SvcOptions c = svc_options(common, o);
+  const svm::SvcOptions c = svc_options(common, o);
   return {.C = c.C,
           .epsilon = o.epsilon,
           .kernel = c.kernel,
@@ -66,10 +68,10 @@ void warn_unless_converged(const Common& common, bool converged) {
          "features (limbic svm-scale) or lower -c");
 }
 
-void train_classifier(const Common& common, const Options& o, const SvmData& data) {
-  const SvcModel model = train_svc(data.x, data.labels, svc_options(common, o));
+void train_classifier(const Common& common, const Options& o, const svm::SvmData& data) {
+  const svm::SvcModel model = svm::train_svc(data.x, data.labels, svc_options(common, o));
   warn_unless_converged(common, model.converged());
-  write_svm_model(o.model, model);
+  svm::write_svm_model(o.model, model);
   if (common.json()) {
     nlohmann::ordered_json pairs = nlohmann::ordered_json::array();
     for (size_t p = 0; p < model.pairs.size(); ++p)
@@ -89,10 +91,10 @@ void train_classifier(const Common& common, const Options& o, const SvmData& dat
   }
 }
 
-void train_regression(const Common& common, const Options& o, const SvmData& data) {
-  const SvrModel model = train_svr(data.x, data.targets, svr_options(common, o));
+void train_regression(const Common& common, const Options& o, const svm::SvmData& data) {
+  const svm::SvrModel model = svm::train_svr(data.x, data.targets, svr_options(common, o));
   warn_unless_converged(common, model.converged);
-  write_svm_model(o.model, model);
+  svm::write_svm_model(o.model, model);
   if (common.json())
     print_json({{"model", o.model},
                 {"total_sv", model.support_vectors.dim(0)},
@@ -105,18 +107,18 @@ void train_regression(const Common& common, const Options& o, const SvmData& dat
                 model.support_vectors.dim(0), model.n_bounded);
 }
 
-void cross_validate_classifier(const Common& common, const Options& o, const SvmData& data) {
-  const double accuracy = cross_validate(data.x, data.labels, svc_options(common, o), o.folds);
+void cross_validate_classifier(const Common& common, const Options& o, const svm::SvmData& data) {
+  const double accuracy = svm::cross_validate(data.x, data.labels, svc_options(common, o), o.folds);
   if (common.json())
     print_json({{"cross_validation_accuracy", accuracy}});
   else
     std::printf("Cross Validation Accuracy = %g%%\n", 100 * accuracy);
 }
 
-void cross_validate_regression(const Common& common, const Options& o, const SvmData& data) {
-  const RegressionScore score = score_regression(
+void cross_validate_regression(const Common& common, const Options& o, const svm::SvmData& data) {
+  const svm::RegressionScore score = svm::score_regression(
       data.targets,
-      cross_validate(data.x, data.targets, svr_options(common, o), o.folds, common.seed));
+      svm::cross_validate(data.x, data.targets, svr_options(common, o), o.folds, common.seed));
   if (common.json())
     print_json({{"cross_validation_mean_squared_error", score.mean_squared_error},
                 {"squared_correlation", score.squared_correlation}});
@@ -129,9 +131,9 @@ void cross_validate_regression(const Common& common, const Options& o, const Svm
 
 int run(const Common& common, Options& o) {
   const bool regression = o.svm_type == 3;
-  const KernelType kernel = kernel_type(o.kernel);
-  const SvmData data = read_svm_input(
-      o.data, {.real_labels = regression, .precomputed = kernel == KernelType::precomputed});
+  const svm::KernelType kernel = kernel_type(o.kernel);
+  const svm::SvmData data = read_svm_input(
+      o.data, {.real_labels = regression, .precomputed = kernel == svm::KernelType::precomputed});
   if (o.model.empty()) o.model = std::filesystem::path(o.data).filename().string() + ".model";
   if (o.folds > 0)
     (regression ? cross_validate_regression : cross_validate_classifier)(common, o, data);

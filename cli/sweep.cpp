@@ -21,7 +21,7 @@ struct Options {
 using Json = nlohmann::ordered_json;
 
 // {"alpha":0.5,"classifier":"svm","C":1.5}
-Json place(const Fusion& fusion, std::optional<double> C) {
+Json place(const emotion::Fusion& fusion, std::optional<double> C) {
   Json out{{fusion.alpha ? "alpha" : "beta", fusion.alpha ? *fusion.alpha : *fusion.beta},
            {"classifier", C ? "svm" : "dense"}};
   if (C) out["C"] = *C;
@@ -29,18 +29,18 @@ Json place(const Fusion& fusion, std::optional<double> C) {
 }
 
 // Table 2's, where the user named none. Fusions that leave nothing of any CNN are left out.
-std::vector<Fusion> fusions_of(const Common& common, const Options& o,
-                               const std::vector<std::string>& roles) {
+std::vector<emotion::Fusion> fusions_of(const Common& common, const Options& o,
+                                        const std::vector<std::string>& roles) {
   std::vector<double> alpha = o.alpha, beta = o.beta;
   if (alpha.empty() && beta.empty()) {
     alpha = {0, 0.25, 0.5, 0.75, 1};
     beta = {0, 0.25, 0.5, 0.75};
   }
-  std::vector<Fusion> all, kept;
-  for (double a : alpha) all.push_back(Fusion::with_alpha(a));
-  for (double b : beta) all.push_back(Fusion::with_beta(b));
-  for (const Fusion& fusion : all) {
-    const std::vector<double> weights = block_weights(fusion, roles);
+  std::vector<emotion::Fusion> all, kept;
+  for (double a : alpha) all.push_back(emotion::Fusion::with_alpha(a));
+  for (double b : beta) all.push_back(emotion::Fusion::with_beta(b));
+  for (const emotion::Fusion& fusion : all) {
+    const std::vector<double> weights = emotion::block_weights(fusion, roles);
     if (std::any_of(weights.begin(), weights.end(), [](double w) { return w != 0; }))
       kept.push_back(fusion);
     else
@@ -52,21 +52,22 @@ std::vector<Fusion> fusions_of(const Common& common, const Options& o,
   return kept;
 }
 
-std::string key_of(const FitResult& prepared, const PipelineOptions& o, uint64_t seed) {
-  return str_cat(hash_of_features(prepared), " scale ", o.scale, " gamma ", o.gamma, " seed ",
-                 seed);
+std::string key_of(const emotion::FitResult& prepared, const PipelineOptions& o, uint64_t seed) {
+  return str_cat(emotion::hash_of_features(prepared), " scale ", o.scale, " gamma ", o.gamma,
+                 " seed ", seed);
 }
 
 class Table {
  public:
-  Table(const std::vector<Fusion>& fusions, const std::vector<double>& Cs, const Cells& cells)
+  Table(const std::vector<emotion::Fusion>& fusions, const std::vector<double>& Cs,
+        const Cells& cells)
       : fusions_(fusions), Cs_(Cs), cells_(cells) {}
 
   // The best SVM, by the validation pictures where there are any.
   Json best() const {
     Json out;
     double highest = -1;
-    for (const Fusion& fusion : fusions_)
+    for (const emotion::Fusion& fusion : fusions_)
       for (double C : Cs_) {
         const Cells::Result& result = cells_.at(place(fusion, C));
         const double validation = result.at("validation_accuracy"),
@@ -81,14 +82,14 @@ class Table {
   // Cells, of this run or an earlier one, whose solver reached its iteration limit first.
   int64_t stopped() const {
     int64_t out = 0;
-    for (const Fusion& fusion : fusions_) {
+    for (const emotion::Fusion& fusion : fusions_) {
       out += cells_.at(place(fusion, std::nullopt)).at("converged") == 0;
       for (double C : Cs_) out += cells_.at(place(fusion, C)).at("converged") == 0;
     }
     return out;
   }
 
-  Json line(const Fusion& fusion, std::optional<double> C) const {
+  Json line(const emotion::Fusion& fusion, std::optional<double> C) const {
     Json out = place(fusion, C);
     const Cells::Result& result = cells_.at(out);
     if (result.at("validation_accuracy") >= 0)
@@ -98,7 +99,7 @@ class Table {
   }
 
   void print_json_lines() const {
-    for (const Fusion& fusion : fusions_) {
+    for (const emotion::Fusion& fusion : fusions_) {
       print_json(line(fusion, std::nullopt));
       for (double C : Cs_) print_json(line(fusion, C));
     }
@@ -110,7 +111,7 @@ class Table {
       std::printf("%-6s%8s", alpha ? "alpha" : "beta", "dense");
       for (double C : Cs_) std::printf("%8s", str_cat("C ", C).c_str());
       std::printf("\n");
-      for (const Fusion& fusion : fusions_) {
+      for (const emotion::Fusion& fusion : fusions_) {
         if (fusion.alpha.has_value() != alpha) continue;
         std::printf("%-6g%8.2f", value(fusion), 100 * test(fusion, std::nullopt));
         for (double C : Cs_) std::printf("%8.2f", 100 * test(fusion, C));
@@ -125,20 +126,20 @@ class Table {
     std::vector<std::string> names;
     for (const bool alpha : {true, false}) {
       if (!any(alpha)) continue;
-      HeatMap map{.title = "accuracy on test pictures",
-                  .x_label = "C",
-                  .y_label = alpha ? "alpha" : "beta",
-                  .x = Cs_,
-                  .y = {},
-                  .values = {}};
-      for (const Fusion& fusion : fusions_) {
+      report::HeatMap map{.title = "accuracy on test pictures",
+                          .x_label = "C",
+                          .y_label = alpha ? "alpha" : "beta",
+                          .x = Cs_,
+                          .y = {},
+                          .values = {}};
+      for (const emotion::Fusion& fusion : fusions_) {
         if (fusion.alpha.has_value() != alpha) continue;
         map.y.push_back(value(fusion));
         for (double C : Cs_) map.values.push_back(test(fusion, C));
       }
       const std::string path = dir + (alpha ? "/alpha.svg" : "/beta.svg");
       try {
-        write_heat_map(path, map);
+        report::write_heat_map(path, map);
         names.push_back(path);
       } catch (const Error& e) {
         note(common, str_cat("no heat map: ", e.what()));
@@ -148,23 +149,26 @@ class Table {
   }
 
  private:
-  static double value(const Fusion& fusion) { return fusion.alpha ? *fusion.alpha : *fusion.beta; }
-  bool any(bool alpha) const {
-    return std::any_of(fusions_.begin(), fusions_.end(),
-                       [&](const Fusion& fusion) { return fusion.alpha.has_value() == alpha; });
+  static double value(const emotion::Fusion& fusion) {
+    return fusion.alpha ? *fusion.alpha : *fusion.beta;
   }
-  double test(const Fusion& fusion, std::optional<double> C) const {
+  bool any(bool alpha) const {
+    return std::any_of(fusions_.begin(), fusions_.end(), [&](const emotion::Fusion& fusion) {
+      return fusion.alpha.has_value() == alpha;
+    });
+  }
+  double test(const emotion::Fusion& fusion, std::optional<double> C) const {
     return cells_.at(place(fusion, C)).at("test_accuracy");
   }
 
-  const std::vector<Fusion>& fusions_;
+  const std::vector<emotion::Fusion>& fusions_;
   const std::vector<double>& Cs_;
   const Cells& cells_;
 };
 
-void compute(const Common& common, const FitResult& prepared, FusionSweepOptions& options,
-             Cells& cells) {
-  const std::vector<Fusion>& fusions = options.fusions;
+void compute(const Common& common, const emotion::FitResult& prepared,
+             emotion::FusionSweepOptions& options, Cells& cells) {
+  const std::vector<emotion::Fusion>& fusions = options.fusions;
   options.known = [&](size_t fusion, std::optional<double> C) {
     return cells.has(place(fusions[fusion], C));
   };
@@ -180,7 +184,7 @@ void compute(const Common& common, const FitResult& prepared, FusionSweepOptions
     if (progress) progress({.task = "sweep", .done = finished, .total = total, .unit = "cell"});
   };
   report();
-  sweep_fusions(prepared, options, [&](const FusionCell& cell) {
+  emotion::sweep_fusions(prepared, options, [&](const emotion::FusionCell& cell) {
     cells.add(place(fusions[cell.fusion], cell.C),
               {{"validation_accuracy", cell.validation_accuracy.value_or(-1)},
                {"test_accuracy", cell.test_accuracy},
@@ -192,17 +196,18 @@ void compute(const Common& common, const FitResult& prepared, FusionSweepOptions
 }
 
 int run(const Common& common, Options& o) {
-  const Dataset data = list_folders(o.pipeline.data);
-  FitOptions fit_options = o.pipeline.to_fit_options(common);
+  const io::Dataset data = io::list_folders(o.pipeline.data);
+  emotion::FitOptions fit_options = o.pipeline.to_fit_options(common);
   fit_options.always_hold_out = true;
-  const FitResult prepared = prepare_fit(data, fit_options, progress_bar(common));
+  const emotion::FitResult prepared = emotion::prepare_fit(data, fit_options, progress_bar(common));
   end_progress();
   for (const auto& text : prepared.notes) note(common, text);
   std::sort(o.C.begin(), o.C.end());
-  FusionSweepOptions options{.fusions = fusions_of(common, o, prepared.model.roles()),
-                             .C = o.C,
-                             .classifier = fit_options.classifier,
-                             .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024)};
+  emotion::FusionSweepOptions options{
+      .fusions = fusions_of(common, o, prepared.model.roles()),
+      .C = o.C,
+      .classifier = fit_options.classifier,
+      .budget_bytes = static_cast<int64_t>(o.cache_mb * 1024 * 1024)};
   Cells cells(o.pipeline.out + "/sweep.jsonl", key_of(prepared, o.pipeline, common.seed),
               {"validation_accuracy", "test_accuracy", "converged"});
   compute(common, prepared, options, cells);

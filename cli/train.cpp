@@ -17,8 +17,8 @@ struct Options {
   bool no_validation = false;
 };
 
-void print_epochs(const Common& common, const TrainResult& result, bool validated) {
-  for (const EpochResult& e : result.epochs) {
+void print_epochs(const Common& common, const train::TrainResult& result, bool validated) {
+  for (const train::EpochResult& e : result.epochs) {
     if (common.json()) {
       print_json(
           {{"epoch", e.epoch},
@@ -41,27 +41,27 @@ void print_epochs(const Common& common, const TrainResult& result, bool validate
 }
 
 int run(const Common& common, Options& o) {
-  TrainData data;
-  data.train = list_folders(o.data);
+  train::TrainData data;
+  data.train = io::list_folders(o.data);
   if (!o.validation.empty()) {
-    data.validation = list_folders(o.validation, data.train.classes);
+    data.validation = io::list_folders(o.validation, data.train.classes);
   } else if (!o.no_validation) {
-    Split parts = split(data.train, 0.85, common.seed);
+    io::Split parts = io::split(data.train, 0.85, common.seed);
     data.train = std::move(parts.train);
     data.validation = std::move(parts.held_out);
     note(common, str_cat("validating on ", data.validation.size(),
                          " of the pictures (15 %), training on ", data.train.size()));
   }
-  Network network = load_network(common, o.network, data.train.classes);
+  network::Network network = load_network(common, o.network, data.train.classes);
   data.preset = network.preset;
   data.augmentation = o.training.augmentation();
-  const TrainOptions options = o.training.to_train_options(common, o.out);
-  const TrainResult result =
-      train(network.model, network.parameters, data, options, progress_bar(common));
+  const train::TrainOptions options = o.training.to_train_options(common, o.out);
+  const train::TrainResult result =
+      train::train(network.model, network.parameters, data, options, progress_bar(common));
   if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));
   for (const auto& text : result.notes) note(common, text);
-  save_weights(o.out + "/weights/final.safetensors", network.parameters,
-               description(network.model, data));
+  train::save_weights(o.out + "/weights/final.safetensors", network.parameters,
+                      train::description(network.model, data));
   print_epochs(common, result, data.validation.size() > 0);
   note(common, str_cat("best epoch: ", result.best_epoch, "; its weights are in ", o.out,
                        "/weights/final.safetensors"));

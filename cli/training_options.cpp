@@ -38,9 +38,9 @@ void TrainingOptions::add_to(CLI::App& app) {
   app.add_flag("--resume", resume, "go on from the last checkpoint in --out");
 }
 
-std::optional<Augmentation> TrainingOptions::augmentation() const {
+std::optional<io::Augmentation> TrainingOptions::augmentation() const {
   if (augment == "none") return std::nullopt;
-  Augmentation a;
+  io::Augmentation a;
   a.flip = true;
   if (augment == "crop" || augment == "full") {
     a.random_resized_crop = true;
@@ -54,15 +54,16 @@ std::optional<Augmentation> TrainingOptions::augmentation() const {
   return a;
 }
 
-TrainOptions TrainingOptions::to_train_options(const Common& common, const std::string& out) const {
-  TrainOptions o;
+train::TrainOptions TrainingOptions::to_train_options(const Common& common,
+                                                      const std::string& out) const {
+  train::TrainOptions o;
   o.epochs = epochs;
   o.batch_size = batch_size;
   o.micro_batch = micro_batch;
   o.learning_rate = learning_rate;
   o.dtype = dtype == "bf16" ? DType::bf16 : DType::f32;
   o.sgd = {.momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
-  o.schedule.kind = schedule_kind(schedule);
+  o.schedule.kind = train::schedule_kind(schedule);
   o.schedule.warmup = warmup;
   o.loss.label_smoothing = label_smoothing;
   o.balance_classes = class_weights;

@@ -17,10 +17,10 @@ struct TrainingOptions {
 
   void add_to(CLI::App& app);
   /// As the trainer wants them, for this run folder.
-  TrainOptions to_train_options(const Common& common, const std::string& out) const;
+  train::TrainOptions to_train_options(const Common& common, const std::string& out) const;
   /// "none", "flip", "crop" (random resized crop and flip), "cifar" (padded crop and flip), "full"
   /// (crop, flip and colour).
-  std::optional<Augmentation> augmentation() const;
+  std::optional<io::Augmentation> augmentation() const;
 };
 
 }  // namespace limbic::cli

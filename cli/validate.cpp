@@ -14,13 +14,14 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  Network network = load_network(common, o.network);
-  const Dataset data = list_labelled(common, o.data, network);
+  network::Network network = load_network(common, o.network);
+  const io::Dataset data = list_labelled(common, o.data, network);
   const int64_t batch = std::min(o.batch_size, data.size());
-  Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
-  Predictor predictor(network.model, network.parameters, input_shape(batch, network.preset));
-  const Outputs out = predictor.run(loader, "validating", progress_bar(common));
-  const Evaluation e = evaluate_logits(out.values, out.labels);
+  io::Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
+  network::Predictor predictor(network.model, network.parameters,
+                               network::input_shape(batch, network.preset));
+  const network::Outputs out = predictor.run(loader, "validating", progress_bar(common));
+  const network::Evaluation e = network::evaluate_logits(out.values, out.labels);
   if (common.json()) {
     print_json({{"accuracy", e.accuracy},
                 {"top5", e.top5},

@@ -16,14 +16,14 @@ struct Options {
 
 std::string model_of(const Options& o) {
   if (!o.model.empty()) return o.model;
-  const auto metadata = read_checkpoint(o.file).metadata;
+  const auto metadata = weights::read_checkpoint(o.file).metadata;
   const auto found = metadata.find("limbic.model");
   require(found != metadata.end(), o.file,
           ": does not say which architecture it belongs to; --model does");
   return found->second;
 }
 
-void print(const Common& common, const std::string& file, const CaseResult& r) {
+void print(const Common& common, const std::string& file, const network::CaseResult& r) {
   const char* tune = r.tuned ? "on" : "off";
   if (common.json()) {
     nlohmann::ordered_json line = {{"file", file}, {"dtype", r.dtype}, {"tune", tune}};
@@ -50,18 +50,19 @@ int run(const Common& common, Options& o) {
   std::vector<std::string> files = {o.file};
   if (std::filesystem::is_directory(o.file)) {
     files.clear();
-    load_model(o.file);  // checks the hash of every file, the classifiers' too
-    for (const auto& [part, path] : model_files(o.file))
+    emotion::load_model(o.file);  // checks the hash of every file, the classifiers' too
+    for (const auto& [part, path] : emotion::model_files(o.file))
       if (part != "classifier") files.push_back(path);
   }
   bool all = true;
   for (const std::string& file : files) {
     Options one{file, o.model};
-    const Network network = open_network({.model = model_of(one), .weights = file, .share = true});
+    const network::Network network =
+        network::open_network({.model = model_of(one), .weights = file, .share = true});
     if (!common.json())
       std::printf("%s: %s; difference from the stored outputs, ||a-b|| / ||b||\n", file.c_str(),
                   network.model.name.c_str());
-    for (const CaseResult& result : run_stored_case(network)) {
+    for (const network::CaseResult& result : network::run_stored_case(network)) {
       print(common, file, result);
       all = all && (result.passed() || !result.refused.empty());
     }
@@ -82,7 +83,7 @@ void add_verify(CLI::App& app, const Common& common, Action& action) {
   verb->add_option("file", o->file, "file that `limbic convert` wrote, or a model folder")
       ->required();
   verb->add_option("--model", o->model, "architecture (default: what the file says)")
-      ->check(CLI::IsMember(model_names()));
+      ->check(CLI::IsMember(models::model_names()));
 }
 
 }  // namespace limbic::cli

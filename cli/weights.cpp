@@ -13,11 +13,11 @@ struct Options {
   std::string name;
 };
 
-std::string checksum(const OfficialFile& f) {
+std::string checksum(const weights::OfficialFile& f) {
   return !f.sha256.empty() ? "sha256 " + f.sha256 + "..." : !f.md5.empty() ? "md5 " + f.md5 : "-";
 }
 
-nlohmann::ordered_json json_of(const OfficialFile& f) {
+nlohmann::ordered_json json_of(const weights::OfficialFile& f) {
   nlohmann::ordered_json j = {{"name", f.name}, {"model", f.model}, {"preset", f.preset},
                               {"url", f.url},   {"bytes", f.bytes}, {"sha256_prefix", f.sha256},
                               {"md5", f.md5}};
@@ -29,7 +29,7 @@ int list(const Common& common, Options&) {
   if (!common.json())
     std::printf("%-56s %-18s %-15s %9s  %7s %7s  %s\n", "file", "model", "preset", "MB", "top-1",
                 "top-5", "checksum");
-  for (const OfficialFile& f : official_files()) {
+  for (const weights::OfficialFile& f : weights::official_files()) {
     if (common.json()) {
       print_json(json_of(f));
       continue;
@@ -46,7 +46,7 @@ int list(const Common& common, Options&) {
 }
 
 int url(const Common& common, Options& o) {
-  const OfficialFile& f = official_file(o.name);
+  const weights::OfficialFile& f = weights::official_file(o.name);
   if (common.json())
     print_json(json_of(f));
   else
@@ -56,12 +56,12 @@ int url(const Common& common, Options& o) {
 
 int verify(const Common& common, Options& o) {
   const MappedFile file = map_file(o.name);
-  const OfficialFile* found = recognise(file.bytes);
+  const weights::OfficialFile* found = weights::recognise(file.bytes);
   file.require_intact();
   if (!found) {
     const std::string name = std::filesystem::path(o.name).filename().string();
     std::string expected;
-    for (const OfficialFile& f : official_files())
+    for (const weights::OfficialFile& f : weights::official_files())
       if (f.name == name)
         expected = str_cat("; ", name, " has ", checksum(f), " and about ", f.bytes, " bytes");
     fail(o.name, ": is none of the published files (sha256 ", sha256(file.bytes).substr(0, 16),

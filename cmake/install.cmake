@@ -10,7 +10,8 @@ foreach(room ${rooms})
   list(APPEND targets limbic_${room})
   string(PREPEND libs "-llimbic_${room} ")  # who is linked comes behind who links it
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${room}
-    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic FILES_MATCHING PATTERN "*.h")
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic FILES_MATCHING PATTERN "*.h"
+    PATTERN keras EXCLUDE PATTERN hdf5 EXCLUDE)  # rooms of ring 3 within weights/
 endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/include/limbic/limbic.hpp
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic)

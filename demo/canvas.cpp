@@ -6,7 +6,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::demo {
 namespace {
 
 constexpr int64_t supersampling = 2;
@@ -256,9 +256,9 @@ Color Canvas::color_around(Point at) const {
   return {sum.r / painted, sum.g / painted, sum.b / painted};
 }
 
-Picture Canvas::picture() const {
+io::Picture Canvas::picture() const {
   const int64_t size = side_ / supersampling;
-  Picture out(size, size);
+  io::Picture out(size, size);
   for (int64_t y = 0; y < size; ++y)
     for (int64_t x = 0; x < size; ++x) {
       Color sum;
@@ -277,4 +277,4 @@ Picture Canvas::picture() const {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::demo

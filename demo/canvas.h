@@ -6,7 +6,7 @@
 #include "limbic/core/random.h"
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::demo {
 
 /// Red, green and blue in 0-1.
 struct Color {
@@ -69,7 +69,7 @@ class Canvas {
 
   /// The mean colour of what is painted within a square of side 0.2 around `at`.
   Color color_around(Point at) const;
-  Picture picture() const;
+  io::Picture picture() const;
 
  private:
   struct Box {
@@ -85,4 +85,4 @@ class Canvas {
   std::vector<float> mask_;  ///< Coverage of the shape being painted; zero between shapes.
 };
 
-}  // namespace limbic
+}  // namespace limbic::demo

@@ -10,16 +10,16 @@
 #include "limbic/report/report.h"
 #include "limbic/train/checkpoint.h"
 
-namespace limbic {
+namespace limbic::demo {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* marker = ".limbic-demo";
 constexpr double alphas[] = {0, 0.25, 0.5, 0.75, 1};
 
-void shuffle_labels(Dataset& data, uint64_t seed) {
+void shuffle_labels(io::Dataset& data, uint64_t seed) {
   std::vector<int64_t> labels;
-  for (const Sample& s : data.samples) labels.push_back(s.label);
+  for (const io::Sample& s : data.samples) labels.push_back(s.label);
   Random(seed, hash_name("permuted labels")).shuffle(labels);
   for (size_t i = 0; i < labels.size(); ++i) data.samples[i].label = labels[i];
 }
@@ -55,27 +55,27 @@ class Demo {
 
   std::string path(const std::string& name) const { return options_.out + "/" + name; }
 
-  TrainOptions training() const {
-    TrainOptions o;
+  train::TrainOptions training() const {
+    train::TrainOptions o;
     o.epochs = options_.epochs;
     o.batch_size = 32;
     o.learning_rate = 0.05;
     o.sgd = {.momentum = 0.9, .nesterov = true, .weight_decay = 5e-4};
-    o.schedule.kind = Schedule::Kind::one_cycle;
+    o.schedule.kind = train::Schedule::Kind::one_cycle;
     o.seed = options_.seed;
     return o;
   }
 
-  static Augmentation augmentation() {
-    Augmentation a;
+  static io::Augmentation augmentation() {
+    io::Augmentation a;
     a.random_crop = true;
     a.padding = 4;
     a.flip = true;
     return a;
   }
 
-  Preset preset() const {
-    Preset p = with_image_size(find_preset("cifar"), options_.image_size);
+  io::Preset preset() const {
+    io::Preset p = io::with_image_size(io::find_preset("cifar"), options_.image_size);
     p.name = "demo";
     return p;
   }
@@ -102,24 +102,25 @@ class Demo {
   }
 
   void train_supplement() {
-    TrainData data;
-    data.train = list_folders(path("pictures/objects"));
+    train::TrainData data;
+    data.train = io::list_folders(path("pictures/objects"));
     data.preset = preset();
     data.augmentation = augmentation();
-    const Model model = build_model("resnet8", static_cast<int64_t>(data.train.classes.size()));
+    const models::Model model =
+        models::build_model("resnet8", static_cast<int64_t>(data.train.classes.size()));
     Parameters parameters = model.graph.initialise(combine(options_.seed, 3));
-    supplement_training_ = train(model, parameters, data, training(), [&](Progress p) {
+    supplement_training_ = train::train(model, parameters, data, training(), [&](Progress p) {
       p.task = "supplement resnet8: " + p.task;
       if (progress_) progress_(p);
     });
-    save_weights(path("supplement.safetensors"), parameters,
-                 {{"limbic.preset", to_json(preset())}});
+    train::save_weights(path("supplement.safetensors"), parameters,
+                        {{"limbic.preset", io::to_json(preset())}});
   }
 
   void fit_emotions() {
-    Dataset data = list_folders(path("pictures/train"));
+    io::Dataset data = io::list_folders(path("pictures/train"));
     if (options_.permute_labels) shuffle_labels(data, options_.seed);
-    FitOptions f;
+    emotion::FitOptions f;
     f.out = path("model");
     f.diff1 = {.model = "resnet14", .preset = "cifar", .image_size = options_.image_size};
     f.diff2 = {.model = "densenet_small", .preset = "cifar", .image_size = options_.image_size};
@@ -133,8 +134,8 @@ class Demo {
     fit_ = fit(data, f, progress_);
   }
 
-  Dataset test_data() const {
-    Dataset data = list_folders(path("pictures/test"), fit_.model.classes);
+  io::Dataset test_data() const {
+    io::Dataset data = io::list_folders(path("pictures/test"), fit_.model.classes);
     if (options_.permute_labels) shuffle_labels(data, options_.seed + 1);
     return data;
   }
@@ -144,33 +145,36 @@ class Demo {
     const auto classes = static_cast<int64_t>(fit_.model.classes.size());
     const auto roles = fit_.model.roles();
     test_ = test_data();
-    features_ =
-        extract_features(fit_.model.branches, test_,
-                         {.batch_size = 64, .task = "looking at fresh pictures"}, progress_);
+    features_ = emotion::extract_features(fit_.model.branches, test_,
+                                          {.batch_size = 64, .task = "looking at fresh pictures"},
+                                          progress_);
     result_.test_pictures = static_cast<int64_t>(features_.labels.size());
     for (size_t i = 0; i < roles.size(); ++i) {
-      BranchFeatures own;
+      emotion::BranchFeatures own;
       own.blocks = {fit_.train_features.blocks[i]};
       own.labels = fit_.train_features.labels;
-      ClassifierOptions o;
-      o.fusion = Fusion::with_alpha(roles[i] == "diff2" ? 0 : 1);
+      emotion::ClassifierOptions o;
+      o.fusion = emotion::Fusion::with_alpha(roles[i] == "diff2" ? 0 : 1);
       o.seed = options_.seed;
-      const FusionClassifier c = train_classifier({roles[i]}, own, classes, o);
-      const Evaluation e =
-          evaluate_labels(classify(c, {roles[i]}, {features_.blocks[i]}, classes).labels,
-                          features_.labels, classes);
-      parts_.push_back({roles[i] + " " + fit_.model.branches[i].model + " alone, SVM", e});
+      const emotion::FusionClassifier c = emotion::train_classifier({roles[i]}, own, classes, o);
+      const network::Evaluation e = network::evaluate_labels(
+          emotion::classify(c, {roles[i]}, {features_.blocks[i]}, classes).labels, features_.labels,
+          classes);
+      parts_.push_back(
+          {roles[i] + " " + fit_.model.branches[i].network.model.name + " alone, SVM", e});
       result_.accuracy[roles[i]] = e.accuracy;
       result_.best_single = std::max(result_.best_single, e.accuracy);
     }
     for (double alpha : alphas) {
-      ClassifierOptions o;
-      o.fusion = Fusion::with_alpha(alpha);
+      emotion::ClassifierOptions o;
+      o.fusion = emotion::Fusion::with_alpha(alpha);
       o.seed = options_.seed;
-      const FusionClassifier c = train_classifier(roles, fit_.train_features, classes, o);
-      const Prediction p = classify(c, roles, features_.blocks, classes);
-      const Evaluation svm = evaluate_labels(p.labels, features_.labels, classes);
-      const Evaluation dense = evaluate_labels(p.dense_labels, features_.labels, classes);
+      const emotion::FusionClassifier c =
+          emotion::train_classifier(roles, fit_.train_features, classes, o);
+      const emotion::Prediction p = emotion::classify(c, roles, features_.blocks, classes);
+      const network::Evaluation svm = network::evaluate_labels(p.labels, features_.labels, classes);
+      const network::Evaluation dense =
+          network::evaluate_labels(p.dense_labels, features_.labels, classes);
       by_alpha_.push_back({alpha, svm, dense});
       if (alpha == *fit_.model.classifier.fusion.alpha) {
         prediction_ = p;
@@ -183,7 +187,7 @@ class Demo {
   }
 
   void write_report() {
-    Report r;
+    report::Report r;
     r.title = "Limbic demo: the emotion of a painting";
     r.subtitle = options_.command;
     r.notes.push_back(str_cat(
@@ -197,11 +201,11 @@ class Demo {
     if (options_.permute_labels)
       r.notes.push_back(
           "The labels were shuffled on purpose: every accuracy should be near chance.");
-    Report::BarChart bars{.title = "The parts and the fusion",
-                          .explanation =
-                              "Right answers among fresh pictures; chance is one in "
-                              "eight. The fusion sees all three CNNs at once.",
-                          .bars = {}};
+    report::Report::BarChart bars{.title = "The parts and the fusion",
+                                  .explanation =
+                                      "Right answers among fresh pictures; chance is one in "
+                                      "eight. The fusion sees all three CNNs at once.",
+                                  .bars = {}};
     for (const auto& [name, e] : parts_) {
       r.headline.push_back({name, e.accuracy, e.samples});
       bars.bars.push_back({name, e.accuracy, e.samples});
@@ -216,18 +220,18 @@ class Demo {
                               fit_.model.classes, e.confusion});
     add_gallery(r);
     result_.report = path("report.html");
-    const std::string html = render_html(r);
+    const std::string html = report::render_html(r);
     write_atomically(result_.report, [&](std::ostream& out) { out << html; });
   }
 
-  void add_alpha_chart(Report& r) const {
-    Report::LineChart chart{.title = "Accuracy over alpha",
-                            .explanation =
-                                "alpha weighs the first CNN's features, 1 - alpha the "
-                                "second's; the supplement is always there.",
-                            .x_label = "alpha",
-                            .y_label = "accuracy",
-                            .series = {{"SVM", {}}, {"dense layer", {}}}};
+  void add_alpha_chart(report::Report& r) const {
+    report::Report::LineChart chart{.title = "Accuracy over alpha",
+                                    .explanation =
+                                        "alpha weighs the first CNN's features, 1 - alpha the "
+                                        "second's; the supplement is always there.",
+                                    .x_label = "alpha",
+                                    .y_label = "accuracy",
+                                    .series = {{"SVM", {}}, {"dense layer", {}}}};
     for (const auto& [alpha, svm, dense] : by_alpha_) {
       chart.series[0].points.push_back({alpha, svm.accuracy});
       chart.series[1].points.push_back({alpha, dense.accuracy});
@@ -235,32 +239,32 @@ class Demo {
     r.line_charts.push_back(std::move(chart));
   }
 
-  void add_training_charts(Report& r) const {
-    Report::LineChart loss{.title = "Training",
-                           .explanation =
-                               "Cross-entropy on the pictures being "
-                               "learnt, epoch by epoch; lower is better.",
-                           .x_label = "epoch",
-                           .y_label = "loss",
-                           .series = {}};
-    Report::LineChart accuracy{.title = "Validation",
-                               .explanation =
-                                   "Accuracy on a slice of the "
-                                   "training pictures kept aside; the best epoch is taken.",
-                               .x_label = "epoch",
-                               .y_label = "accuracy",
-                               .series = {}};
+  void add_training_charts(report::Report& r) const {
+    report::Report::LineChart loss{.title = "Training",
+                                   .explanation =
+                                       "Cross-entropy on the pictures being "
+                                       "learnt, epoch by epoch; lower is better.",
+                                   .x_label = "epoch",
+                                   .y_label = "loss",
+                                   .series = {}};
+    report::Report::LineChart accuracy{.title = "Validation",
+                                       .explanation =
+                                           "Accuracy on a slice of the "
+                                           "training pictures kept aside; the best epoch is taken.",
+                                       .x_label = "epoch",
+                                       .y_label = "accuracy",
+                                       .series = {}};
     for (const auto& [role, training] : fit_.trainings) {
-      Report::Series own_loss{role, {}}, own_accuracy{role, {}};
-      for (const EpochResult& e : training.epochs) {
+      report::Report::Series own_loss{role, {}}, own_accuracy{role, {}};
+      for (const train::EpochResult& e : training.epochs) {
         own_loss.points.push_back({static_cast<double>(e.epoch), e.train_loss});
         own_accuracy.points.push_back({static_cast<double>(e.epoch), e.validation_accuracy});
       }
       loss.series.push_back(std::move(own_loss));
       accuracy.series.push_back(std::move(own_accuracy));
     }
-    Report::Series objects{"supplement (objects)", {}};
-    for (const EpochResult& e : supplement_training_.epochs)
+    report::Report::Series objects{"supplement (objects)", {}};
+    for (const train::EpochResult& e : supplement_training_.epochs)
       objects.points.push_back({static_cast<double>(e.epoch), e.train_loss});
     loss.series.push_back(std::move(objects));
     r.line_charts.push_back(std::move(loss));
@@ -268,12 +272,12 @@ class Demo {
   }
 
   // Four pictures of each class, spread over the set.
-  void add_gallery(Report& r) const {
+  void add_gallery(report::Report& r) const {
     const auto classes = static_cast<int64_t>(fit_.model.classes.size());
     const int64_t n = result_.test_pictures, shown = std::min<int64_t>(n, 4 * classes);
     for (int64_t k = 0; k < shown; ++k) {
       const auto row = static_cast<size_t>(k * n / shown);
-      const Sample& sample = test_.samples[static_cast<size_t>(features_.indices[row])];
+      const io::Sample& sample = test_.samples[static_cast<size_t>(features_.indices[row])];
       const auto label = prediction_.labels[row];
       r.gallery.push_back(
           {read_file(sample.path), fs::path(sample.path).filename().string(),
@@ -285,19 +289,19 @@ class Demo {
 
   struct AtAlpha {
     double alpha;
-    Evaluation svm, dense;
+    network::Evaluation svm, dense;
   };
 
   const DemoOptions& options_;
   const ProgressFunction& progress_;
   DemoResult result_;
-  TrainResult supplement_training_;
-  FitResult fit_;
-  Dataset test_;
-  BranchFeatures features_;
-  std::vector<std::pair<std::string, Evaluation>> parts_;
+  train::TrainResult supplement_training_;
+  emotion::FitResult fit_;
+  io::Dataset test_;
+  emotion::BranchFeatures features_;
+  std::vector<std::pair<std::string, network::Evaluation>> parts_;
   std::vector<AtAlpha> by_alpha_;
-  Prediction prediction_;
+  emotion::Prediction prediction_;
 };
 
 }  // namespace
@@ -306,4 +310,4 @@ DemoResult run_demo(const DemoOptions& options, const ProgressFunction& progress
   return Demo(options, progress).run();
 }
 
-}  // namespace limbic
+}  // namespace limbic::demo

@@ -1,7 +1,7 @@
 #pragma once
 #include "limbic/emotion/fit.h"
 
-namespace limbic {
+namespace limbic::demo {
 
 struct DemoOptions {
   std::string out = "demo";  ///< Pictures, model and report.html.
@@ -28,4 +28,4 @@ struct DemoResult {
 /// fresh pictures and shown on one page. Every number is computed in this run.
 DemoResult run_demo(const DemoOptions& options, const ProgressFunction& progress = {});
 
-}  // namespace limbic
+}  // namespace limbic::demo

@@ -15,7 +15,7 @@
 #include "limbic/demo/paintings_objects.h"
 #include "limbic/io/png.h"
 
-namespace limbic {
+namespace limbic::demo {
 namespace {
 
 constexpr double pi = std::numbers::pi;
@@ -317,7 +317,8 @@ void draw_dots(Canvas& canvas, const Style& style, const Palette& palette, Rando
   }
 }
 
-Picture paint_style(const Style& style, int64_t kind, const PaintOptions& options, Random& random) {
+io::Picture paint_style(const Style& style, int64_t kind, const PaintOptions& options,
+                        Random& random) {
   const Palette palette(style, random);
   Canvas canvas(options.size);
   const Color first = palette.ground(random), second = palette.ground(random);
@@ -347,9 +348,9 @@ Picture paint_style(const Style& style, int64_t kind, const PaintOptions& option
   return canvas.picture();
 }
 
-void write_png(const std::filesystem::path& path, const Picture& picture) {
+void write_png(const std::filesystem::path& path, const io::Picture& picture) {
   // Not write_atomically: thousands of pictures, each flushed to disk, would take minutes.
-  const std::vector<uint8_t> bytes = encode_png(picture);
+  const std::vector<uint8_t> bytes = io::encode_png(picture);
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(reinterpret_cast<const char*>(bytes.data()),
             static_cast<std::streamsize>(bytes.size()));
@@ -360,7 +361,7 @@ void write_png(const std::filesystem::path& path, const Picture& picture) {
   fail(path.string(), ": cannot write");
 }
 
-using Painter = std::function<Picture(const std::string& name, Random& random)>;
+using Painter = std::function<io::Picture(const std::string& name, Random& random)>;
 
 void write_set(const std::string& directory, const PaintSet& set,
                const std::vector<std::string>& names, const Painter& painter) {
@@ -413,7 +414,7 @@ Painting paint(const std::string& emotion, const PaintOptions& options, Random& 
   return {paint_style(style, kind, options, random), object_kinds()[static_cast<size_t>(kind)]};
 }
 
-Picture paint_object(const std::string& kind, const PaintOptions& options, Random& random) {
+io::Picture paint_object(const std::string& kind, const PaintOptions& options, Random& random) {
   check(options);
   const int64_t index = object_index(kind);
   const Style style = any_style(random);
@@ -432,4 +433,4 @@ void paint_object_dataset(const std::string& directory, const PaintSet& set) {
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::demo

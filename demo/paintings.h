@@ -5,7 +5,7 @@
 #include "limbic/core/random.h"
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::demo {
 
 /// How paintings are drawn.
 struct PaintOptions {
@@ -34,7 +34,7 @@ std::vector<std::string> objects_that_suit(const std::string& emotion);
 
 /// A painting: an abstract ground of colours, lines and stains around a central object.
 struct Painting {
-  Picture picture;
+  io::Picture picture;
   std::string object;  ///< Of painted_objects().
 };
 
@@ -45,7 +45,7 @@ struct Painting {
 /// or on options out of range.
 Painting paint(const std::string& emotion, const PaintOptions& options, Random& random);
 /// One of painted_objects() on a ground that follows no emotion.
-Picture paint_object(const std::string& kind, const PaintOptions& options, Random& random);
+io::Picture paint_object(const std::string& kind, const PaintOptions& options, Random& random);
 
 /// Writes directory/<emotion>/0000.png ... for all emotions, the same bytes for the same seed
 /// whatever the threads are. Throws Error where a file cannot be written.
@@ -53,4 +53,4 @@ void paint_dataset(const std::string& directory, const PaintSet& set);
 /// Writes directory/<kind>/0000.png ... of paint_object.
 void paint_object_dataset(const std::string& directory, const PaintSet& set);
 
-}  // namespace limbic
+}  // namespace limbic::demo

@@ -7,7 +7,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::demo {
 namespace {
 
 constexpr double pi = std::numbers::pi;
@@ -295,4 +295,4 @@ void draw_object(Canvas& canvas, int64_t kind, const ObjectPose& pose, const Obj
   drawn.draw(pen);
 }
 
-}  // namespace limbic
+}  // namespace limbic::demo

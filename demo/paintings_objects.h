@@ -4,7 +4,7 @@
 
 #include "limbic/demo/canvas.h"
 
-namespace limbic {
+namespace limbic::demo {
 
 /// Where and how large an object is painted.
 struct ObjectPose {
@@ -28,4 +28,4 @@ const std::vector<std::string>& object_kinds();
 void draw_object(Canvas& canvas, int64_t kind, const ObjectPose& pose, const ObjectColors& colors,
                  Random& random);
 
-}  // namespace limbic
+}  // namespace limbic::demo

@@ -16,7 +16,7 @@
 #include "limbic/nn/ops/softmax.h"
 #include "limbic/weights/safetensors.h"
 
-namespace limbic {
+namespace limbic::emotion {
 namespace {
 
 namespace fs = std::filesystem;
@@ -30,11 +30,12 @@ class FeatureCache {
   FeatureCache(const std::string& folder, const Branch& branch, int64_t width)
       : folder_(folder), width_(width) {
     if (folder.empty()) return;
-    name_ = branch.role + "-" +
-            sha256_of_text(json({branch.hash, branch.model, branch.layer, branch.softmax,
-                                 json::parse(to_json(branch.preset)), "f32"})
-                               .dump())
-                .substr(0, 16);
+    name_ =
+        branch.role + "-" +
+        sha256_of_text(json({branch.hash, branch.network.model.name, branch.layer, branch.softmax,
+                             json::parse(io::to_json(branch.network.preset)), "f32"})
+                           .dump())
+            .substr(0, 16);
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(path(), none)) read_or_remove(entry.path());
   }
@@ -88,10 +89,11 @@ class FeatureCache {
     fs::create_directories(path());
     // Named by content: no two runs write different rows to one file.
     const std::string sum = sum_of(features, pictures);
-    write_safetensors(path() + "/" + sum.substr(0, 16) + ".safetensors", {{"features", features}},
-                      {{"pictures", pictures},
-                       {"paths", paths.dump(-1, ' ', false, json::error_handler_t::replace)},
-                       {"sha256", sum}});
+    weights::write_safetensors(
+        path() + "/" + sum.substr(0, 16) + ".safetensors", {{"features", features}},
+        {{"pictures", pictures},
+         {"paths", paths.dump(-1, ' ', false, json::error_handler_t::replace)},
+         {"sha256", sum}});
   }
 
   // A damaged file is not believed; its rows are computed again.
@@ -110,7 +112,7 @@ class FeatureCache {
   }
 
   void read(const std::string& path) {
-    const SafetensorsFile file = read_safetensors(path);
+    const weights::SafetensorsFile file = weights::read_safetensors(path);
     const auto found = file.tensors.find("features");
     require(found != file.tensors.end() && file.metadata.contains("pictures") &&
                 file.metadata.contains("sha256"),
@@ -139,7 +141,7 @@ class FeatureCache {
 struct Runner {
   const Branch& branch;
   int64_t width;
-  Predictor predictor;
+  network::Predictor predictor;
   FeatureCache cache;
   std::vector<float> rows;
   int64_t computed = 0;
@@ -147,27 +149,29 @@ struct Runner {
   Runner(const Branch& b, const ExtractOptions& options, int64_t batch)
       : branch(b),
         width(row_width(b)),
-        predictor(build_model(b.model, b.classes), b.parameters, input_shape(batch, b.preset),
-                  b.layer),
+        predictor(b.network.model, b.network.parameters,
+                  network::input_shape(batch, b.network.preset), b.layer),
         cache(options.cache, b, width) {}
 
   // Values that the branch gives for one picture.
   static int64_t row_width(const Branch& b) {
-    const Graph graph = build_model(b.model, b.classes).graph;
-    return count(graph.infer(input_shape(1, b.preset))[static_cast<size_t>(graph.find(b.layer))]);
+    const Graph& graph = b.network.model.graph;
+    return count(graph.infer(
+        network::input_shape(1, b.network.preset))[static_cast<size_t>(graph.find(b.layer))]);
   }
 };
 
 struct Item {
   int64_t index = 0;
   std::string hash, error;
-  std::array<Picture, 2> pictures;  // without and with EXIF applied; empty where nobody needs it
+  std::array<io::Picture, 2>
+      pictures;  // without and with EXIF applied; empty where nobody needs it
 };
 
 class Extractor {
  public:
-  Extractor(const std::vector<Branch>& branches, const Dataset& data, const ExtractOptions& options,
-            const ProgressFunction& progress)
+  Extractor(const std::vector<Branch>& branches, const io::Dataset& data,
+            const ExtractOptions& options, const ProgressFunction& progress)
       : data_(data),
         options_(options),
         progress_(progress),
@@ -220,7 +224,7 @@ class Extractor {
     });
     std::vector<Item*> good;
     for (Item& item : items) {
-      const Sample& sample = data_.samples[static_cast<size_t>(item.index)];
+      const io::Sample& sample = data_.samples[static_cast<size_t>(item.index)];
       if (!item.error.empty()) {
         out_.skipped.push_back({sample.path, item.error});
         continue;
@@ -235,18 +239,16 @@ class Extractor {
 
   void load(Item& item) const {
     const std::string& path = data_.samples[static_cast<size_t>(item.index)].path;
-    try {
+    item.error = io::reason_to_skip(path, [&] {
       const auto bytes = read_file(path, int64_t{1} << 30);
       item.hash = sha256(bytes);
       for (const auto& r : runners_) {
-        const Preset& preset = r->branch.preset;
-        Picture& picture = item.pictures[preset.apply_exif];
+        const io::Preset& preset = r->branch.network.preset;
+        io::Picture& picture = item.pictures[preset.apply_exif];
         if (picture.pixels.empty() && !r->cache.find(item.hash))
-          picture = decode(bytes, path, preset.decode_options());
+          picture = io::decode(bytes, path, preset.decode_options());
       }
-    } catch (const Error& e) {
-      item.error = reason_without_path(e.what(), path);
-    }
+    });
   }
 
   void compute(Runner& r, const std::vector<Item*>& items) {
@@ -256,11 +258,11 @@ class Extractor {
     if (!missing.empty()) {
       const auto n = static_cast<int64_t>(missing.size());
       r.computed += n;
-      Tensor images(input_shape(n, r.branch.preset));
+      Tensor images(network::input_shape(n, r.branch.network.preset));
       parallel_for_dynamic(n, [&](int64_t i) {
-        const Preset& preset = r.branch.preset;
-        preprocess(missing[static_cast<size_t>(i)]->pictures[preset.apply_exif], preset,
-                   images.data() + i * (images.size() / n));
+        const io::Preset& preset = r.branch.network.preset;
+        io::preprocess(missing[static_cast<size_t>(i)]->pictures[preset.apply_exif], preset,
+                       images.data() + i * (images.size() / n));
       });
       const Tensor rows = r.predictor.run(images);
       if (r.branch.softmax) softmax_rows(rows.values(), rows.dim(1), rows.values());
@@ -276,7 +278,7 @@ class Extractor {
     }
   }
 
-  const Dataset& data_;
+  const io::Dataset& data_;
   const ExtractOptions& options_;
   const ProgressFunction& progress_;
   int64_t batch_;
@@ -286,9 +288,9 @@ class Extractor {
 
 }  // namespace
 
-BranchFeatures extract_features(const std::vector<Branch>& branches, const Dataset& data,
+BranchFeatures extract_features(const std::vector<Branch>& branches, const io::Dataset& data,
                                 const ExtractOptions& options, const ProgressFunction& progress) {
   return Extractor(branches, data, options, progress).run();
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -4,17 +4,14 @@
 
 #include "limbic/core/progress.h"
 #include "limbic/io/loader.h"
-#include "limbic/models/models.h"
+#include "limbic/network/network.h"
 
-namespace limbic {
+namespace limbic::emotion {
 
 /// One CNN of the pipeline and what the fused vector takes from it.
 struct Branch {
-  std::string role;   ///< "diff1", "diff2" or "supplement".
-  std::string model;  ///< Architecture.
-  int64_t classes = 0;
-  Parameters parameters;
-  Preset preset;
+  std::string role;  ///< "diff1", "diff2" or "supplement".
+  network::Network network;
   std::string layer = "features";  ///< GAP features of a Diff-CNN.
   bool softmax = false;            ///< The supplement: layer "logits", made probabilities.
   std::string hash;                ///< SHA-256 that stands for the weights.
@@ -25,7 +22,7 @@ struct BranchFeatures {
   std::vector<Tensor> blocks;    ///< (N,D) each, raw.
   std::vector<int64_t> labels;   ///< N
   std::vector<int64_t> indices;  ///< N, into Dataset::samples.
-  std::vector<SkippedSample> skipped;
+  std::vector<io::SkippedSample> skipped;
   std::vector<int64_t> computed;   ///< Rows of each block that the cache did not have.
   std::vector<std::string> notes;  ///< Why rows could not be kept.
 };
@@ -41,8 +38,8 @@ struct ExtractOptions {
 
 /// Runs every branch over a data set; each picture is decoded once. Pictures that cannot be read
 /// are skipped and named. Throws Error without branches.
-BranchFeatures extract_features(const std::vector<Branch>& branches, const Dataset& data,
+BranchFeatures extract_features(const std::vector<Branch>& branches, const io::Dataset& data,
                                 const ExtractOptions& options,
                                 const ProgressFunction& progress = {});
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -9,7 +9,7 @@
 #include "limbic/network/network.h"
 #include "limbic/train/checkpoint.h"
 
-namespace limbic {
+namespace limbic::emotion {
 namespace {
 
 // Which weights these are: the file's hash, or that of the tensors after training.
@@ -31,7 +31,7 @@ ProgressFunction with_role(const std::string& role, const ProgressFunction& prog
 
 class Fitter {
  public:
-  Fitter(const Dataset& data, const FitOptions& options, const ProgressFunction& progress)
+  Fitter(const io::Dataset& data, const FitOptions& options, const ProgressFunction& progress)
       : options_(options), progress_(progress) {
     check(options.classifier);
     require(options.hold_out_test || !options.select_by_test,
@@ -49,10 +49,10 @@ class Fitter {
     for (const auto& [role, spec] : specs())
       if (spec->model != "none") branches.push_back(branch(role, *spec, classes));
     require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
-    require_usable(branches[0].preset.decode_options());
+    require_usable(branches[0].network.preset.decode_options());
     for (Branch& b : branches) {
       if (b.role != "supplement" && options_.training.epochs > 0) fine_tune(b);
-      b.hash = hash_of(b.parameters);
+      b.hash = hash_of(b.network.parameters);
     }
     model.branches = std::move(branches);
     extract_all();
@@ -90,14 +90,14 @@ class Fitter {
             {"supplement", &options_.supplement}};
   }
 
-  void divide(const Dataset& data) {
+  void divide(const io::Dataset& data) {
     if (options_.training.epochs == 0 && !options_.always_hold_out) {
       result_.train = data;
       return;
     }
     result_.train = data;
     if (options_.hold_out_test) {
-      Split parts = split(data, options_.train_fraction, options_.training.seed);
+      io::Split parts = io::split(data, options_.train_fraction, options_.training.seed);
       result_.train = std::move(parts.train);
       result_.test = std::move(parts.held_out);
       result_.test.classes = data.classes;
@@ -105,7 +105,8 @@ class Fitter {
     tuned_ = result_.train;
     validation_ = result_.test;
     if (!options_.select_by_test) {
-      Split inner = split(result_.train, options_.train_fraction, options_.training.seed + 1);
+      io::Split inner =
+          io::split(result_.train, options_.train_fraction, options_.training.seed + 1);
       tuned_ = std::move(inner.train);
       validation_ = std::move(inner.held_out);
     }
@@ -128,33 +129,33 @@ class Fitter {
   }
 
   void fine_tune(Branch& b) {
-    const Model network = build_model(b.model, b.classes);
-    TrainOptions o = options_.training;
+    train::TrainOptions o = options_.training;
     if (!options_.out.empty()) o.out = options_.out + "/training/" + b.role;
-    TrainData data{tuned_, validation_, b.preset, options_.augmentation};
-    TrainResult trained =
-        train(network, b.parameters, data, o, with_role(b.role + " " + b.model, progress_));
+    network::Network& n = b.network;
+    train::TrainData data{tuned_, validation_, n.preset, options_.augmentation};
+    train::TrainResult trained = train::train(n.model, n.parameters, data, o,
+                                              with_role(b.role + " " + n.model.name, progress_));
     for (const auto& s : trained.skipped) skip(s);
-    for (const auto& n : trained.notes) result_.notes.push_back(b.role + ": " + n);
+    for (const auto& text : trained.notes) result_.notes.push_back(b.role + ": " + text);
     result_.trainings[b.role] = std::move(trained);
   }
 
   // Stops before the long work where a part has no picture that can be read, or all are of one
   // class. Reads no more than it must.
-  void require_usable(const DecodeOptions& decoding) const {
+  void require_usable(const io::DecodeOptions& decoding) const {
     std::string reason;
-    const auto readable = [&](const Sample& sample) {
+    const auto readable = [&](const io::Sample& sample) {
       try {
-        decode(read_file(sample.path, int64_t{1} << 30), sample.path, decoding);
+        io::decode(read_file(sample.path, int64_t{1} << 30), sample.path, decoding);
         return true;
       } catch (const Error& e) {
         reason = e.what();
         return false;
       }
     };
-    const Dataset& learning = tuned_.samples.empty() ? result_.train : tuned_;
+    const io::Dataset& learning = tuned_.samples.empty() ? result_.train : tuned_;
     std::set<int64_t> classes;
-    for (const Sample& sample : learning.samples)
+    for (const io::Sample& sample : learning.samples)
       if (!classes.contains(sample.label) && readable(sample)) classes.insert(sample.label);
     require(!classes.empty(), "not one of the ", learning.size(),
             " pictures to learn from can be read (", reason, ")");
@@ -192,7 +193,7 @@ class Fitter {
   void find_validation_rows() {
     if (options_.select_by_test) return;
     std::set<std::string> paths;
-    for (const Sample& sample : validation_.samples) paths.insert(sample.path);
+    for (const io::Sample& sample : validation_.samples) paths.insert(sample.path);
     const auto& indices = result_.train_features.indices;
     for (size_t row = 0; row < indices.size(); ++row)
       if (paths.contains(result_.train.samples[static_cast<size_t>(indices[row])].path))
@@ -205,27 +206,28 @@ class Fitter {
     const BranchFeatures& test = result_.test_features;
     const Prediction p =
         classify(result_.model.classifier, result_.model.roles(), test.blocks, classes);
-    result_.svm = evaluate_labels(p.labels, test.labels, classes);
-    result_.dense = evaluate_labels(p.dense_labels, test.labels, classes);
+    result_.svm = network::evaluate_labels(p.labels, test.labels, classes);
+    result_.dense = network::evaluate_labels(p.dense_labels, test.labels, classes);
     // A Diff-CNN alone: its own classifier on its own features.
     for (size_t i = 0; i < result_.model.branches.size(); ++i) {
       const Branch& b = result_.model.branches[i];
-      if (b.role == "supplement" || b.classes != classes) continue;
-      if (const auto own = own_labels(b, test.blocks[i]); !own.empty())
-        result_.single[b.role] = evaluate_labels(own, test.labels, classes);
+      if (b.role == "supplement" || b.network.model.classes != classes) continue;
+      if (const auto own = own_labels(b.network, test.blocks[i]); !own.empty())
+        result_.single[b.role] = network::evaluate_labels(own, test.labels, classes);
     }
   }
 
   // The labels of a network's last layer where that is linear on the features.
-  static std::vector<int64_t> own_labels(const Branch& b, const Tensor& features) {
-    const std::string last = build_model(b.model, b.classes).classifier;
-    if (!b.parameters.contains(last + ".weight")) return {};
-    const Tensor& weight = b.parameters.at(last + ".weight").value;
+  static std::vector<int64_t> own_labels(const network::Network& n, const Tensor& features) {
+    const std::string& last = n.model.classifier;
+    if (!n.parameters.contains(last + ".weight")) return {};
+    const Tensor& weight = n.parameters.at(last + ".weight").value;
     if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
-    const SoftmaxClassifier head{weight, b.parameters.at(last + ".bias").value};
+    const SoftmaxClassifier head{weight, n.parameters.at(last + ".bias").value};
     const Tensor p = head.probabilities(features);
     std::vector<int64_t> labels;
-    for (int64_t i = 0; i < p.dim(0); ++i) labels.push_back(argmax(p.rows(i, i + 1).values()));
+    for (int64_t i = 0; i < p.dim(0); ++i)
+      labels.push_back(network::argmax(p.rows(i, i + 1).values()));
     return labels;
   }
 
@@ -236,7 +238,7 @@ class Fitter {
         result_.notes.push_back(text);
   }
 
-  void skip(const SkippedSample& s) {
+  void skip(const io::SkippedSample& s) {
     if (skipped_.insert(s.path).second) result_.skipped.push_back(s);
   }
 
@@ -254,7 +256,7 @@ class Fitter {
 
   const FitOptions& options_;
   const ProgressFunction& progress_;
-  Dataset tuned_, validation_;
+  io::Dataset tuned_, validation_;
   FitResult result_;
   std::set<std::string> skipped_;
 };
@@ -263,27 +265,25 @@ class Fitter {
 
 Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
                    std::vector<std::string>& notes) {
-  Network network = open_network({.model = spec.model,
-                                  .weights = spec.weights,
-                                  .classes = classes,
-                                  .preset = spec.preset,
-                                  .image_size = spec.image_size,
-                                  .seed = combine(seed, hash_name(role.c_str()))});
-  for (const std::string& remark : network.remarks) notes.push_back(role + ": " + remark);
-  return {.role = role,
-          .model = spec.model,
-          .classes = network.model.classes,
-          .parameters = std::move(network.parameters),
-          .preset = std::move(network.preset)};
+  Branch branch{.role = role};
+  branch.network = network::open_network({.model = spec.model,
+                                          .weights = spec.weights,
+                                          .classes = classes,
+                                          .preset = spec.preset,
+                                          .image_size = spec.image_size,
+                                          .seed = combine(seed, hash_name(role.c_str()))});
+  for (const std::string& remark : branch.network.remarks) notes.push_back(role + ": " + remark);
+  return branch;
 }
 
-FitResult fit(const Dataset& data, const FitOptions& options, const ProgressFunction& progress) {
+FitResult fit(const io::Dataset& data, const FitOptions& options,
+              const ProgressFunction& progress) {
   return Fitter(data, options, progress).run();
 }
 
-FitResult prepare_fit(const Dataset& data, const FitOptions& options,
+FitResult prepare_fit(const io::Dataset& data, const FitOptions& options,
                       const ProgressFunction& progress) {
   return Fitter(data, options, progress).prepare();
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

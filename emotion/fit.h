@@ -1,7 +1,7 @@
 #pragma once
 #include "limbic/emotion/model.h"
 
-namespace limbic {
+namespace limbic::emotion {
 
 /// One CNN as the user asks for it.
 struct BranchSpec {
@@ -15,8 +15,8 @@ struct FitOptions {
   std::string out;  ///< Model folder; trainings and the feature cache live in it.
   BranchSpec diff1, diff2, supplement;
   ClassifierOptions classifier;
-  TrainOptions training;  ///< Of the Diff-CNNs; epochs 0 uses the weights as they are.
-  std::optional<Augmentation> augmentation;
+  train::TrainOptions training;  ///< Of the Diff-CNNs; epochs 0 uses the weights as they are.
+  std::optional<io::Augmentation> augmentation;
   /// The paper's rule: the epoch is chosen by the test pictures themselves. Otherwise by a slice
   /// (15 %) of the training pictures.
   bool select_by_test = false;
@@ -28,26 +28,26 @@ struct FitOptions {
 
 struct FitResult {
   EmotionModel model;
-  Dataset train, test;  ///< test is empty where nothing was held out.
+  io::Dataset train, test;  ///< test is empty where nothing was held out.
   BranchFeatures train_features, test_features;
   /// Rows of train_features that only chose the epoch; empty where the test pictures chose it.
   std::vector<int64_t> validation_rows;
-  std::map<std::string, TrainResult> trainings;  ///< By role.
-  std::map<std::string, Evaluation> single;      ///< Each Diff-CNN alone on the test pictures.
-  Evaluation svm, dense;                         ///< Of the fusion on the test pictures.
-  std::vector<SkippedSample> skipped;            ///< Each once.
+  std::map<std::string, train::TrainResult> trainings;  ///< By role.
+  std::map<std::string, network::Evaluation> single;  ///< Each Diff-CNN alone on the test pictures.
+  network::Evaluation svm, dense;                     ///< Of the fusion on the test pictures.
+  std::vector<io::SkippedSample> skipped;             ///< Each once.
   std::vector<std::string> notes;
 };
 
 /// The paper's pipeline on labelled pictures: fine-tunes the two Diff-CNNs, extracts all features
 /// once, fuses them, fits the SVM and the dense layer, saves the model folder. With
 /// options.training.resume an interrupted fit goes on where it was. Throws Error.
-FitResult fit(const Dataset& data, const FitOptions& options,
+FitResult fit(const io::Dataset& data, const FitOptions& options,
               const ProgressFunction& progress = {});
 
 /// The first part of fit: divides the pictures, fine-tunes the Diff-CNNs, extracts all features.
 /// The model has its branches, but no classifier, and is not saved.
-FitResult prepare_fit(const Dataset& data, const FitOptions& options,
+FitResult prepare_fit(const io::Dataset& data, const FitOptions& options,
                       const ProgressFunction& progress = {});
 
 /// Builds a branch from its spec; classes 0: the checkpoint's. `notes` takes a sentence where a
@@ -55,4 +55,4 @@ FitResult prepare_fit(const Dataset& data, const FitOptions& options,
 Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
                    std::vector<std::string>& notes);
 
-}  // namespace limbic
+}  // namespace limbic::emotion

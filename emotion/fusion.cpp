@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-namespace limbic {
+namespace limbic::emotion {
 
 void check(const Fusion& fusion) {
   require(fusion.alpha.has_value() != fusion.beta.has_value(),
@@ -52,11 +52,11 @@ Tensor join_blocks(const std::vector<Tensor>& blocks) {
   return out;
 }
 
-std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
-                                         const std::vector<Tensor>& blocks) {
+std::vector<svm::FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
+                                              const std::vector<Tensor>& blocks) {
   require(roles.size() == blocks.size(), "expected a block of features a CNN, got ", blocks.size(),
           " for ", roles.size());
-  std::vector<FeatureBlock> out;
+  std::vector<svm::FeatureBlock> out;
   int64_t begin = 0;
   for (size_t i = 0; i < roles.size(); ++i) {
     out.push_back({roles[i], begin, blocks[i].dim(1)});
@@ -65,4 +65,4 @@ std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

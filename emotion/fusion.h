@@ -4,7 +4,7 @@
 #include "limbic/emotion/features.h"
 #include "limbic/svm/scaler.h"
 
-namespace limbic {
+namespace limbic::emotion {
 
 /// How the blocks of the fused vector are weighted (paper.txt, sections 2.1 and 2.2).
 ///   alpha: alpha X1 (+) (1 - alpha) X2 (+) S      the differential convex combination
@@ -26,7 +26,7 @@ std::vector<double> block_weights(const Fusion& fusion, const std::vector<std::s
 /// Blocks side by side, unweighted: (N, D1 + D2 + ...). Throws Error without blocks, and for
 /// unequal rows or other shapes.
 Tensor join_blocks(const std::vector<Tensor>& blocks);
-std::vector<FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
-                                         const std::vector<Tensor>& blocks);
+std::vector<svm::FeatureBlock> feature_blocks(const std::vector<std::string>& roles,
+                                              const std::vector<Tensor>& blocks);
 
-}  // namespace limbic
+}  // namespace limbic::emotion

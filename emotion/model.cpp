@@ -3,19 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
-namespace limbic {
+namespace limbic::emotion {
 
 void check(const ClassifierOptions& o) {
   check(o.fusion);
   require(o.C > 0 && std::isfinite(o.C), "SVM: expected C > 0 and finite, got ", o.C);
-  require(o.gamma_rule != GammaRule::value || (o.gamma > 0 && std::isfinite(o.gamma)),
+  require(o.gamma_rule != svm::GammaRule::value || (o.gamma > 0 && std::isfinite(o.gamma)),
           "SVM: expected gamma > 0 and finite, got ", o.gamma);
 }
 
-double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
+double fusion_gamma(const ClassifierOptions& options, const svm::BlockScaler& scaler,
                     std::span<const double> weights) {
-  if (options.gamma_rule == GammaRule::value) return options.gamma;
-  if (options.gamma_rule == GammaRule::scale) return gamma_scale(scaler, weights);
+  if (options.gamma_rule == svm::GammaRule::value) return options.gamma;
+  if (options.gamma_rule == svm::GammaRule::scale) return svm::gamma_scale(scaler, weights);
   return 1.0 / static_cast<double>(scaler.features());
 }
 
@@ -30,17 +30,18 @@ FusionClassifier train_classifier(const std::vector<std::string>& roles,
   c.fusion = o.fusion;
   const std::vector<double> weights = block_weights(o.fusion, roles);
   const Tensor joined = join_blocks(features.blocks);
-  c.scaler = fit_scaler(joined, feature_blocks(roles, features.blocks),
-                        {.mode = o.scale_blocks ? ScaleMode::standard : ScaleMode::none});
-  const Tensor x = apply_scaler(c.scaler, joined, weights);
-  SvcOptions svc;
+  c.scaler =
+      svm::fit_scaler(joined, feature_blocks(roles, features.blocks),
+                      {.mode = o.scale_blocks ? svm::ScaleMode::standard : svm::ScaleMode::none});
+  const Tensor x = svm::apply_scaler(c.scaler, joined, weights);
+  svm::SvcOptions svc;
   svc.C = o.C;
-  svc.gamma_rule = GammaRule::value;
+  svc.gamma_rule = svm::GammaRule::value;
   svc.gamma = fusion_gamma(o, c.scaler, weights);
   svc.calibration_folds = 3;
   svc.seed = o.seed;
   const std::vector<int> labels(features.labels.begin(), features.labels.end());
-  c.svm = train_svc(x, labels, svc);
+  c.svm = svm::train_svc(x, labels, svc);
   c.dense = train_softmax_classifier(x, features.labels, classes);
   return c;
 }
@@ -49,17 +50,17 @@ Prediction classify(const FusionClassifier& c, const std::vector<std::string>& r
                     const std::vector<Tensor>& blocks, int64_t classes) {
   const auto given = feature_blocks(roles, blocks);
   require(std::equal(given.begin(), given.end(), c.scaler.blocks.begin(), c.scaler.blocks.end(),
-                     [](const FeatureBlock& a, const FeatureBlock& b) {
+                     [](const svm::FeatureBlock& a, const svm::FeatureBlock& b) {
                        return a.name == b.name && a.width == b.width;
                      }),
           "the classifier learnt from other feature blocks than these");
   for (int label : c.svm.classes)
     require(label >= 0 && label < classes, "the classifier knows a class ", label,
             ", expected less than ", classes);
-  const Tensor x = apply_scaler(c.scaler, join_blocks(blocks), block_weights(c.fusion, roles));
+  const Tensor x = svm::apply_scaler(c.scaler, join_blocks(blocks), block_weights(c.fusion, roles));
   Prediction out;
-  const Tensor decisions = decision_values(c.svm, x);
-  const Tensor svm = probabilities_from_decisions(c.svm, decisions);
+  const Tensor decisions = svm::decision_values(c.svm, x);
+  const Tensor svm = svm::probabilities_from_decisions(c.svm, decisions);
   const int64_t n = x.dim(0), known = svm.dim(1);
   // The SVM knows the classes that had pictures, in the order in which they came.
   out.probabilities = Tensor({n, classes}, DType::f64);
@@ -67,9 +68,10 @@ Prediction classify(const FusionClassifier& c, const std::vector<std::string>& r
     for (int64_t k = 0; k < known; ++k)
       out.probabilities.data<double>()[i * classes + c.svm.classes[static_cast<size_t>(k)]] =
           svm.data<double>()[i * known + k];
-  for (int label : vote(c.svm, decisions)) out.labels.push_back(label);
+  for (int label : svm::vote(c.svm, decisions)) out.labels.push_back(label);
   const Tensor dense = c.dense.probabilities(x);
-  for (int64_t i = 0; i < n; ++i) out.dense_labels.push_back(argmax(dense.rows(i, i + 1).values()));
+  for (int64_t i = 0; i < n; ++i)
+    out.dense_labels.push_back(network::argmax(dense.rows(i, i + 1).values()));
   return out;
 }
 
@@ -79,4 +81,4 @@ std::vector<std::string> EmotionModel::roles() const {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -4,13 +4,13 @@
 #include "limbic/svm/svc.h"
 #include "limbic/train/trainer.h"
 
-namespace limbic {
+namespace limbic::emotion {
 
 /// The classifiers over the fused vector: scaler, RBF SVM and the dense softmax layer beside it.
 struct FusionClassifier {
   Fusion fusion;
-  BlockScaler scaler;
-  SvcModel svm;
+  svm::BlockScaler scaler;
+  svm::SvcModel svm;
   SoftmaxClassifier dense;
 };
 
@@ -18,7 +18,7 @@ struct ClassifierOptions {
   Fusion fusion;
   double C = 1.5;  ///< The paper's best.
   bool scale_blocks = true;
-  GammaRule gamma_rule = GammaRule::scale;
+  svm::GammaRule gamma_rule = svm::GammaRule::scale;
   double gamma = 0;
   uint64_t seed = 0;
 };
@@ -27,7 +27,7 @@ struct ClassifierOptions {
 void check(const ClassifierOptions& options);
 
 /// Gamma of the RBF kernel over blocks that the scaler scales and these weights weight.
-double fusion_gamma(const ClassifierOptions& options, const BlockScaler& scaler,
+double fusion_gamma(const ClassifierOptions& options, const svm::BlockScaler& scaler,
                     std::span<const double> weights);
 
 /// Trains both on the blocks of the training pictures. Throws Error unless there is a block a role
@@ -70,4 +70,4 @@ EmotionModel load_model(const std::string& dir);
 /// "classifier". Throws Error.
 std::map<std::string, std::string> model_files(const std::string& dir);
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -2,7 +2,6 @@
 // the classifiers.
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -14,12 +13,13 @@
 #include "limbic/emotion/model.h"
 #include "limbic/hash/hash.h"
 #include "limbic/network/stored_case.h"
+#include "limbic/svm/model_tensors.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/weights/checkpoint.h"
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"
 
-namespace limbic {
+namespace limbic::emotion {
 namespace {
 
 namespace fs = std::filesystem;
@@ -141,80 +141,25 @@ class FolderWriter {
   std::set<std::string> names_;
 };
 
-template <class T>
-Tensor vector_tensor(const std::vector<T>& values) {
-  return Tensor::of(values, {static_cast<int64_t>(values.size())});
-}
-
-template <class T>
-std::vector<T> vector_of(const Tensor& tensor) {
-  const auto values = tensor.values<T>();
-  return {values.begin(), values.end()};
-}
-
 void save_classifier(const FusionClassifier& c, const std::string& path) {
-  std::map<std::string, Tensor> t = {
-      {"scaler.centre", vector_tensor(c.scaler.centre)},
-      {"scaler.factor", vector_tensor(c.scaler.factor)},
-      {"scaler.offset", vector_tensor(c.scaler.offset)},
-      {"scaler.variance", vector_tensor(c.scaler.variance)},
-      {"svm.support_vectors", c.svm.support_vectors},
-      {"svm.dual_coef", c.svm.dual_coef},
-      {"svm.rho", vector_tensor(c.svm.rho)},
-      {"svm.n_sv", vector_tensor(c.svm.n_sv)},
-      {"svm.classes",
-       vector_tensor(std::vector<int32_t>(c.svm.classes.begin(), c.svm.classes.end()))},
-      {"svm.gamma_temperature", vector_tensor(std::vector<double>{c.svm.gamma, c.svm.temperature})},
-      {"dense.weight", c.dense.weight},
-      {"dense.bias", c.dense.bias}};
-  write_safetensors(path, t);
+  svm::Tensors tensors = {{"dense.weight", c.dense.weight}, {"dense.bias", c.dense.bias}};
+  svm::add_tensors(c.scaler, tensors);
+  svm::add_tensors(c.svm, tensors);
+  weights::write_safetensors(path, tensors);
 }
 
+// That the scaler, the SVM and the dense layer are of one model: these CNNs and these classes.
 void check_classifier(const FusionClassifier& c, const EmotionModel& model,
                       const std::string& path) {
-  const auto d = c.scaler.centre.size();
-  const auto k = static_cast<int64_t>(c.svm.classes.size());
-  const auto classes = static_cast<int64_t>(model.classes.size());
-  int64_t total = 0;
-  bool sound = c.scaler.factor.size() == d && c.scaler.offset.size() == d &&
-               c.scaler.variance.size() == d && k >= 2 && std::isfinite(c.svm.gamma) &&
-               c.svm.gamma > 0 && std::isfinite(c.svm.temperature) && c.svm.temperature > 0;
-  for (int64_t n : c.svm.n_sv) {
-    sound = sound && n >= 0 && n <= c.svm.support_vectors.dim(0);
-    total += n;
-  }
+  const std::vector<std::string> roles = model.roles();
+  require(std::equal(c.scaler.blocks.begin(), c.scaler.blocks.end(), roles.begin(), roles.end(),
+                     [](const auto& block, const auto& role) { return block.name == role; }),
+          path, ": its blocks of features are not the model's CNNs, one each in their order");
+  require(c.svm.features() == c.scaler.features(), path, ": the SVM has ", c.svm.features(),
+          " features, the scaler ", c.scaler.features());
   for (int label : c.svm.classes)
-    sound = sound && label >= 0 && label < classes &&
-            std::count(c.svm.classes.begin(), c.svm.classes.end(), label) == 1;
-  sound = sound && static_cast<int64_t>(c.svm.n_sv.size()) == k &&
-          c.svm.support_vectors.shape() == Shape{total, static_cast<int64_t>(d)} &&
-          c.svm.dual_coef.shape() == Shape{k - 1, total} &&
-          static_cast<int64_t>(c.svm.rho.size()) == k * (k - 1) / 2 &&
-          c.dense.weight.shape() == Shape{classes, static_cast<int64_t>(d)} &&
-          c.dense.bias.shape() == Shape{classes};
-  // One block a CNN, side by side, and all columns in them.
-  int64_t begin = 0;
-  sound = sound && c.scaler.blocks.size() == model.branches.size();
-  for (size_t i = 0; sound && i < c.scaler.blocks.size(); ++i) {
-    const FeatureBlock& block = c.scaler.blocks[i];
-    sound = block.name == model.branches[i].role && block.begin == begin && block.width > 0 &&
-            block.width <= static_cast<int64_t>(d) - begin;
-    begin += sound ? block.width : 0;
-  }
-  sound = sound && begin == static_cast<int64_t>(d);
-  require(sound, path, ": the classifier's parts do not fit together; fit the model again");
-}
-
-// Takes a tensor out of a mapped file; its numbers must be finite.
-Tensor taken(const Tensor& tensor, const std::string& path, const std::string& name) {
-  const auto check = [&](const auto& values) {
-    for (size_t i = 0; i < values.size(); ++i)
-      require(std::isfinite(values[i]), path, ": '", name, "' holds ", values[i], " at ", i,
-              ", expected finite numbers; fit the model again");
-  };
-  if (tensor.dtype() == DType::f32) check(tensor.values<float>());
-  if (tensor.dtype() == DType::f64) check(tensor.values<double>());
-  return tensor.clone();
+    require(label >= 0 && label < std::ssize(model.classes), path, ": the SVM knows a class ",
+            label, ", expected less than ", model.classes.size());
 }
 
 void require_hash(const MappedFile& file, const std::string& hash) {
@@ -224,53 +169,40 @@ void require_hash(const MappedFile& file, const std::string& hash) {
 }
 
 // hash: empty in folders of version 1, which did not keep it.
-void load_classifier(EmotionModel& model, const std::string& path, const std::string& hash) {
+void load_classifier(EmotionModel& model, std::vector<svm::FeatureBlock> blocks,
+                     const std::string& path, const std::string& hash) {
   const MappedFile mapped = map_file(path);
   if (!hash.empty()) require_hash(mapped, hash);
-  const SafetensorsFile file = parse_safetensors(mapped);
-  const auto at = [&](const std::string& name) {
-    const auto found = file.tensors.find(name);
-    require(found != file.tensors.end(), path, ": lacks '", name, "'; fit the model again");
-    return taken(found->second, path, name);
-  };
+  const weights::SafetensorsFile file = weights::parse_safetensors(mapped);
   FusionClassifier& c = model.classifier;
-  c.scaler.centre = vector_of<double>(at("scaler.centre"));
-  c.scaler.factor = vector_of<double>(at("scaler.factor"));
-  c.scaler.offset = vector_of<double>(at("scaler.offset"));
-  c.scaler.variance = vector_of<double>(at("scaler.variance"));
-  c.svm.support_vectors = at("svm.support_vectors");
-  c.svm.dual_coef = at("svm.dual_coef");
-  c.svm.rho = vector_of<double>(at("svm.rho"));
-  c.svm.n_sv = vector_of<int64_t>(at("svm.n_sv"));
-  const auto labels = vector_of<int32_t>(at("svm.classes"));
-  c.svm.classes.assign(labels.begin(), labels.end());
-  const auto numbers = vector_of<double>(at("svm.gamma_temperature"));
-  require(numbers.size() == 2, path, ": 'svm.gamma_temperature' must hold 2 numbers");
-  c.svm.gamma = numbers[0];
-  c.svm.temperature = numbers[1];
-  c.dense.weight = at("dense.weight");
-  c.dense.bias = at("dense.bias");
-  require(c.svm.support_vectors.rank() == 2 && c.svm.dual_coef.rank() == 2, path,
-          ": the SVM's tensors must be matrices");
-  check_classifier(c, model, path);
+  try {
+    c.scaler = svm::scaler_from_tensors(file.tensors, std::move(blocks), path);
+    c.svm = svm::svc_from_tensors(file.tensors, path);
+    check_classifier(c, model, path);
+    const int64_t classes = std::ssize(model.classes);
+    c.dense.weight = svm::take_tensor(file.tensors, "dense.weight", DType::f32,
+                                      {classes, c.scaler.features()}, path);
+    c.dense.bias = svm::take_tensor(file.tensors, "dense.bias", DType::f32, {classes}, path);
+  } catch (const Error& error) {
+    fail(error.what(), "; fit the model again");
+  }
   file.file.require_intact();
 }
 
 Branch load_branch(const json& b, const std::string& path, const std::string& file) {
   Branch branch{.role = b.at("role"),
-                .model = b.at("model"),
-                .classes = b.at("classes"),
-                .parameters = {},
-                .preset = preset_from_json(b.at("preset").dump()),
+                .network = {},
                 .layer = b.at("layer"),
                 .softmax = b.at("softmax"),
                 .hash = b.at("sha256")};
-  require(branch.classes > 0 && branch.classes <= 1000000, path, ": a CNN of ", branch.classes,
-          " classes");
-  const Model network = build_model(branch.model, branch.classes);
-  const Checkpoint weights = read_checkpoint(file);
-  branch.parameters = network.graph.initialise(0, not_loaded_from(weights.tensors));
-  load_parameters(weights.tensors, branch.parameters, {.source = file, .file = &weights.file});
+  const int64_t classes = b.at("classes");
+  require(classes > 0 && classes <= 1000000, path, ": a CNN of ", classes, " classes");
+  network::Network& n = branch.network;
+  n.model = models::build_model(b.at("model"), classes);
+  n.preset = io::preset_from_json(b.at("preset").dump());
+  const weights::Checkpoint weights = weights::read_checkpoint(file);
+  n.parameters = n.model.graph.initialise(0, weights::not_loaded_from(weights.tensors));
+  weights::load_parameters(weights.tensors, n.parameters, {.source = file, .file = &weights.file});
   require_hash(weights.file, branch.hash);
   return branch;
 }
@@ -292,20 +224,22 @@ void save_model(const EmotionModel& model, const std::string& dir) {
   FolderWriter folder(dir);
   json branches = json::array(), blocks = json::array();
   for (const Branch& b : model.branches) {
+    const network::Network& n = b.network;
     json entry = folder.add(b.role, [&](const std::string& path) {
-      save_weights(path, b.parameters,
-                   {{"limbic.model", b.model}, {"limbic.preset", to_json(b.preset)}},
-                   make_stored_case(build_model(b.model, b.classes), b.parameters));
+      train::save_weights(
+          path, n.parameters,
+          {{"limbic.model", n.model.name}, {"limbic.preset", io::to_json(n.preset)}},
+          network::make_stored_case(n.model, n.parameters));
     });
     entry.update({{"role", b.role},
-                  {"model", b.model},
-                  {"classes", b.classes},
+                  {"model", n.model.name},
+                  {"classes", n.model.classes},
                   {"layer", b.layer},
                   {"softmax", b.softmax},
-                  {"preset", json::parse(to_json(b.preset))}});
+                  {"preset", json::parse(io::to_json(n.preset))}});
     branches.push_back(entry);
   }
-  for (const FeatureBlock& b : model.classifier.scaler.blocks)
+  for (const svm::FeatureBlock& b : model.classifier.scaler.blocks)
     blocks.push_back({{"name", b.name}, {"begin", b.begin}, {"width", b.width}});
   const json classifier = folder.add(
       "classifier", [&](const std::string& path) { save_classifier(model.classifier, path); });
@@ -331,12 +265,13 @@ EmotionModel load_model(const std::string& dir) {
     if (j.contains("alpha")) fusion.alpha = j["alpha"].get<double>();
     if (j.contains("beta")) fusion.beta = j["beta"].get<double>();
     check(fusion);
+    std::vector<svm::FeatureBlock> blocks;
     for (const json& b : j.at("blocks"))
-      model.classifier.scaler.blocks.push_back({b.at("name"), b.at("begin"), b.at("width")});
+      blocks.push_back({b.at("name"), b.at("begin"), b.at("width")});
     for (const json& b : j.at("branches"))
       model.branches.push_back(load_branch(b, path, dir + "/" + names.at(b.at("role"))));
     load_classifier(
-        model, dir + "/" + names.at("classifier"),
+        model, std::move(blocks), dir + "/" + names.at("classifier"),
         j.at("limbic_model") == 1 ? "" : j.at("classifier").at("sha256").get<std::string>());
   } catch (const json::exception& e) {
     fail(path, ": damaged (", e.what(), "); fit the model again");
@@ -344,4 +279,4 @@ EmotionModel load_model(const std::string& dir) {
   return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

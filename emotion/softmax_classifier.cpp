@@ -9,7 +9,7 @@
 #include "limbic/svm/gemm.h"
 #include "limbic/svm/products.h"
 
-namespace limbic {
+namespace limbic::emotion {
 namespace {
 
 using Vector = std::vector<double>;
@@ -37,7 +37,7 @@ class SoftmaxLoss {
         d_(x.dim(1)),
         classes_(classes),
         decay_(decay),
-        mean_(column_means(x)),
+        mean_(svm::column_means(x)),
         weights_(Tensor::uninitialised({classes, d_})),
         rows_(Tensor::uninitialised({n_, classes})),
         p_(static_cast<size_t>(n_ * classes)) {}
@@ -89,7 +89,7 @@ class SoftmaxLoss {
 
   /// The Hessian's diagonal at w = 0, or near it: what the steps are measured by.
   Vector scale() const {
-    const Vector variance = column_variances(x_, mean_);
+    const Vector variance = svm::column_variances(x_, mean_);
     const auto k = static_cast<double>(classes_);
     const double of_logit = (k - 1) / (k * k);
     Vector out(size(), of_logit);
@@ -124,14 +124,15 @@ class SoftmaxLoss {
       const auto bias = static_cast<float>(offset(v, c));
       for (int64_t i = 0; i < n_; ++i) out.data()[i * classes_ + c] = bias;
     }
-    gemm(1.0f, {x_.data(), n_, d_, d_}, Matrix<const float>{weights_.data(), classes_, d_, d_}.t(),
-         1.0f, {out.data(), n_, classes_, classes_});
+    svm::gemm(1.0f, {x_.data(), n_, d_, d_},
+              svm::Matrix<const float>{weights_.data(), classes_, d_, d_}.t(), 1.0f,
+              {out.data(), n_, classes_, classes_});
   }
 
   // rows_' (x - mean, 1) / n + decay (V, 0)
   Vector gather(const Vector& v) {
-    gemm(1.0f, Matrix<const float>{rows_.data(), n_, classes_, classes_}.t(),
-         {x_.data(), n_, d_, d_}, 0.0f, {weights_.data(), classes_, d_, d_});
+    svm::gemm(1.0f, svm::Matrix<const float>{rows_.data(), n_, classes_, classes_}.t(),
+              {x_.data(), n_, d_, d_}, 0.0f, {weights_.data(), classes_, d_, d_});
     Vector out(size());
     const auto n = static_cast<double>(n_);
     for (int64_t c = 0; c < classes_; ++c) {
@@ -206,7 +207,7 @@ Step conjugate_gradients(SoftmaxLoss& loss, const Vector& g, const Vector& scale
 
 void check(const Tensor& x, const std::vector<int64_t>& labels, int64_t classes,
            const SoftmaxClassifierOptions& o) {
-  check_features(x);
+  svm::check_features(x);
   require(classes >= 2, "softmax classifier: expected two classes at least, got ", classes);
   require(x.dim(0) > 0 && x.dim(0) == std::ssize(labels), "softmax classifier: ", x.dim(0),
           " rows but ", labels.size(), " labels");
@@ -225,8 +226,8 @@ Tensor SoftmaxClassifier::probabilities(const Tensor& x) const {
   require(weight.dim(1) == d, "softmax classifier: expected ", weight.dim(1), " features, got ", d);
   Tensor out({n, classes});
   for (int64_t i = 0; i < n; ++i) std::copy_n(bias.data(), classes, out.data() + i * classes);
-  gemm(1.0f, {x.data(), n, d, d}, Matrix<const float>{weight.data(), classes, d, d}.t(), 1.0f,
-       {out.data(), n, classes, classes});
+  svm::gemm(1.0f, {x.data(), n, d, d}, svm::Matrix<const float>{weight.data(), classes, d, d}.t(),
+            1.0f, {out.data(), n, classes, classes});
   softmax_rows(out.values(), out.dim(1), out.values());
   return out;
 }
@@ -266,4 +267,4 @@ SoftmaxClassifier train_softmax_classifier(const Tensor& x, const std::vector<in
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -3,7 +3,7 @@
 
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::emotion {
 
 struct SoftmaxClassifierOptions {
   double weight_decay = 1e-3;  ///< lambda of the penalty; > 0.
@@ -36,4 +36,4 @@ SoftmaxClassifier train_softmax_classifier(const Tensor& x, const std::vector<in
                                            int64_t classes,
                                            const SoftmaxClassifierOptions& options = {});
 
-}  // namespace limbic
+}  // namespace limbic::emotion

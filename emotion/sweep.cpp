@@ -7,7 +7,7 @@
 #include "limbic/svm/products.h"
 #include "limbic/svm/sweep.h"
 
-namespace limbic {
+namespace limbic::emotion {
 namespace {
 
 enum class Part { train, validation, test };
@@ -26,7 +26,7 @@ struct Rows {
   }
 };
 
-Tensor take_columns(const Tensor& x, const FeatureBlock& block) {
+Tensor take_columns(const Tensor& x, const svm::FeatureBlock& block) {
   Tensor out = Tensor::uninitialised({x.dim(0), block.width});
   for (int64_t i = 0; i < x.dim(0); ++i)
     std::copy_n(x.data() + i * x.dim(1) + block.begin, block.width, out.data() + i * block.width);
@@ -58,23 +58,25 @@ class FusionSweep {
         done_(done),
         rows_(rows_of(prepared)),
         training_(rows_.of(Part::train)),
-        scaler_(fit_scaler(
-            take_rows(rows_.joined, training_),
-            feature_blocks(roles_, prepared.train_features.blocks),
-            {.mode = options.classifier.scale_blocks ? ScaleMode::standard : ScaleMode::none})) {}
+        scaler_(svm::fit_scaler(svm::take_rows(rows_.joined, training_),
+                                feature_blocks(roles_, prepared.train_features.blocks),
+                                {.mode = options.classifier.scale_blocks ? svm::ScaleMode::standard
+                                                                         : svm::ScaleMode::none})) {
+  }
 
   void run_dense() {
     std::vector<int64_t> labels;
     for (int64_t row : training_) labels.push_back(rows_.labels[static_cast<size_t>(row)]);
     for (size_t f = 0; f < options_.fusions.size(); ++f) {
       if (options_.known(f, std::nullopt)) continue;
-      const Tensor x = apply_scaler(scaler_, rows_.joined, weights(f));
+      const Tensor x = svm::apply_scaler(scaler_, rows_.joined, weights(f));
       const SoftmaxClassifier dense =
-          train_softmax_classifier(take_rows(x, training_), labels, classes_);
+          train_softmax_classifier(svm::take_rows(x, training_), labels, classes_);
       const Tensor probabilities = dense.probabilities(x);
       std::vector<int> predicted;
       for (int64_t i = 0; i < x.dim(0); ++i)
-        predicted.push_back(static_cast<int>(argmax(probabilities.rows(i, i + 1).values())));
+        predicted.push_back(
+            static_cast<int>(network::argmax(probabilities.rows(i, i + 1).values())));
       FusionCell out = cell(f, std::nullopt, predicted);
       out.converged = dense.converged;
       done_(out);
@@ -82,7 +84,7 @@ class FusionSweep {
   }
 
   void run_svm() {
-    SweepOptions sweep_options{
+    svm::SweepOptions sweep_options{
         .kernels = {},
         .C = options_.C,
         .fold = {},
@@ -95,9 +97,10 @@ class FusionSweep {
       sweep_options.kernels.push_back(
           {weights(f), fusion_gamma(options_.classifier, scaler_, weights(f))});
     std::vector<Tensor> blocks;
-    const Tensor scaled = apply_scaler(scaler_, rows_.joined);
-    for (const FeatureBlock& block : scaler_.blocks) blocks.push_back(take_columns(scaled, block));
-    sweep(blocks, rows_.labels, sweep_options, [&](const SweepCell& found) {
+    const Tensor scaled = svm::apply_scaler(scaler_, rows_.joined);
+    for (const svm::FeatureBlock& block : scaler_.blocks)
+      blocks.push_back(take_columns(scaled, block));
+    svm::sweep(blocks, rows_.labels, sweep_options, [&](const svm::SweepCell& found) {
       FusionCell out = cell(found.kernel, found.C, found.predicted);
       out.converged = found.converged;
       done_(out);
@@ -132,7 +135,7 @@ class FusionSweep {
   const std::function<void(const FusionCell&)>& done_;
   Rows rows_;
   std::vector<int64_t> training_;
-  BlockScaler scaler_;
+  svm::BlockScaler scaler_;
 };
 
 template <class T>
@@ -164,4 +167,4 @@ std::string hash_of_features(const FitResult& prepared) {
   return hash_of(std::span<const char>(hashes));
 }
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -3,7 +3,7 @@
 
 #include "limbic/emotion/fit.h"
 
-namespace limbic {
+namespace limbic::emotion {
 
 struct FusionSweepOptions {
   std::vector<Fusion> fusions;
@@ -36,4 +36,4 @@ void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
 /// SHA-256 of all that sweep_fusions takes from the features: blocks, labels, division.
 std::string hash_of_features(const FitResult& prepared);
 
-}  // namespace limbic
+}  // namespace limbic::emotion

@@ -9,15 +9,19 @@
 #include <filesystem>
 #include <numeric>
 
+#include "limbic/core/file.h"
 #include "limbic/io/decode.h"
 #include "limbic/io/png.h"
-#include "limbic/core/file.h"
+#include "limbic/network/network.h"
 #include "limbic/nn/ops/softmax.h"
 #include "limbic/nn/plan.h"
 #include "limbic/train/checkpoint.h"
-#include "limbic/network/network.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::network;
+using namespace limbic::train;
 
 // A red disc on blue.
 Picture draw_a_disc() {

@@ -5,16 +5,18 @@
 #include <cstdio>
 #include <vector>
 
+#include "limbic/network/predictor.h"
 #include "limbic/nn/loss.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/train/optimiser.h"
-#include "limbic/network/predictor.h"
 
 using namespace limbic;
+using namespace limbic::network;
+using namespace limbic::train;
 
 constexpr int64_t batch_size = 32, size = 16, classes = 3;
 

@@ -9,6 +9,7 @@
 #include "limbic/svm/svc.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 
 struct Points {
   Tensor x;  // (n,2)
@@ -43,8 +44,7 @@ int main() {
   // C is the price of a point on the wrong side of its margin; gamma, by the rule `scale`, is one
   // over the summed variance of the features.
   const SvcModel rbf = train_svc(train.x, train.labels, {.C = 1});
-  const SvcModel linear =
-      train_svc(train.x, train.labels, {.C = 1, .kernel = KernelType::linear});
+  const SvcModel linear = train_svc(train.x, train.labels, {.C = 1, .kernel = KernelType::linear});
   std::printf("RBF kernel, gamma %.3f: %ld of %ld points are support vectors, accuracy %.1f %%\n",
               rbf.gamma, rbf.support_vectors.dim(0), train.x.dim(0), 100 * accuracy(rbf, test));
   std::printf("linear kernel, for comparison: %.1f %%\n", 100 * accuracy(linear, test));

@@ -5,7 +5,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 // Pillow's RGB -> L: ITU-R 601-2 in 16-bit fixed point.
@@ -134,4 +134,4 @@ Picture augment(const Picture& src, const Augmentation& a, const Preset& preset,
   return dst;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

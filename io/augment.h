@@ -3,7 +3,7 @@
 #include "limbic/io/picture.h"
 #include "limbic/io/preset.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// What may happen to a training picture, in this order: a crop, a flip, colour. Off by default.
 struct Augmentation {
@@ -41,4 +41,4 @@ void adjust_brightness(Picture& picture, double factor);
 void adjust_contrast(Picture& picture, double factor);
 void adjust_saturation(Picture& picture, double factor);
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-namespace limbic {
+namespace limbic::io {
 
 /// Bytes that parallel work may hold at once, of decoded pictures for example. Who asks for more
 /// than are left waits until others give theirs back; what is larger than the whole budget gets
@@ -59,4 +59,4 @@ class ByteBudget {
   std::condition_variable freed_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::io

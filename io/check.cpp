@@ -10,7 +10,7 @@
 #include "limbic/io/byte_budget.h"
 #include "limbic/io/decode.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 struct Finding {
@@ -21,14 +21,12 @@ struct Finding {
 Finding look_at(const std::string& path, ByteBudget& decoding) {
   constexpr int64_t most_bytes = int64_t{1} << 30;
   Finding out;
-  try {
+  out.reason = reason_to_skip(path, [&] {
     const std::vector<uint8_t> bytes = read_file(path, most_bytes);
     out.hash = sha256(bytes);
     const ByteBudget::Share share = decoding.take(decoded_bytes(bytes));
     decode(bytes, path);
-  } catch (const Error& error) {
-    out.reason = reason_without_path(error.what(), path);
-  }
+  });
   return out;
 }
 
@@ -69,4 +67,4 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

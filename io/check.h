@@ -6,7 +6,7 @@
 #include "limbic/io/dataset.h"
 #include "limbic/io/loader.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// What a look at every file of a labelled folder found.
 struct DatasetCheck {
@@ -26,4 +26,4 @@ struct CheckOptions {
 /// Decodes every picture of a labelled folder, in parallel. Throws Error where scan_folders does.
 DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options = {});
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -39,7 +39,7 @@ void* reallocate(void* old, size_t bytes) {
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb_image.h>
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 bool fits_int(size_t size) { return size <= size_t{std::numeric_limits<int>::max()}; }
@@ -85,4 +85,4 @@ std::optional<Picture> stb_decode(std::span<const uint8_t> bytes, std::string& r
   return picture;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -5,7 +5,7 @@
 
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// What a picture's header declares.
 struct PictureSize {
@@ -20,4 +20,4 @@ std::optional<PictureSize> stb_size(std::span<const uint8_t> bytes);
 /// std::bad_alloc.
 std::optional<Picture> stb_decode(std::span<const uint8_t> bytes, std::string& reason);
 
-}  // namespace limbic
+}  // namespace limbic::io

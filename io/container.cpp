@@ -8,7 +8,7 @@
 
 #include "limbic/io/jpeg.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
@@ -125,4 +125,4 @@ Container inspect(Bytes bytes, PictureKind kind) {
   return {.problem = "not a picture"};
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

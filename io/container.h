@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-namespace limbic {
+namespace limbic::io {
 
 enum class PictureKind { jpeg, png, bmp, gif, unknown };
 
@@ -26,4 +26,4 @@ struct Container {
 /// file lacks with grey and say nothing. Never reads outside `bytes`.
 Container inspect(std::span<const uint8_t> bytes, PictureKind kind);
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -8,7 +8,7 @@
 #include "limbic/core/error.h"
 #include "limbic/core/random.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace fs = std::filesystem;
 namespace {
 
@@ -148,4 +148,4 @@ std::vector<int64_t> shuffle_order(int64_t n, uint64_t seed, int64_t epoch) {
   return order;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

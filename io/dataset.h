@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace limbic {
+namespace limbic::io {
 
 struct Sample {
   std::string path;
@@ -53,4 +53,4 @@ Split split(const Dataset& dataset, double fraction = 0.85, uint64_t seed = 0);
 /// The order of an epoch: a permutation of 0 .. n-1 that depends on nothing else.
 std::vector<int64_t> shuffle_order(int64_t n, uint64_t seed, int64_t epoch);
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -8,7 +8,7 @@
 #include "limbic/io/jpeg.h"
 #include "limbic/io/libjpeg.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 // No file packs more pixels into a byte: a one-bit PNG of one colour comes to 8 * 1032, a JPEG to
@@ -86,4 +86,4 @@ Picture decode_file(const std::string& path, const DecodeOptions& options) {
   return decode(read_file(path, most_bytes), path, options);
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -4,7 +4,7 @@
 
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::io {
 
 struct DecodeOptions {
   bool apply_exif = true;  ///< Turn the picture upright after its EXIF orientation.
@@ -25,4 +25,4 @@ Picture decode_file(const std::string& path, const DecodeOptions& options = {});
 /// Bytes of the picture that a file declares, from its header alone; 0 where that cannot be read.
 int64_t decoded_bytes(std::span<const uint8_t> bytes);
 
-}  // namespace limbic
+}  // namespace limbic::io

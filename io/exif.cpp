@@ -1,6 +1,6 @@
 #include "limbic/io/exif.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 // A TIFF block in either byte order. A read outside it clears `ok`.
@@ -41,4 +41,4 @@ int exif_orientation(std::span<const uint8_t> tiff) {
   return 1;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -5,7 +5,7 @@
 #include <map>
 #include <string_view>
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
@@ -173,4 +173,4 @@ std::vector<uint8_t> with_adobe_segment(Bytes bytes, const Container& found) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

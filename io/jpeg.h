@@ -5,7 +5,7 @@
 
 #include "limbic/io/container.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// Walks a JPEG's segments to its end marker. Finds what the decoder (stb_image 2.27, which Debian
 /// 12 ships) would not: a cut file, Huffman tables larger than its arrays, scans that name tables
@@ -17,4 +17,4 @@ Container inspect_jpeg(std::span<const uint8_t> bytes);
 /// Source: what libjpeg assumes (jdapimin.c, default_decompress_parms).
 std::vector<uint8_t> with_adobe_segment(std::span<const uint8_t> bytes, const Container& found);
 
-}  // namespace limbic
+}  // namespace limbic::io

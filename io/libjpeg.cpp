@@ -11,7 +11,7 @@
 // It needs jpeglib.h above itself.
 #include <jerror.h>
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 // libjpeg's errors jump back to the last setjmp: no object with a destructor may live in between.
@@ -100,11 +100,11 @@ std::optional<Picture> libjpeg_decode(std::span<const uint8_t> bytes, std::strin
   return picture;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io
 
 #else
 
-namespace limbic {
+namespace limbic::io {
 
 bool has_libjpeg() { return false; }
 
@@ -113,6 +113,6 @@ std::optional<Picture> libjpeg_decode(std::span<const uint8_t>, std::string& rea
   return std::nullopt;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// Whether this build has libjpeg-turbo.
 bool has_libjpeg();
@@ -16,4 +16,4 @@ bool has_libjpeg();
 /// where has_libjpeg().
 std::optional<Picture> libjpeg_decode(std::span<const uint8_t> bytes, std::string& reason);
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -11,7 +11,7 @@
 #include "limbic/core/random.h"
 #include "limbic/io/decode.h"
 
-namespace limbic {
+namespace limbic::io {
 
 // One sample on its way into a batch.
 struct Loader::Task {
@@ -19,11 +19,6 @@ struct Loader::Task {
   ReadAhead::File file;
   std::string reason;  // why it is skipped; empty: it is not
 };
-
-std::string reason_without_path(const std::string& message, const std::string& path) {
-  const std::string prefix = path + ": ";
-  return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
-}
 
 Loader::Loader(Dataset dataset, Preset preset, std::optional<Augmentation> augmentation,
                LoaderOptions options)
@@ -164,7 +159,7 @@ void Loader::prepare(Task& task, float* chw) {
   const std::string& path = dataset_.samples[at].path;
   ByteBudget::Share share;
   Picture decoded;
-  try {
+  task.reason = reason_to_skip(path, [&] {
     const Picture* picture = &cache_[at];
     if (picture->pixels.empty()) {
       require(task.file.error.empty(), task.file.error);
@@ -182,11 +177,8 @@ void Loader::prepare(Task& task, float* chw) {
     } else {
       normalise(*picture, preset_, chw);
     }
-  } catch (const Error& error) {  // and nothing else: short memory is no fault of the picture
-    task.reason = reason_without_path(error.what(), path);
-    return;
-  }
-  if (!decoded.pixels.empty()) keep(task.index, std::move(decoded));
+  });
+  if (task.reason.empty() && !decoded.pixels.empty()) keep(task.index, std::move(decoded));
 }
 
 // Where it still fits; which pictures do depends on the threads, and no batch depends on them.
@@ -204,4 +196,4 @@ void Loader::skip(const Task& task) {
   if (skipped_indices_.insert(task.index).second) skipped_.push_back({path, task.reason});
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

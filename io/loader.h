@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "limbic/core/error.h"
 #include "limbic/core/progress.h"
 #include "limbic/core/tensor.h"
 #include "limbic/io/augment.h"
@@ -24,7 +25,7 @@
 // A batch depends on (data set, preset, augmentation, seed, epoch) and on where the epoch was
 // started, never on the number of threads, on timing, or on what the cache holds.
 
-namespace limbic {
+namespace limbic::io {
 
 struct LoaderOptions {
   int64_t batch_size = 32;
@@ -52,8 +53,18 @@ struct SkippedSample {
   std::string path, reason;
   bool operator==(const SkippedSample&) const = default;
 };
-/// An Error's message without the "PATH: " that it starts with.
-std::string reason_without_path(const std::string& message, const std::string& path);
+/// Does what reads or decodes the picture `path`. Returns why that cannot be done, without the
+/// path; "" where it can. Only an Error is the picture's fault: std::bad_alloc comes through.
+template <class Read>
+std::string reason_to_skip(const std::string& path, Read&& read) {
+  try {
+    read();
+    return "";
+  } catch (const Error& error) {
+    const std::string message = error.what(), prefix = path + ": ";
+    return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
+  }
+}
 
 /// Turns a data set into batches, epoch by epoch. Pictures that cannot be read or decoded are
 /// skipped and listed; the samples that follow take their places, so that batches stay full.
@@ -122,4 +133,4 @@ class Loader {
   ReadAhead reader_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace limbic {
+namespace limbic::io {
 
 Picture crop(const Picture& src, const Region& region) {
   Picture dst(region.height, region.width);
@@ -51,4 +51,4 @@ Picture apply_orientation(Picture src, int orientation) {
   return dst;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace limbic {
+namespace limbic::io {
 
 /// An 8-bit RGB picture: pixels (height, width, 3), interleaved, 0-255.
 struct Picture {
@@ -36,4 +36,4 @@ void flip_horizontally(Picture& picture);
 /// Source: Exif 2.32, tag 0x0112.
 Picture apply_orientation(Picture src, int orientation);
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -6,7 +6,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 void put32(std::vector<uint8_t>& out, uint64_t value) {
@@ -70,4 +70,4 @@ std::string base64(std::span<const uint8_t> bytes) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

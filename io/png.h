@@ -5,7 +5,7 @@
 
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// An 8-bit RGB PNG file, for reports. Throws Error on an empty picture.
 /// Source: PNG 1.2, sections 3 and 4.
@@ -14,4 +14,4 @@ std::vector<uint8_t> encode_png(const Picture& picture);
 /// RFC 4648, with padding, without line breaks.
 std::string base64(std::span<const uint8_t> bytes);
 
-}  // namespace limbic
+}  // namespace limbic::io

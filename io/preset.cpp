@@ -7,7 +7,7 @@
 #include "limbic/core/error.h"
 #include "limbic/core/json_numbers.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -218,4 +218,4 @@ void preprocess(const Picture& src, const Preset& preset, float* chw) {
   normalise(fit(src, preset), preset, chw);
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

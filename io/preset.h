@@ -6,7 +6,7 @@
 #include "limbic/io/decode.h"
 #include "limbic/io/resize.h"
 
-namespace limbic {
+namespace limbic::io {
 
 /// How a checkpoint wants its pictures: it belongs to the weights, is saved with every model and is
 /// never guessed. In order: decode, (EXIF), resize, centre crop, value * scale, - mean, / std.
@@ -61,4 +61,4 @@ void normalise(const Picture& src, const Preset& preset, float* chw);
 /// fit, then normalise: any picture -> f32 (3,crop,crop).
 void preprocess(const Picture& src, const Preset& preset, float* chw);
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -3,7 +3,7 @@
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 constexpr int64_t most_bytes = int64_t{1} << 30;  // of one file
@@ -83,4 +83,4 @@ void ReadAhead::run() {
   }
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

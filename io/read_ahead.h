@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace limbic {
+namespace limbic::io {
 
 /// One background thread that reads files in the order they will be asked for, up to a budget of
 /// bytes ahead. It only waits on the disk and computes nothing.
@@ -48,4 +48,4 @@ class ReadAhead {
   std::thread thread_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::io

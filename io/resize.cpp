@@ -15,7 +15,7 @@
 #define LIMBIC_CLONES
 #endif
 
-namespace limbic {
+namespace limbic::io {
 namespace {
 
 constexpr int precision_bits = 32 - 8 - 2;
@@ -274,4 +274,4 @@ Picture resize(const Picture& src, const ResizeOptions& options) {
   return vertical_pass(wide, rows, {0, wide.width}, used.begin, options.filter);
 }
 
-}  // namespace limbic
+}  // namespace limbic::io

@@ -4,7 +4,7 @@
 
 #include "limbic/io/picture.h"
 
-namespace limbic {
+namespace limbic::io {
 
 enum class Filter { nearest, box, bilinear, bicubic, lanczos };
 
@@ -33,4 +33,4 @@ struct ResizeOptions {
 /// or a region outside its picture. Source: Pillow, src/libImaging/Resample.c.
 Picture resize(const Picture& src, const ResizeOptions& options);
 
-}  // namespace limbic
+}  // namespace limbic::io

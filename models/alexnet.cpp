@@ -1,16 +1,15 @@
 // AlexNet, Krizhevsky 2014, arXiv:1404.5997; torchvision's layer numbers.
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
-namespace limbic {
+namespace limbic::models {
 
-Model alexnet(int64_t classes) {
-  Model model{.name = "alexnet", .graph = {}, .classes = classes, .classifier = "classifier.6"};
+void alexnet(Model& model) {
   Graph& g = model.graph;
   const Scope s = g.root() / "features";
   struct Layer {
@@ -38,8 +37,7 @@ Model alexnet(int64_t classes) {
   x = dropout(relu(linear(c / 1, x, {.out_features = 4096})), 0.5);
   x = relu(linear(c / 4, x, {.out_features = 4096}));
   g.label("features", x);
-  g.label("logits", linear(c / 6, x, {.out_features = classes}));
-  return model;
+  g.label("logits", linear(c / 6, x, {.out_features = model.classes}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

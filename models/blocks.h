@@ -1,7 +1,7 @@
 #pragma once
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
 
-namespace limbic {
+namespace limbic::models {
 
 /// relu(F(x) + shortcut(x)), F two 3x3 convolutions of `width` channels, the first with the stride
 /// (He et al. 2015, figure 5 left). (N,C,H,W) -> (N,width,H/stride,W/stride).
@@ -15,4 +15,4 @@ Value bottleneck(const Scope& s, Value x, int64_t width, int64_t stride);
 /// each (Huang et al. 2017, section 3). (N,C,H,W) -> (N,C + layers * growth_rate,H,W).
 Value dense_block(const Scope& s, Value x, int64_t layers, const DenseNetOptions& options);
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,21 +1,15 @@
 // The CIFAR ResNets with 6n+2 layers and option-A shortcuts, He et al. 2015, section 4.2; names as
 // in the public checkpoint resnet20-12fca82f.
-#include <map>
-
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
-
-const std::map<std::string, int64_t> blocks_per_stage = {
-    {"resnet8", 1},  {"resnet14", 2}, {"resnet20", 3},  {"resnet32", 5},
-    {"resnet44", 7}, {"resnet56", 9}, {"resnet110", 18}};
 
 Value conv3x3(const Scope& s, Value x, int64_t out_channels, int64_t stride) {
   return conv2d(s, x,
@@ -42,31 +36,23 @@ Value block(const Scope& s, Value x, int64_t width, int64_t stride) {
 
 }  // namespace
 
-bool is_cifar_resnet(const std::string& name) { return blocks_per_stage.count(name) > 0; }
-
-Model cifar_resnet(const std::string& name, int64_t classes) {
-  Model model{.name = name,
-              .graph = {},
-              .classes = classes,
-              .image_size = 32,
-              .preset = "cifar",
-              .classifier = "linear"};
+void cifar_resnet(Model& model, const CifarResNetOptions& o) {
   Graph& g = model.graph;
   const Scope s = g.root();
 
   Value x = relu(batch_norm(s / "bn1", conv3x3(s / "conv1", g.input(3), 16, 1)));
   for (int64_t stage = 0; stage < 3; ++stage) {
     const std::string layer = "layer" + std::to_string(stage + 1);
-    for (int64_t i = 0; i < blocks_per_stage.at(name); ++i)
+    for (int64_t i = 0; i < o.blocks; ++i)
       x = block(s / layer / i, x, 16 << stage, i == 0 && stage > 0 ? 2 : 1);
     g.label(layer, x);
     model.stages.push_back(layer);
   }
   x = global_avg_pool(x);
   g.label("features", x);
-  g.label("logits", linear(s / "linear", x,
-                           {.out_features = classes, .init = WeightInit::kaiming_normal_fan_in}));
-  return model;
+  g.label("logits",
+          linear(s / "linear", x,
+                 {.out_features = model.classes, .init = WeightInit::kaiming_normal_fan_in}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,30 +1,15 @@
 // DenseNet, Huang et al. 2017, arXiv:1608.06993; torchvision's BC variant.
-#include <map>
-
 #include "limbic/models/blocks.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
-
-const std::map<std::string, DenseNetOptions> variants = {
-    {"densenet121", {.growth_rate = 32, .block_layers = {6, 12, 24, 16}}},
-    {"densenet161", {.growth_rate = 48, .block_layers = {6, 12, 36, 24}, .stem_channels = 96}},
-    {"densenet169", {.growth_rate = 32, .block_layers = {6, 12, 32, 32}}},
-    {"densenet201", {.growth_rate = 32, .block_layers = {6, 12, 48, 32}}},
-    {"densenet_small",
-     {.growth_rate = 12,
-      .block_layers = {4, 4, 4},
-      .stem_channels = 24,
-      .small_images = true,
-      .dropout = 0.1}},
-};
 
 Value conv(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride = 1) {
   return conv2d(s, x,
@@ -57,18 +42,7 @@ Value dense_block(const Scope& s, Value x, int64_t layers, const DenseNetOptions
   return concat(features);
 }
 
-bool is_densenet(const std::string& name) { return variants.count(name) > 0; }
-
-Model densenet(const std::string& name, int64_t classes) {
-  return densenet(name, variants.at(name), classes);
-}
-
-Model densenet(const std::string& name, const DenseNetOptions& o, int64_t classes) {
-  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "classifier"};
-  if (o.small_images) {
-    model.image_size = 32;
-    model.preset = "cifar";
-  }
+void densenet(Model& model, const DenseNetOptions& o) {
   Graph& g = model.graph;
   const Scope s = g.root() / "features";
 
@@ -89,8 +63,7 @@ Model densenet(const std::string& name, const DenseNetOptions& o, int64_t classe
       relu(batch_norm(s / ("norm" + std::to_string(o.block_layers.size() + 1)), x)));
   g.label("features", x);
   g.label("logits",
-          linear(g.root() / "classifier", x, {.out_features = classes, .zero_bias = true}));
-  return model;
+          linear(g.root() / "classifier", x, {.out_features = model.classes, .zero_bias = true}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

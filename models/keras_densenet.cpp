@@ -1,23 +1,16 @@
 // DenseNet as keras.applications has it (Huang et al. 2017, arXiv:1608.06993): torchvision's
 // network with another epsilon, under Keras' layer names.
-#include <map>
-
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/concat.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
-const std::map<std::string, std::vector<int64_t>> variants = {
-    {"keras_densenet121", {6, 12, 24, 16}},
-    {"keras_densenet169", {6, 12, 32, 32}},
-    {"keras_densenet201", {6, 12, 48, 32}},
-};
 constexpr int64_t growth_rate = 32;
 
 Value conv(const Scope& s, Value x, int64_t out_channels, int64_t kernel, int64_t stride = 1) {
@@ -42,41 +35,33 @@ Value dense_layer(const Scope& root, const std::string& name, const std::vector<
 
 }  // namespace
 
-bool is_keras_densenet(const std::string& name) { return variants.count(name) > 0; }
-
-Model keras_densenet(const std::string& name, int64_t classes) {
-  const std::vector<int64_t>& blocks = variants.at(name);
-  Model model{.name = name,
-              .graph = {},
-              .classes = classes,
-              .preset = "keras-torch",
-              .classifier = "predictions"};
+void keras_densenet(Model& model, const KerasDenseNetOptions& o) {
   Graph& g = model.graph;
   const Scope s = g.root();
 
   Value x = norm_relu(s / "conv1_bn", conv(s / "conv1_conv", g.input(3), 64, 7, 2));
   // Keras pads with zeros, which after a ReLU cannot win either.
   x = max_pool2d(x, {.kernel_size = 3, .stride = 2, .padding = 1});
-  for (size_t i = 0; i < blocks.size(); ++i) {
+  for (size_t i = 0; i < o.block_layers.size(); ++i) {
     const std::string stage = std::to_string(i + 2);
     std::vector<Value> features = {x};
     std::string layer;
-    for (int64_t k = 0; k < blocks[i]; ++k) {
+    for (int64_t k = 0; k < o.block_layers[i]; ++k) {
       layer = "conv" + stage + "_block" + std::to_string(k + 1);
       features.push_back(dense_layer(s, layer, features));
     }
     x = concat(features);
     model.stages.push_back(layer + "_concat");
     g.label(model.stages.back(), x);
-    if (i + 1 == blocks.size()) break;
+    if (i + 1 == o.block_layers.size()) break;
     x = norm_relu(s / ("pool" + stage + "_bn"), x);
     x = conv(s / ("pool" + stage + "_conv"), x, x.channels() / 2, 1);
     x = avg_pool2d(x, {.kernel_size = 2, .stride = 2});
   }
   x = global_avg_pool(norm_relu(s / "bn", x));
   g.label("features", x);
-  g.label("logits", linear(s / "predictions", x, {.out_features = classes, .zero_bias = true}));
-  return model;
+  g.label("logits",
+          linear(s / "predictions", x, {.out_features = model.classes, .zero_bias = true}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,23 +1,15 @@
 // ResNet as keras.applications has it (v1, He et al. 2015, arXiv:1512.03385): convolutions have
 // biases, and a stage's stride sits in its first 1x1 and in the shortcut. Keras' layer names.
-#include <map>
-
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
-
-const std::map<std::string, std::vector<int64_t>> variants = {
-    {"keras_resnet50", {3, 4, 6, 3}},
-    {"keras_resnet101", {3, 4, 23, 3}},
-    {"keras_resnet152", {3, 8, 36, 3}},
-};
 
 struct Conv {
   int64_t out_channels, kernel, stride;
@@ -46,15 +38,7 @@ Value block(const Scope& root, const std::string& name, Value src, int64_t width
 
 }  // namespace
 
-bool is_keras_resnet(const std::string& name) { return variants.count(name) > 0; }
-
-Model keras_resnet(const std::string& name, int64_t classes) {
-  const std::vector<int64_t>& blocks = variants.at(name);
-  Model model{.name = name,
-              .graph = {},
-              .classes = classes,
-              .preset = "keras-caffe",
-              .classifier = "predictions"};
+void keras_resnet(Model& model, const KerasResNetOptions& o) {
   Graph& g = model.graph;
   const Scope s = g.root();
 
@@ -63,9 +47,9 @@ Model keras_resnet(const std::string& name, int64_t classes) {
   x = max_pool2d(x, {.kernel_size = 3, .stride = 2, .padding = 1});
   g.label("pool1_pool", x);
   model.stages = {"pool1_pool"};
-  for (size_t stage = 0; stage < blocks.size(); ++stage) {
+  for (size_t stage = 0; stage < o.blocks.size(); ++stage) {
     std::string layer;
-    for (int64_t i = 0; i < blocks[stage]; ++i) {
+    for (int64_t i = 0; i < o.blocks[stage]; ++i) {
       layer = "conv" + std::to_string(stage + 2) + "_block" + std::to_string(i + 1);
       x = block(s, layer, x, int64_t{64} << stage, i == 0 && stage > 0 ? 2 : 1);
     }
@@ -74,8 +58,8 @@ Model keras_resnet(const std::string& name, int64_t classes) {
   }
   x = global_avg_pool(x);
   g.label("features", x);
-  g.label("logits", linear(s / "predictions", x, {.out_features = classes, .zero_bias = true}));
-  return model;
+  g.label("logits",
+          linear(s / "predictions", x, {.out_features = model.classes, .zero_bias = true}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

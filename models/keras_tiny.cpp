@@ -1,15 +1,15 @@
 // The two small networks of the MLPerf Tiny benchmark under the names that Keras gave their layers:
 // ResNet-8 for CIFAR-10 and MobileNetV1 0.25 (Howard et al. 2017, arXiv:1704.04861) for
 // 96x96 pictures with or without a person. https://github.com/mlcommons/tiny, benchmark/training.
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 // Appends layers and counts them for each class, as Keras does: conv2d, conv2d_1, ...
@@ -58,13 +58,7 @@ void classifier(Model& model, Value x) {
 
 }  // namespace
 
-Model keras_resnet8(int64_t classes) {
-  Model model{.name = "keras_resnet8",
-              .graph = {},
-              .classes = classes,
-              .image_size = 32,
-              .preset = "keras-cifar",
-              .classifier = "dense"};
+void keras_resnet8(Model& model) {
   Graph& g = model.graph;
   Layers layers(g.root());
   Value x = relu(layers.norm(layers.conv(g.input(3), 16, 3, 1)));
@@ -78,16 +72,9 @@ Model keras_resnet8(int64_t classes) {
     g.label(model.stages.back(), x);
   }
   classifier(model, x);
-  return model;
 }
 
-Model keras_mobilenet_025_96(int64_t classes) {
-  Model model{.name = "keras_mobilenet_025_96",
-              .graph = {},
-              .classes = classes,
-              .image_size = 96,
-              .preset = "keras-vww",
-              .classifier = "dense"};
+void keras_mobilenet_025_96(Model& model) {
   Graph& g = model.graph;
   Layers layers(g.root());
   Value x = relu(layers.norm(layers.conv(g.input(3), 8, 3, 2)));
@@ -98,7 +85,6 @@ Model keras_mobilenet_025_96(int64_t classes) {
     x = relu(layers.norm(layers.conv(x, width, 1, 1)));
   }
   classifier(model, x);
-  return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,14 +1,14 @@
 // MobileNetV2, Sandler et al. 2018, arXiv:1801.04381, width 1; torchvision's layer numbers.
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
 
 struct ConvNorm {
@@ -52,9 +52,7 @@ Value inverted_residual(const Scope& block, Value x, const Residual& o) {
 
 }  // namespace
 
-Model mobilenet_v2(int64_t classes) {
-  Model model{
-      .name = "mobilenet_v2", .graph = {}, .classes = classes, .classifier = "classifier.1"};
+void mobilenet_v2(Model& model) {
   Graph& g = model.graph;
   const Scope s = g.root() / "features";
   const auto stage = [&](Value x) {
@@ -79,10 +77,10 @@ Model mobilenet_v2(int64_t classes) {
                                    .stride = i == 0 ? group.stride : 1}));
   x = global_avg_pool(stage(conv_norm_relu(s / layer, x, {.out_channels = 1280})));
   g.label("features", x);
-  g.label("logits",
-          linear(g.root() / "classifier" / 1, dropout(x, 0.2),
-                 {.out_features = classes, .init = WeightInit::normal_001, .zero_bias = true}));
-  return model;
+  g.label(
+      "logits",
+      linear(g.root() / "classifier" / 1, dropout(x, 0.2),
+             {.out_features = model.classes, .init = WeightInit::normal_001, .zero_bias = true}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

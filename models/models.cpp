@@ -1,59 +1,97 @@
 #include "limbic/models/models.h"
 
-namespace limbic {
+#include <algorithm>
+
+#include "limbic/models/families.h"
+
+namespace limbic::models {
+namespace {
+
+// A family with the options of one variant.
+template <class Options>
+std::function<void(Model&)> of(void (*family)(Model&, const Options&), Options options) {
+  return [family, options](Model& model) { family(model, options); };
+}
+
+}  // namespace
+
+const std::vector<Architecture>& architectures() {
+  // layer, squeeze, expand, whether a pool stands before
+  static const std::vector<SqueezeNetOptions::Fire> fires_1_0 = {
+      {3, 16, 64, true},   {4, 16, 64, false},  {5, 32, 128, false},  {7, 32, 128, true},
+      {8, 48, 192, false}, {9, 48, 192, false}, {10, 64, 256, false}, {12, 64, 256, true}};
+  static const std::vector<SqueezeNetOptions::Fire> fires_1_1 = {
+      {3, 16, 64, true},  {4, 16, 64, false},   {6, 32, 128, true},   {7, 32, 128, false},
+      {9, 48, 192, true}, {10, 48, 192, false}, {11, 64, 256, false}, {12, 64, 256, false}};
+  // clang-format off
+  static const std::vector<Architecture> table = {
+      {"resnet18", "fc", of(resnet, {.bottleneck = false, .blocks = {2, 2, 2, 2}})},
+      {"resnet34", "fc", of(resnet, {.bottleneck = false, .blocks = {3, 4, 6, 3}})},
+      {"resnet50", "fc", of(resnet, {.bottleneck = true, .blocks = {3, 4, 6, 3}})},
+      {"resnet101", "fc", of(resnet, {.bottleneck = true, .blocks = {3, 4, 23, 3}})},
+      {"resnet152", "fc", of(resnet, {.bottleneck = true, .blocks = {3, 8, 36, 3}})},
+      {"resnet8", "linear", of(cifar_resnet, {.blocks = 1}), "cifar", 32},
+      {"resnet14", "linear", of(cifar_resnet, {.blocks = 2}), "cifar", 32},
+      {"resnet20", "linear", of(cifar_resnet, {.blocks = 3}), "cifar", 32},
+      {"resnet32", "linear", of(cifar_resnet, {.blocks = 5}), "cifar", 32},
+      {"resnet44", "linear", of(cifar_resnet, {.blocks = 7}), "cifar", 32},
+      {"resnet56", "linear", of(cifar_resnet, {.blocks = 9}), "cifar", 32},
+      {"resnet110", "linear", of(cifar_resnet, {.blocks = 18}), "cifar", 32},
+      {"densenet121", "classifier", of(densenet, {.block_layers = {6, 12, 24, 16}})},
+      {"densenet161", "classifier",
+       of(densenet, {.growth_rate = 48, .block_layers = {6, 12, 36, 24}, .stem_channels = 96})},
+      {"densenet169", "classifier", of(densenet, {.block_layers = {6, 12, 32, 32}})},
+      {"densenet201", "classifier", of(densenet, {.block_layers = {6, 12, 48, 32}})},
+      {"densenet_small", "classifier",
+       of(densenet, {.growth_rate = 12, .block_layers = {4, 4, 4}, .stem_channels = 24,
+                     .small_images = true, .dropout = 0.1}), "cifar", 32},
+      {"squeezenet1_0", "classifier.1", of(squeezenet, {96, 7, fires_1_0})},
+      {"squeezenet1_1", "classifier.1", of(squeezenet, {64, 3, fires_1_1})},
+      {"alexnet", "classifier.6", alexnet},
+      {"vgg16", "classifier.6", of(vgg, {.convolutions = {2, 2, 3, 3, 3}})},
+      {"vgg19", "classifier.6", of(vgg, {.convolutions = {2, 2, 4, 4, 4}})},
+      {"vgg16_bn", "classifier.6", of(vgg, {.convolutions = {2, 2, 3, 3, 3}, .batch_norm = true})},
+      {"vgg19_bn", "classifier.6", of(vgg, {.convolutions = {2, 2, 4, 4, 4}, .batch_norm = true})},
+      {"mobilenet_v2", "classifier.1", mobilenet_v2},
+      {"keras_resnet50", "predictions", of(keras_resnet, {{3, 4, 6, 3}}), "keras-caffe"},
+      {"keras_resnet101", "predictions", of(keras_resnet, {{3, 4, 23, 3}}), "keras-caffe"},
+      {"keras_resnet152", "predictions", of(keras_resnet, {{3, 8, 36, 3}}), "keras-caffe"},
+      {"keras_densenet121", "predictions", of(keras_densenet, {{6, 12, 24, 16}}), "keras-torch"},
+      {"keras_densenet169", "predictions", of(keras_densenet, {{6, 12, 32, 32}}), "keras-torch"},
+      {"keras_densenet201", "predictions", of(keras_densenet, {{6, 12, 48, 32}}), "keras-torch"},
+      {"keras_resnet8", "dense", keras_resnet8, "keras-cifar", 32},
+      {"keras_mobilenet_025_96", "dense", keras_mobilenet_025_96, "keras-vww", 96}};
+  // clang-format on
+  return table;
+}
 
 std::vector<std::string> model_names() {
-  return {"resnet18",
-          "resnet34",
-          "resnet50",
-          "resnet101",
-          "resnet152",
-          "resnet8",
-          "resnet14",
-          "resnet20",
-          "resnet32",
-          "resnet44",
-          "resnet56",
-          "resnet110",
-          "densenet121",
-          "densenet161",
-          "densenet169",
-          "densenet201",
-          "densenet_small",
-          "squeezenet1_0",
-          "squeezenet1_1",
-          "alexnet",
-          "vgg16",
-          "vgg19",
-          "vgg16_bn",
-          "vgg19_bn",
-          "mobilenet_v2",
-          "keras_resnet50",
-          "keras_resnet101",
-          "keras_resnet152",
-          "keras_densenet121",
-          "keras_densenet169",
-          "keras_densenet201",
-          "keras_resnet8",
-          "keras_mobilenet_025_96"};
+  std::vector<std::string> names;
+  for (const Architecture& a : architectures()) names.push_back(a.name);
+  return names;
+}
+
+const Architecture& find_architecture(const std::string& name) {
+  const auto& all = architectures();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Architecture& a) { return a.name == name; });
+  if (found != all.end()) return *found;
+  std::string known;
+  for (const Architecture& a : all) known += (known.empty() ? "" : ", ") + a.name;
+  fail("unknown model '", name, "'; known are ", known);
 }
 
 Model build_model(const std::string& name, int64_t classes) {
   require(classes > 0, "a network needs at least one class, got ", classes);
-  if (is_resnet(name)) return resnet(name, classes);
-  if (is_cifar_resnet(name)) return cifar_resnet(name, classes);
-  if (is_densenet(name)) return densenet(name, classes);
-  if (is_squeezenet(name)) return squeezenet(name, classes);
-  if (is_vgg(name)) return vgg(name, classes);
-  if (name == "alexnet") return alexnet(classes);
-  if (name == "mobilenet_v2") return mobilenet_v2(classes);
-  if (is_keras_resnet(name)) return keras_resnet(name, classes);
-  if (is_keras_densenet(name)) return keras_densenet(name, classes);
-  if (name == "keras_resnet8") return keras_resnet8(classes);
-  if (name == "keras_mobilenet_025_96") return keras_mobilenet_025_96(classes);
-  std::string known;
-  for (const auto& model : model_names()) known += (known.empty() ? "" : ", ") + model;
-  fail("unknown model '", name, "'; known are ", known);
+  const Architecture& a = find_architecture(name);
+  Model model{.name = a.name,
+              .graph = {},
+              .classes = classes,
+              .image_size = a.image_size,
+              .preset = a.preset,
+              .classifier = a.classifier};
+  a.append(model);
+  return model;
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,27 +1,14 @@
 // ResNet, He et al. 2015, arXiv:1512.03385; the variant of torchvision (stride in the 3x3).
-#include <map>
-
 #include "limbic/models/blocks.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
-
-struct Variant {
-  bool bottleneck;
-  std::vector<int64_t> blocks;
-};
-
-const std::map<std::string, Variant> variants = {
-    {"resnet18", {false, {2, 2, 2, 2}}},  {"resnet34", {false, {3, 4, 6, 3}}},
-    {"resnet50", {true, {3, 4, 6, 3}}},   {"resnet101", {true, {3, 4, 23, 3}}},
-    {"resnet152", {true, {3, 8, 36, 3}}},
-};
 
 Conv2dOptions conv(int64_t out_channels, int64_t kernel, int64_t stride) {
   return {.out_channels = out_channels,
@@ -55,11 +42,7 @@ Value bottleneck(const Scope& s, Value x, int64_t width, int64_t stride) {
   return relu(add(x, identity));
 }
 
-bool is_resnet(const std::string& name) { return variants.count(name) > 0; }
-
-Model resnet(const std::string& name, int64_t classes) {
-  const auto& [is_bottleneck, blocks] = variants.at(name);
-  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "fc"};
+void resnet(Model& model, const ResNetOptions& o) {
   Graph& g = model.graph;
   const Scope s = g.root();
 
@@ -68,11 +51,11 @@ Model resnet(const std::string& name, int64_t classes) {
   x = max_pool2d(x, {.kernel_size = 3, .stride = 2, .padding = 1});
   g.label("maxpool", x);
   model.stages = {"maxpool"};
-  for (size_t stage = 0; stage < blocks.size(); ++stage) {
+  for (size_t stage = 0; stage < o.blocks.size(); ++stage) {
     const std::string layer = "layer" + std::to_string(stage + 1);
-    for (int64_t i = 0; i < blocks[stage]; ++i) {
+    for (int64_t i = 0; i < o.blocks[stage]; ++i) {
       const int64_t width = int64_t{64} << stage, stride = i == 0 && stage > 0 ? 2 : 1;
-      const auto block = is_bottleneck ? bottleneck : basic_block;
+      const auto block = o.bottleneck ? bottleneck : basic_block;
       x = block(s / layer / i, x, width, stride);
     }
     g.label(layer, x);
@@ -80,8 +63,7 @@ Model resnet(const std::string& name, int64_t classes) {
   }
   x = global_avg_pool(x);
   g.label("features", x);
-  g.label("logits", linear(s / "fc", x, {.out_features = classes}));
-  return model;
+  g.label("logits", linear(s / "fc", x, {.out_features = model.classes}));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

@@ -1,28 +1,16 @@
 // VGG, Simonyan and Zisserman 2014, arXiv:1409.1556, configurations D and E, without and with batch
 // norm; torchvision's layer numbers.
-#include <map>
-
-#include "limbic/models/models.h"
+#include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/reshape.h"
 
-namespace limbic {
+namespace limbic::models {
 namespace {
-
-struct Variant {
-  std::vector<int64_t> convolutions;  // of each block, whose widths are 64 128 256 512 512
-  bool batch_norm;
-};
-
-const std::map<std::string, Variant> variants = {{"vgg16", {{2, 2, 3, 3, 3}, false}},
-                                                 {"vgg19", {{2, 2, 4, 4, 4}, false}},
-                                                 {"vgg16_bn", {{2, 2, 3, 3, 3}, true}},
-                                                 {"vgg19_bn", {{2, 2, 4, 4, 4}, true}}};
 
 Value dense(const Scope& s, Value x, int64_t out_features) {
   return linear(s, x,
@@ -31,25 +19,21 @@ Value dense(const Scope& s, Value x, int64_t out_features) {
 
 }  // namespace
 
-bool is_vgg(const std::string& name) { return variants.count(name) > 0; }
-
-Model vgg(const std::string& name, int64_t classes) {
-  const auto& [convolutions, with_norm] = variants.at(name);
-  Model model{.name = name, .graph = {}, .classes = classes, .classifier = "classifier.6"};
+void vgg(Model& model, const VggOptions& o) {
   Graph& g = model.graph;
   const Scope s = g.root() / "features";
 
   Value x = g.input(3);
   int64_t layer = 0;  // torchvision numbers convolutions, norms, ReLUs and pools
-  for (size_t block = 0; block < convolutions.size(); ++block) {
-    for (int64_t i = 0; i < convolutions[block]; ++i) {
+  for (size_t block = 0; block < o.convolutions.size(); ++block) {
+    for (int64_t i = 0; i < o.convolutions[block]; ++i) {
       x = conv2d(s / layer++, x,
                  {.out_channels = block < 3 ? int64_t{64} << block : 512,
                   .kernel_size = 3,
                   .padding = 1,
                   .init = WeightInit::kaiming_normal_fan_out,
                   .zero_bias = true});
-      if (with_norm) x = batch_norm(s / layer++, x);
+      if (o.batch_norm) x = batch_norm(s / layer++, x);
       x = relu(x);
       ++layer;
     }
@@ -61,8 +45,7 @@ Model vgg(const std::string& name, int64_t classes) {
   x = relu(dense(c / 0, flatten(adaptive_avg_pool2d(x, 7)), 4096));
   x = relu(dense(c / 3, dropout(x, 0.5), 4096));
   g.label("features", x);
-  g.label("logits", dense(c / 6, dropout(x, 0.5), classes));
-  return model;
+  g.label("logits", dense(c / 6, dropout(x, 0.5), model.classes));
 }
 
-}  // namespace limbic
+}  // namespace limbic::models

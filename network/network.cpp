@@ -9,35 +9,36 @@
 #include "limbic/weights/load.h"
 #include "limbic/weights/official.h"
 
-namespace limbic {
+namespace limbic::network {
 namespace {
 
 // The first dimension of the classifier's weight; 0 where the file has none.
-int64_t classes_of(const Checkpoint& checkpoint, const std::string& classifier) {
+int64_t classes_of(const weights::Checkpoint& checkpoint, const std::string& classifier) {
   const auto found = checkpoint.tensors.find(classifier + ".weight");
   return found == checkpoint.tensors.end() || found->second.rank() == 0 ? 0 : found->second.dim(0);
 }
 
-Preset preset_of(const NetworkSource& source, const Checkpoint& checkpoint, Network& network) {
-  if (!source.preset.empty()) return find_preset(source.preset);
+io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& checkpoint,
+                     Network& network) {
+  if (!source.preset.empty()) return io::find_preset(source.preset);
   if (const auto stored = checkpoint.metadata.find("limbic.preset");
       stored != checkpoint.metadata.end())
-    return preset_from_json(stored->second);
+    return io::preset_from_json(stored->second);
   if (!source.weights.empty())
-    if (const OfficialFile* official = recognise(checkpoint.file.bytes)) {
+    if (const weights::OfficialFile* official = weights::recognise(checkpoint.file.bytes)) {
       network.remarks.push_back(
           str_cat("preset: ", official->preset, " (", source.weights, " is ", official->name, ")"));
-      return find_preset(official->preset);
+      return io::find_preset(official->preset);
     }
   network.remarks.push_back(str_cat("preset: ", network.model.preset, " (the default of ",
                                     source.model, "; --preset chooses another)"));
-  Preset preset = find_preset(network.model.preset);
+  io::Preset preset = io::find_preset(network.model.preset);
   // Fresh weights follow nobody's habits: they may see photos the right way up.
   if (source.weights.empty()) preset.apply_exif = true;
   return preset;
 }
 
-std::vector<std::string> labels_of(const Checkpoint& checkpoint, int64_t classes) {
+std::vector<std::string> labels_of(const weights::Checkpoint& checkpoint, int64_t classes) {
   const auto stored = checkpoint.metadata.find("limbic.classes");
   if (stored == checkpoint.metadata.end()) return {};
   const auto names = nlohmann::json::parse(stored->second, nullptr, false);
@@ -74,7 +75,7 @@ Tensor in_order(const Tensor& tensor, const std::vector<std::string>& names,
 // Makes the checkpoint's classifier one of the wanted classes where it names its own. Returns
 // whether it must be left out, its classes being others.
 bool match_classes(const NetworkSource& source, const std::string& classifier,
-                   Checkpoint& checkpoint, Network& network) {
+                   weights::Checkpoint& checkpoint, Network& network) {
   const int64_t n = classes_of(checkpoint, classifier);
   const std::vector<std::string> names = labels_of(checkpoint, n);
   const std::vector<std::string>& wanted = source.class_names;
@@ -99,28 +100,30 @@ Network open_network(const NetworkSource& source) {
           ": expected 0 classes (the checkpoint's) or more, got ", source.classes);
   require(source.class_names.empty() || std::ssize(source.class_names) == source.classes,
           source.model, ": ", source.class_names.size(), " names for ", source.classes, " classes");
-  const Model one = build_model(source.model, 1);
-  Checkpoint checkpoint;
-  if (!source.weights.empty()) checkpoint = read_checkpoint_for(one.graph, source.weights);
-  int64_t classes = source.classes;
-  if (classes == 0) classes = classes_of(checkpoint, one.classifier);
   Network network;
-  network.model = build_model(source.model, classes > 0 ? classes : 1000);
+  network.model = models::build_model(source.model, source.classes > 0 ? source.classes : 1000);
+  weights::Checkpoint checkpoint;
+  if (!source.weights.empty())
+    checkpoint = read_checkpoint_for(network.model.graph, source.weights);
+  const int64_t stored = classes_of(checkpoint, network.model.classifier);
+  if (source.classes == 0 && stored > 0 && stored != network.model.classes)
+    network.model = models::build_model(source.model, stored);
   const std::string& classifier = network.model.classifier;
   const bool left_out = match_classes(source, classifier, checkpoint, network);
   if (left_out)
     std::erase_if(checkpoint.tensors, [&](const auto& t) { return is_of(t.first, classifier); });
   network.parameters =
-      network.model.graph.initialise(source.seed, not_loaded_from(checkpoint.tensors));
+      network.model.graph.initialise(source.seed, weights::not_loaded_from(checkpoint.tensors));
   if (left_out)  // on purpose, so that it is not missing
     for (const auto& [name, parameter] : network.parameters)
       if (is_of(name, classifier)) checkpoint.tensors[name] = parameter.value;
   if (!source.weights.empty()) {
-    const LoadReport report = load_parameters(checkpoint.tensors, network.parameters,
-                                              {.source = source.weights,
-                                               .replaceable = {classifier},
-                                               .file = &checkpoint.file,
-                                               .share = source.share});
+    const weights::LoadReport report =
+        weights::load_parameters(checkpoint.tensors, network.parameters,
+                                 {.source = source.weights,
+                                  .replaceable = {classifier},
+                                  .file = &checkpoint.file,
+                                  .share = source.share});
     if (!report.replaced.empty())
       network.remarks.push_back(
           str_cat(source.weights, ": its classifier of ", report.replaced[0].file.at(0),
@@ -130,11 +133,11 @@ Network open_network(const NetworkSource& source) {
                                               : source.class_names;
   network.preset = preset_of(source, checkpoint, network);
   if (source.image_size > 0 && source.image_size != network.preset.crop)
-    network.preset = with_image_size(network.preset, source.image_size);
+    network.preset = io::with_image_size(network.preset, source.image_size);
   network.metadata = std::move(checkpoint.metadata);
   network.extras = std::move(checkpoint.extras);
   network.file = std::move(checkpoint.file);
   return network;
 }
 
-}  // namespace limbic
+}  // namespace limbic::network

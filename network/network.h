@@ -6,7 +6,7 @@
 #include "limbic/io/preset.h"
 #include "limbic/models/models.h"
 
-namespace limbic {
+namespace limbic::network {
 
 /// Which network is wanted and where its weights come from.
 struct NetworkSource {
@@ -24,9 +24,9 @@ struct NetworkSource {
 
 /// A network with its weights and how its pictures are prepared.
 struct Network {
-  Model model;
+  models::Model model;
   Parameters parameters;
-  Preset preset;
+  io::Preset preset;
   std::vector<std::string> labels;              ///< Where the checkpoint names its classes.
   std::map<std::string, std::string> metadata;  ///< The checkpoint's.
   std::map<std::string, Tensor> extras;         ///< What else it holds (weights/checkpoint.h).
@@ -40,4 +40,4 @@ struct Network {
 /// with a remark. Throws Error.
 Network open_network(const NetworkSource& source);
 
-}  // namespace limbic
+}  // namespace limbic::network

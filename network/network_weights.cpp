@@ -1,9 +1,9 @@
 #include "limbic/network/network_weights.h"
 
 #include "limbic/nn/ops/conv2d.h"
-#include "limbic/weights/keras/keras.h"
+#include "limbic/weights/layer_names.h"
 
-namespace limbic {
+namespace limbic::network {
 namespace {
 
 std::string keras_kind(const Op& op) {
@@ -16,17 +16,17 @@ std::string keras_kind(const Op& op) {
 
 }  // namespace
 
-Checkpoint read_checkpoint_for(const Graph& graph, const std::string& path) {
-  Checkpoint checkpoint = read_checkpoint(path);
+weights::Checkpoint read_checkpoint_for(const Graph& graph, const std::string& path) {
+  weights::Checkpoint checkpoint = weights::read_checkpoint(path);
   if (checkpoint.metadata.count("keras.names") == 0) return checkpoint;
-  std::vector<KerasLayerName> layers;
+  std::vector<weights::LayerName> layers;
   for (const Node& node : graph.nodes()) {
     if (node.parameters.empty()) continue;
     const std::string& parameter = node.parameters.front();  // "conv1.weight"
     layers.push_back({keras_kind(*node.op), parameter.substr(0, parameter.rfind('.'))});
   }
-  name_keras_layers(checkpoint.tensors, layers);
+  weights::name_numbered_layers(checkpoint.tensors, layers);
   return checkpoint;
 }
 
-}  // namespace limbic
+}  // namespace limbic::network

@@ -7,9 +7,9 @@
 #include "limbic/nn/loss.h"
 #include "limbic/weights/load.h"
 
-namespace limbic {
+namespace limbic::network {
 
-Shape input_shape(int64_t batch, const Preset& preset) {
+Shape input_shape(int64_t batch, const io::Preset& preset) {
   return {batch, 3, preset.crop, preset.crop};
 }
 
@@ -22,7 +22,7 @@ PlanOptions keeping(PlanOptions options, const std::string& layer) {
 
 }  // namespace
 
-Predictor::Predictor(const Model& model, const Parameters& parameters, PlanOptions options,
+Predictor::Predictor(const models::Model& model, const Parameters& parameters, PlanOptions options,
                      const std::string& layer)
     : layer_(layer), plan_(model.graph, parameters, keeping(std::move(options), layer)) {}
 
@@ -43,13 +43,14 @@ Tensor Predictor::run(const Tensor& images) {
   return rows;
 }
 
-Outputs Predictor::run(Loader& loader, const std::string& task, const ProgressFunction& progress) {
+Outputs Predictor::run(io::Loader& loader, const std::string& task,
+                       const ProgressFunction& progress) {
   Outputs out;
   std::vector<float> values;
   loader.start_epoch(0);
   const int64_t total = loader.dataset().size();
   int64_t width = 0;
-  for (Batch batch; loader.next(batch);) {
+  for (io::Batch batch; loader.next(batch);) {
     const Tensor rows = run(batch.images);
     width = rows.dim(1);
     values.insert(values.end(), rows.values().begin(), rows.values().end());
@@ -100,4 +101,4 @@ Evaluation evaluate_logits(const Tensor& logits, const std::vector<int64_t>& lab
   return e;
 }
 
-}  // namespace limbic
+}  // namespace limbic::network

@@ -6,7 +6,7 @@
 #include "limbic/models/models.h"
 #include "limbic/nn/plan.h"
 
-namespace limbic {
+namespace limbic::network {
 
 /// What a network says of a data set, in the data set's order.
 struct Outputs {
@@ -19,17 +19,17 @@ struct Outputs {
 class Predictor {
  public:
   /// `layer`: a label or node name; (N,C,H,W) activations are flattened to rows.
-  Predictor(const Model& model, const Parameters& parameters, Shape input,
+  Predictor(const models::Model& model, const Parameters& parameters, Shape input,
             const std::string& layer = "logits")
       : Predictor(model, parameters, PlanOptions::inference(std::move(input)), layer) {}
-  Predictor(const Model& model, const Parameters& parameters, PlanOptions options,
+  Predictor(const models::Model& model, const Parameters& parameters, PlanOptions options,
             const std::string& layer = "logits");
 
   /// One row for each image of (n,3,H,W), any n. Throws Error where a value is not finite: nothing
   /// that is computed from it would mean anything.
   Tensor run(const Tensor& images);
   /// The whole of a loader's data set. Its batches must fit the plan's.
-  Outputs run(Loader& loader, const std::string& task, const ProgressFunction& progress = {});
+  Outputs run(io::Loader& loader, const std::string& task, const ProgressFunction& progress = {});
   void refresh(const Parameters& parameters) { plan_.refresh(parameters); }
   Plan& plan() { return plan_; }
 
@@ -39,7 +39,7 @@ class Predictor {
 };
 
 /// Options of a plan that runs `batch` pictures as `preset` prepares them.
-Shape input_shape(int64_t batch, const Preset& preset);
+Shape input_shape(int64_t batch, const io::Preset& preset);
 
 struct Evaluation {
   int64_t samples = 0;
@@ -57,4 +57,4 @@ Evaluation evaluate_labels(const std::vector<int64_t>& predicted,
 /// Index of the largest value of a row; the first of equals.
 int64_t argmax(std::span<const float> row);
 
-}  // namespace limbic
+}  // namespace limbic::network

@@ -8,7 +8,7 @@
 #include "limbic/nn/plan.h"
 #include "limbic/weights/compare.h"
 
-namespace limbic {
+namespace limbic::network {
 namespace {
 
 constexpr int64_t pictures = 2, largest_side = 64, patches = 8;
@@ -36,7 +36,7 @@ struct Answers {
   Tensor features, logits;
 };
 
-Answers run(const Model& model, const Parameters& parameters, const PlanOptions& options,
+Answers run(const models::Model& model, const Parameters& parameters, const PlanOptions& options,
             const Tensor& images) {
   Plan plan(model.graph, parameters, options);
   plan.run(images);
@@ -81,7 +81,7 @@ CaseResult compare(const Network& network, const Tensor& images, const PlanOptio
   require(got.logits.shape() == logits.shape() && got.features.shape() == features.shape(),
           logits_name, ": expected ", to_string(got.logits.shape()), ", got ",
           to_string(logits.shape()), "; the stored case belongs to another network");
-  const Comparison differences = compare_tensors(
+  const weights::Comparison differences = weights::compare_tensors(
       {features_name, logits_name}, {{features_name, got.features}, {logits_name, got.logits}},
       {{features_name, features}, {logits_name, logits}}, result.limit);
   result.features = differences.differences[0].relative;
@@ -97,7 +97,8 @@ CaseResult compare(const Network& network, const Tensor& images, const PlanOptio
 
 }  // namespace
 
-std::map<std::string, Tensor> make_stored_case(const Model& model, const Parameters& parameters) {
+std::map<std::string, Tensor> make_stored_case(const models::Model& model,
+                                               const Parameters& parameters) {
   const Tensor images = draw_images(std::min(largest_side, model.image_size));
   PlanOptions options = PlanOptions::inference(images.shape());
   options.winograd = false;
@@ -129,4 +130,4 @@ std::vector<CaseResult> run_stored_case(const Network& network) {
   return results;
 }
 
-}  // namespace limbic
+}  // namespace limbic::network

@@ -6,14 +6,15 @@
 #include "limbic/models/models.h"
 #include "limbic/network/network.h"
 
-namespace limbic {
+namespace limbic::network {
 
 /// A converted checkpoint carries two small pictures and what the network said of them where it was
 /// written, so that another machine, another library or another dtype can be held against that:
 /// "limbic.case.images" (2,3,S,S) f32 as the network sees them, "limbic.case.features" (2,D) and
 /// "limbic.case.logits" (2,classes). S is 64, or the network's own size where that is smaller.
 /// Computed in f32 without Winograd and without timing.
-std::map<std::string, Tensor> make_stored_case(const Model& model, const Parameters& parameters);
+std::map<std::string, Tensor> make_stored_case(const models::Model& model,
+                                               const Parameters& parameters);
 
 /// One way of computing the stored case, and how far it came from what is stored.
 struct CaseResult {
@@ -34,4 +35,4 @@ std::vector<CaseResult> run_stored_case(const Network& network);
 /// The same in f32 alone; throws Error, with the difference, where it is above the limit.
 void check_stored_case(const Network& network);
 
-}  // namespace limbic
+}  // namespace limbic::network

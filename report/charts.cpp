@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace limbic {
+namespace limbic::report {
 namespace {
 
 constexpr size_t colors = 8;                         // --c0 to --c7 of the page's style
@@ -268,4 +268,4 @@ std::string render_chart(const Report::LineChart& chart) {
   return out + "</ul>\n" + numbers(chart);
 }
 
-}  // namespace limbic
+}  // namespace limbic::report

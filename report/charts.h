@@ -4,7 +4,7 @@
 
 #include "limbic/report/report.h"
 
-namespace limbic {
+namespace limbic::report {
 
 /// `text` with the five characters that HTML gives a meaning replaced by entities, and with control
 /// characters and broken UTF-8 replaced by U+FFFD.
@@ -23,4 +23,4 @@ Interval wilson_interval(const Report::Accuracy& accuracy);
 std::string render_chart(const Report::BarChart& chart);
 std::string render_chart(const Report::LineChart& chart);
 
-}  // namespace limbic
+}  // namespace limbic::report

@@ -6,24 +6,18 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/report/charts.h"
 #include "limbic/svm/text.h"
 
-namespace limbic {
+namespace limbic::report {
 namespace {
 
 constexpr double cell = 44, left = 70, top = 50;
 
-std::string number(double value) { return format_number(value, 4); }
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (char c : text)
-    out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return out;
-}
+std::string number(double value) { return svm::format_number(value, 4); }
 
 void write_text(std::ostream& out, double x, double y, const std::string& text) {
-  out << "<text x=\"" << number(x) << "\" y=\"" << number(y) << "\">" << escaped(text)
+  out << "<text x=\"" << number(x) << "\" y=\"" << number(y) << "\">" << escape_html(text)
       << "</text>\n";
 }
 
@@ -80,4 +74,4 @@ void write_heat_map(const std::string& path, const HeatMap& map) {
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::report

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-namespace limbic {
+namespace limbic::report {
 
 /// Values over two axes, as a picture.
 struct HeatMap {
@@ -15,4 +15,4 @@ struct HeatMap {
 /// largest, its per cent inside, a frame around the largest. Throws Error where sizes do not fit.
 void write_heat_map(const std::string& path, const HeatMap& map);
 
-}  // namespace limbic
+}  // namespace limbic::report

@@ -6,7 +6,7 @@
 #include "limbic/io/png.h"
 #include "limbic/report/charts.h"
 
-namespace limbic {
+namespace limbic::report {
 namespace {
 
 constexpr const char* style = R"css(
@@ -116,7 +116,7 @@ std::string render_gallery(const Report& report) {
   for (const Report::Sample& sample : report.gallery) {
     const bool right = sample.truth == sample.predicted;
     body += "<figure><img alt=\"" + escape_html(sample.name) + "\" src=\"data:image/png;base64," +
-            base64(sample.png) + "\"><figcaption><span class=\"" + (right ? "right" : "wrong") +
+            io::base64(sample.png) + "\"><figcaption><span class=\"" + (right ? "right" : "wrong") +
             "\">" + (right ? "&#10003; " : "&#10007; ") + escape_html(sample.predicted) +
             "</span> <span class=\"whole\">" + percent_text(sample.probability) + "</span>";
     if (!sample.truth.empty()) body += "<small>labelled " + escape_html(sample.truth) + "</small>";
@@ -209,4 +209,4 @@ std::string render_html(const Report& report) {
   return page + "</main>\n</body>\n</html>\n";
 }
 
-}  // namespace limbic
+}  // namespace limbic::report

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace limbic {
+namespace limbic::report {
 
 /// What a report shows: plain data, in the order of the page. Parts left empty are left out. Text
 /// may hold anything, also hostile file names: it is escaped.
@@ -57,4 +57,4 @@ struct Report {
 /// confusion matrix are not square over its classes, or negative.
 std::string render_html(const Report& report);
 
-}  // namespace limbic
+}  // namespace limbic::report

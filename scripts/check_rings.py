@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Room: (ring, rooms that it may include, outside libraries that it may include).
 ROOMS = {
     "reference": (0, "", ""),
-    "core": (1, "", "hwy"),
+    "core": (1, "", "hwy omp.h"),
     "nn/cpu": (1, "core", "hwy oneapi"),
     "nn/graph": (1, "core nn/cpu", ""),
     "nn/ops": (1, "core nn/cpu nn/graph", "hwy"),
@@ -31,21 +31,25 @@ ROOMS = {
     "io": (2, "core hash", "nlohmann jpeglib.h jerror.h stb_image.h zlib.h"),
     "svm": (2, "core", "cblas.h"),
     "weights": (2, "core hash", "nlohmann zlib.h"),
+    "weights/hdf5": (3, "core weights", "zlib.h"),
+    "weights/keras": (3, "core weights weights/hdf5", "nlohmann"),
     "network": (2, "core models nn nn/graph nn/ops io weights", "nlohmann"),
     "train": (2, "core models nn nn/graph nn/ops nn/compile io weights network hash", "nlohmann"),
     "emotion": (3, "core models nn/ops io weights svm network train hash", "nlohmann"),
     "report": (3, "core io svm", ""),
     "demo": (3, "core io emotion report train", ""),
     "cli": (3, "core models nn nn/graph nn/compile nn/cpu nn/ops io weights svm network train "
-               "emotion report demo hash", "nlohmann CLI"),
+               "emotion report demo hash weights/keras", "nlohmann CLI"),
 }
-# Lines of .cpp and .h; rooms that share one are named together.
+# Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
+# the one that holds its folder.
 BUDGETS = {
     "reference": 1500,
     "core nn models": 10800,
     "svm": 4500,
     "io hash": 2650,
-    "weights": 5300,
+    "weights": 3000,
+    "weights/keras weights/hdf5": 2600,
     "network train": 2500,
     "emotion report demo": 4300,
     "cli": 3400,
@@ -73,13 +77,29 @@ def read():
                 if other and (ROOT / inner).exists():
                     if other != room:
                         rooms.setdefault((room, other), []).append(name)
-                elif "/" in include and not include.startswith(("sys/", "limbic/")) or \
-                        include in ALL_OUTSIDE:
+                elif is_outside(include):
                     outside.setdefault((room, include.split("/")[0]), []).append(name)
     return lines, rooms, outside
 
 
-ALL_OUTSIDE = {w for _, _, libraries in ROOMS.values() for w in libraries.split() if "." in w}
+# What is the system's, of C or POSIX; C++'s own headers have neither a slash nor a dot.
+SYSTEM = "fcntl.h sched.h unistd.h".split()
+
+
+def is_outside(include):
+    if include.startswith(("sys/", "limbic/")) or include in SYSTEM:
+        return False
+    return "/" in include or include.endswith(".h") and not (ROOT / "reference" / include).exists()
+
+
+def lines_of(names, lines):
+    """Lines of the rooms of one budget."""
+    of = {room: max((b for names in BUDGETS for b in names.split()
+                     if room == b or room.startswith(b + "/")), key=len) for room in ROOMS}
+    return sum(n for room, n in lines.items() if of[room] in names.split())
+
+
+CIRCLE = "a circle of includes: "
 
 
 def check(lines, rooms, outside):
@@ -98,25 +118,27 @@ def check(lines, rooms, outside):
     while left:
         free = {r for r in left if not any((r, o) in rooms for o in left if o != r)}
         if not free:
-            faults.append("a circle of includes: " + ", ".join(sorted(left)))
+            while len(inner := {r for r in left if any((o, r) in rooms for o in left)}) < len(left):
+                left = inner  # without those that only look at the circle
+            faults.append(CIRCLE + ", ".join(sorted(left)))
             break
         left -= free
     for names, budget in BUDGETS.items():
-        own = sum(n for room, n in lines.items() if room.split("/")[0] in names.split())
+        own = lines_of(names, lines)
         if own > budget:
             faults.append("%s: %d lines, the budget is %d" % (names, own, budget))
     return faults
 
 
 def table(lines, rooms, outside):
-    print("%-11s %4s %6s  %-34s %s" % ("room", "ring", "lines", "outside libraries", "includes"))
+    print("%-13s %4s %6s  %-38s %s" % ("room", "ring", "lines", "outside libraries", "includes"))
     for room, (ring, _, _) in ROOMS.items():
-        print("%-11s %4d %6d  %-34s %s" %
+        print("%-13s %4d %6d  %-38s %s" %
               (room, ring, lines[room], " ".join(sorted({l for r, l in outside if r == room})),
                " ".join(sorted(o for r, o in rooms if r == room))))
     for names, budget in BUDGETS.items():
-        own = sum(n for room, n in lines.items() if room.split("/")[0] in names.split())
-        print("%-22s %6d of %d" % (names, own, budget))
+        own = lines_of(names, lines)
+        print("%-27s %6d of %d" % (names, own, budget))
 
 
 def drawing(rooms):
@@ -133,8 +155,7 @@ def drawing(rooms):
         own = {o for r, o in rooms if r == room}
         # What another arrow leads to anyway is left out.
         near = {o for o in own if not any((p, o) in closure(rooms) for p in own if p != o)}
-        out.append("    R%d %s%-11s -> %s" % (ROOMS[room][0], "", room, ", ".join(sorted(near))
-                                              or "nothing"))
+        out.append("    R%d %-13s -> %s" % (ROOMS[room][0], room, ", ".join(sorted(near)) or "nothing"))
     return "\n".join(out)
 
 
@@ -161,12 +182,15 @@ def main():
     page = ROOT / "docs/architecture.md"
     text = page.read_text()
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    drawn = drawing(rooms) + "\n"
+    faults = check(lines, rooms, outside)
+    if any(f.startswith(CIRCLE) for f in faults):  # which has no drawing
+        drawn = text[begin:end]
+    else:
+        drawn = drawing(rooms) + "\n"
     if arguments.draw:
         page.write_text(text[:begin] + drawn + text[end:])
         return 0
     table(lines, rooms, outside)
-    faults = check(lines, rooms, outside)
     if text[begin:end] != drawn:
         faults.append("docs/architecture.md: its drawing is out of date; scripts/check_rings.py --draw")
     for fault in faults:

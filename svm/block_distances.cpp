@@ -8,7 +8,7 @@
 #include "limbic/svm/distances.h"
 #include "limbic/svm/exponential.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 int64_t row_start(int64_t row) { return row * (row + 1) / 2; }
@@ -82,4 +82,4 @@ Tensor BlockDistances::rbf(std::span<const double> weights, double gamma) const 
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -4,7 +4,7 @@
 
 #include "limbic/svm/products.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Squared distances of a concatenated vector whose blocks are weighted:
 ///
@@ -42,4 +42,4 @@ class BlockDistances {
   std::vector<double> units_;      // of each block's distances
 };
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -5,7 +5,7 @@
 
 #include "limbic/core/random.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 std::vector<int64_t> count_up(int64_t n) {
@@ -133,4 +133,4 @@ std::vector<double> cross_validate(const Tensor& x, std::span<const double> targ
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -7,7 +7,7 @@
 #include "limbic/svm/svr.h"
 #include "limbic/svm/training_kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Throws Error unless there is a fold for each sample, each from -1 (never held out) to samples
 /// - 1.
@@ -50,4 +50,4 @@ double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOpt
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
                                    const SvrOptions& options, int folds, uint64_t seed);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -7,7 +7,7 @@
 #include "limbic/core/simd.h"
 #include "limbic/svm/products.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // ||x||^2 + ||y||^2 - 2 x.y of a row's products, at least 0.
@@ -82,4 +82,4 @@ SquaredDistances squared_distances(const Tensor& x, const DistanceOptions& optio
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

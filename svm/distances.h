@@ -6,7 +6,7 @@
 
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 struct DistanceOptions {
   /// The largest gamma of an RBF kernel that will use the distances: it decides the precision.
@@ -37,4 +37,4 @@ struct SquaredDistances {
 /// (n,d).
 SquaredDistances squared_distances(const Tensor& x, const DistanceOptions& options = {});
 
-}  // namespace limbic
+}  // namespace limbic::svm

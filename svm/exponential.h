@@ -2,7 +2,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace limbic {
+namespace limbic::svm {
 
 /// e^x for x <= 0 in f32, to 1.5 units in the last place, 0 below -87: straight arithmetic without
 /// a branch, so that loops over it become vector code. x = k ln 2 + r with |r| <= ln 2 / 2; e^r by
@@ -25,4 +25,4 @@ namespace limbic {
   return x > -87.0f ? sum * power : 0.0f;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

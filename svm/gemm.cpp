@@ -6,7 +6,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 struct Sizes {
@@ -55,4 +55,4 @@ std::string gemm_version() {
   return str_cat("OpenBLAS ", number, ", kernels for ", openblas_get_corename());
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

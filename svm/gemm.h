@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-namespace limbic {
+namespace limbic::svm {
 
 /// A row-major matrix in someone else's memory: rows x cols, `stride` elements from row to row.
 template <class T>
@@ -26,4 +26,4 @@ void gemm_symmetric(Matrix<const float> a, Matrix<float> c);
 /// Zen".
 std::string gemm_version();
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -9,7 +9,7 @@
 #include "limbic/core/simd.h"
 #include "limbic/svm/exponential.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // One row's products with others, its squared norm in the unit of theirs, and that of products.
@@ -231,4 +231,4 @@ Tensor ModelKernel::values(const Tensor& x) const {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

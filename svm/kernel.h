@@ -2,7 +2,7 @@
 #include "limbic/svm/distances.h"
 #include "limbic/svm/products.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 enum class KernelType {
   rbf,          ///< exp(-gamma ||x - y||^2)
@@ -63,4 +63,4 @@ Tensor kernel_matrix(const Tensor& x, const KernelOptions& options);
 /// Kernel values between two sets, x (m,d) and y (n,d) -> (m,n), f32.
 Tensor kernel_matrix(const Tensor& x, const Tensor& y, const KernelOptions& options);
 
-}  // namespace limbic
+}  // namespace limbic::svm

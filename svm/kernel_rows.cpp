@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace limbic {
+namespace limbic::svm {
 
 CachedRows::CachedRows(const SampleKernel& kernel, std::vector<int64_t> samples,
                        int64_t budget_bytes)
@@ -89,4 +89,4 @@ const float* CachedRows::row(int64_t sample) {
   return memory_[static_cast<size_t>(slot)].get();
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -5,7 +5,7 @@
 
 #include "limbic/svm/kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Rows of a symmetric kernel matrix, as a solver asks for them.
 class KernelRows {
@@ -72,4 +72,4 @@ class CachedRows : public KernelRows {
   std::vector<float> block_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -6,7 +6,7 @@
 #include "limbic/core/file.h"
 #include "limbic/svm/text.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 int label_of(const LineReader& reader, std::string_view text) {
@@ -49,4 +49,4 @@ void write_svm_data(const std::string& path, const SvmData& data) {
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -7,7 +7,7 @@
 #include "limbic/svm/svc.h"
 #include "limbic/svm/svr.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Labelled samples, dense.
 struct SvmData {
@@ -51,4 +51,4 @@ void write_svm_model(const std::string& path, const SvrModel& model);
 void widen(SvcModel& model, int64_t features);
 void widen(SvrModel& model, int64_t features);
 
-}  // namespace limbic
+}  // namespace limbic::svm

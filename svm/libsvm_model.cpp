@@ -6,7 +6,7 @@
 #include "limbic/svm/libsvm_format.h"
 #include "limbic/svm/text.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 constexpr int64_t max_classes = 65535;
@@ -276,4 +276,4 @@ void widen(SvrModel& model, int64_t features) {
   if (model.kernel.type != KernelType::precomputed) widen_rows(model, features);
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -8,7 +8,7 @@
 #include "limbic/core/simd.h"
 #include "limbic/svm/training_kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // Sums in eight lanes: a fixed order, whatever the vector length.
@@ -219,4 +219,4 @@ Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

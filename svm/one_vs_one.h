@@ -5,7 +5,7 @@
 #include "limbic/svm/smo.h"
 #include "limbic/svm/svc.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Samples by class: members[c] are the rows whose label is labels[c], in their order.
 struct ClassRows {
@@ -37,4 +37,4 @@ void for_each_pair(int64_t k, Use&& use) {
 /// Decision values over kernel values F32 (m, total support vectors) -> F64 (m, pairs).
 Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -6,7 +6,7 @@
 #include "limbic/core/parallel.h"
 #include "limbic/core/random.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // Of the negative log likelihood at (a, b).
@@ -232,4 +232,4 @@ Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -4,7 +4,7 @@
 
 #include "limbic/svm/training_kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// P(positive | decision) = 1 / (1 + exp(a decision + b)).
 struct Sigmoid {
@@ -26,4 +26,4 @@ std::vector<double> couple_pairs(int64_t k, std::span<const double> r);
 void fit_pairwise_sigmoids(const TrainingKernel& kernel, const ClassRows& classes,
                            const SvcOptions& options, SvcModel& model);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -8,7 +8,7 @@
 #include "limbic/core/simd.h"
 #include "limbic/svm/distances.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // Sums in eight lanes: a fixed order, whatever the vector length.
@@ -233,4 +233,4 @@ void mirror_lower(Tensor& square) {
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

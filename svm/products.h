@@ -9,7 +9,7 @@
 #include "limbic/core/tensor.h"
 #include "limbic/svm/gemm.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Samples [begin, end).
 struct Range {
@@ -164,4 +164,4 @@ void fill_symmetric(const SampleRows& x, Tensor& out, const Finish& finish) {
   mirror_lower(out);
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -7,7 +7,7 @@
 #include "limbic/svm/distances.h"
 #include "limbic/svm/products.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // Of each column.
@@ -132,4 +132,4 @@ double gamma_scale(const BlockScaler& scaler, std::span<const double> weights) {
   return sum > 0 ? 1 / sum : 1;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -6,7 +6,7 @@
 
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// Columns [begin, begin + width) of a concatenated feature vector.
 struct FeatureBlock {
@@ -49,4 +49,4 @@ Tensor apply_scaler(const BlockScaler& scaler, const Tensor& x,
 /// block's scaled features); 1 where that sum is 0.
 double gamma_scale(const BlockScaler& scaler, std::span<const double> weights = {});
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -8,7 +8,7 @@
 #include "limbic/core/error.h"
 #include "limbic/svm/working_set.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -308,4 +308,4 @@ SmoResult solve_smo(const SmoProblem& problem, const SmoOptions& options) {
   return Solver(problem, options).solve();
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -5,7 +5,7 @@
 
 #include "limbic/svm/kernel_rows.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// The dual of a support vector machine:
 ///
@@ -45,4 +45,4 @@ struct SmoResult {
 /// support vector machines", JMLR 6, 2005 (WSS 2); shrinking: Chang, Lin, "LIBSVM", 2011, sec. 5.1.
 SmoResult solve_smo(const SmoProblem& problem, const SmoOptions& options = {});
 
-}  // namespace limbic
+}  // namespace limbic::svm

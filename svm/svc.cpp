@@ -9,7 +9,7 @@
 #include "limbic/svm/platt.h"
 #include "limbic/svm/training_kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 bool positive_and_finite(double value) { return value > 0 && std::isfinite(value); }
@@ -137,4 +137,4 @@ std::vector<int> predict(const SvcModel& model, const Tensor& x) {
   return vote(model, decision_values(model, x));
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

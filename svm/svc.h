@@ -6,7 +6,7 @@
 
 #include "limbic/svm/kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// How gamma is chosen for d features: `scale` is 1 / (sum of the features' variances), which is
 /// 1 / (sum over blocks of weight^2 times that block's variance) for weighted blocks; `automatic`
@@ -103,4 +103,4 @@ Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x);
 /// greatest likelihood, between 0.02 and 50. Throws Error where no label is one of the model's.
 double fit_temperature(const SvcModel& model, const Tensor& decisions, std::span<const int> labels);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -8,7 +8,7 @@
 #include "limbic/svm/smo.h"
 #include "limbic/svm/training_kernel.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 void check_training(const Tensor& x, std::span<const double> targets, const SvrOptions& o) {
   const auto positive = [](double value) { return value > 0 && std::isfinite(value); };
@@ -137,4 +137,4 @@ RegressionScore score_regression(std::span<const double> targets,
   return {error, both * both / (of_t * of_p)};
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

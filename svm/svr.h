@@ -4,7 +4,7 @@
 
 #include "limbic/svm/svc.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 struct SvrOptions {
   double C = 1;
@@ -63,4 +63,4 @@ struct RegressionScore {
 RegressionScore score_regression(std::span<const double> targets,
                                  std::span<const double> predicted);
 
-}  // namespace limbic
+}  // namespace limbic::svm

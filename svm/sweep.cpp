@@ -6,7 +6,7 @@
 #include "limbic/svm/block_distances.h"
 #include "limbic/svm/cross_validation.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // alpha C'/C stays feasible, and close to the optimum for C' where most of it is at its bounds.
@@ -143,4 +143,4 @@ void sweep(std::span<const Tensor> blocks, std::span<const int> labels, const Sw
   for (size_t kernel = 0; kernel < options.kernels.size(); ++kernel) sweep.run(kernel, Cs, done);
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

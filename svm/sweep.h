@@ -6,7 +6,7 @@
 
 #include "limbic/svm/svc.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// An RBF kernel over weighted blocks of features:
 /// exp(-gamma * sum over blocks b of weight_b^2 ||x_b - y_b||^2).
@@ -46,4 +46,4 @@ struct SweepCell {
 void sweep(std::span<const Tensor> blocks, std::span<const int> labels, const SweepOptions& options,
            const std::function<void(const SweepCell&)>& done);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -6,7 +6,7 @@
 
 #include "limbic/core/file.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 constexpr double float_limit = 0x1.ffffffp127;  // rounds to infinity, anything below to a float
@@ -116,4 +116,4 @@ std::string format_row(const float* values, int64_t width, int64_t first_index) 
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -6,7 +6,7 @@
 
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// A text file read line by line and word by word, independent of the locale. Errors begin with
 /// "PATH:LINE: ".
@@ -67,4 +67,4 @@ std::string format_number(double value, int digits);
 /// " index:value" for each value of a row that is not 0, indices from `first_index`.
 std::string format_row(const float* values, int64_t width, int64_t first_index = 1);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -5,7 +5,7 @@
 
 #include "limbic/core/parallel.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 TrainingKernel::TrainingKernel(const Tensor& x, const KernelOptions& options,
                                std::span<const int64_t> order)
@@ -48,4 +48,4 @@ Tensor TrainingKernel::values(std::span<const int64_t> rows,
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

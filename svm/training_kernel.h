@@ -3,7 +3,7 @@
 
 #include "limbic/svm/one_vs_one.h"
 
-namespace limbic {
+namespace limbic::svm {
 
 /// The kernel that all trainings on one data set share (pairs of classes, folds, values of C): the
 /// whole matrix where it fits the budget, else rows that are computed when they are needed.
@@ -66,4 +66,4 @@ void check_training(const Tensor& x, std::span<const int> labels, const SvcOptio
 /// What a solver is told of the options.
 SmoOptions smo_options(const SvcOptions& options);
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -4,7 +4,7 @@
 
 #include "limbic/svm/one_vs_one.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // How far, in soft votes, every other class stays below the label.
@@ -115,4 +115,4 @@ double fit_temperature(const SvcModel& model, const Tensor& decisions,
   return 1 / std::sqrt(low * high);
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

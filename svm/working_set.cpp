@@ -5,7 +5,7 @@
 
 #include "limbic/core/simd.h"
 
-namespace limbic {
+namespace limbic::svm {
 namespace {
 
 // Four variables at a time in the compiler's portable vectors.
@@ -125,4 +125,4 @@ LIMBIC_MULTIVERSION void gather(const float* values, const int32_t* index, float
   for_columns(n, [&](int64_t t) { out[t] = values[index[t]]; });
 }
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-namespace limbic {
+namespace limbic::svm {
 
 /// The inner loops of sequential minimal optimisation, over the n active variables. Membership in
 /// I_up and I_low is an addend that takes the others out: 0 for members, -inf (of I_up) or +inf (of
@@ -42,4 +42,4 @@ void gather(const float* values, const int32_t* index, float* out, int64_t n);
 
 constexpr double smallest_curvature = 1e-12;  ///< Stands for one that is not positive.
 
-}  // namespace limbic
+}  // namespace limbic::svm

@@ -8,7 +8,7 @@
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"
 
-namespace limbic {
+namespace limbic::train {
 
 using nlohmann::json;
 
@@ -77,7 +77,8 @@ TrainingState state_from(const json& j) {
 
 // What `from_json` makes of a file's metadata under `key`.
 template <class FromJson>
-auto read_metadata(const SafetensorsFile& file, const char* key, const FromJson& from_json) {
+auto read_metadata(const weights::SafetensorsFile& file, const char* key,
+                   const FromJson& from_json) {
   try {
     return from_json(json::parse(file.metadata.at(key)));
   } catch (const std::out_of_range& e) {
@@ -93,7 +94,7 @@ std::map<std::string, Tensor> tensors_of(const Parameters& parameters) {
   std::map<std::string, Tensor> out;
   for (const auto& [name, parameter] : parameters) out[name] = parameter.value;
   parameters.require_intact();
-  const std::string bad = first_not_finite(parameters);
+  const std::string bad = weights::first_not_finite(parameters);
   require(bad.empty(), bad, ": holds NaN or infinity and is not worth a file");
   return out;
 }
@@ -120,7 +121,7 @@ void save_weights(const std::string& path, const Parameters& parameters,
                   const std::map<std::string, Tensor>& extras) {
   auto tensors = tensors_of(parameters);
   tensors.insert(extras.begin(), extras.end());
-  write_safetensors(path, tensors, metadata);
+  weights::write_safetensors(path, tensors, metadata);
 }
 
 void save_checkpoint(const std::string& path, const TrainingState& state,
@@ -129,12 +130,12 @@ void save_checkpoint(const std::string& path, const TrainingState& state,
   auto tensors = tensors_of(parameters);
   for (const auto& [name, velocity] : momentum) tensors[momentum_prefix + name] = velocity;
   metadata[state_key] = to_json(state).dump();
-  write_safetensors(path, tensors, metadata);
+  weights::write_safetensors(path, tensors, metadata);
 }
 
 LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters,
                                  const std::string& settings) {
-  const SafetensorsFile file = read_safetensors(path);
+  const weights::SafetensorsFile file = weights::read_safetensors(path);
   require(
       file.metadata.contains(state_key), path,
       ": holds weights but no training state; start from it with --weights instead of --resume");
@@ -152,7 +153,7 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
     else
       weights[name] = tensor;
   }
-  load_parameters(weights, parameters, {.source = path, .file = &file.file});
+  weights::load_parameters(weights, parameters, {.source = path, .file = &file.file});
   return loaded;
 }
 
@@ -168,12 +169,12 @@ void save_best(const std::string& path, const TrainingState& state, const BestEp
 }
 
 BestEpoch load_best(const std::string& path, const TrainingState& state, Parameters& parameters) {
-  const SafetensorsFile file = read_safetensors(path);
+  const weights::SafetensorsFile file = weights::read_safetensors(path);
   const BestEpoch best = read_metadata(file, best_key, [&](const json& j) {
     require(j.at("settings") == state.settings, "of another run than last.safetensors");
     return BestEpoch{whole(j, "epoch", 1), number(j, "accuracy"), number(j, "loss")};
   });
-  load_parameters(file.tensors, parameters, {.source = path, .file = &file.file});
+  weights::load_parameters(file.tensors, parameters, {.source = path, .file = &file.file});
   return best;
 }
 
@@ -181,7 +182,7 @@ void copy_values(const Parameters& from, Parameters& to) {
   for (const auto& [name, parameter] : from) to.set(name, parameter.value);
 }
 
-std::map<std::string, std::string> description(const Model& model, const TrainData& data) {
+std::map<std::string, std::string> description(const models::Model& model, const TrainData& data) {
   return {{"limbic.model", model.name},
           {"limbic.preset", to_json(data.preset)},
           {"limbic.classes", json(data.train.classes).dump()}};
@@ -195,7 +196,7 @@ std::string sha256_of(const Parameters& parameters) {
   return sha256({reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size()});
 }
 
-std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& o,
+std::string settings_of(const models::Model& model, const TrainData& data, const TrainOptions& o,
                         const StartingPoint& start) {
   json j = {{"model", model.name},
             {"classes", data.train.classes},
@@ -229,4 +230,4 @@ std::string settings_of(const Model& model, const TrainData& data, const TrainOp
   return j.dump();
 }
 
-}  // namespace limbic
+}  // namespace limbic::train

@@ -1,7 +1,7 @@
 #pragma once
 #include "limbic/train/trainer.h"
 
-namespace limbic {
+namespace limbic::train {
 
 /// Everything that a training needs to go on as if it had never stopped.
 struct TrainingState {
@@ -56,7 +56,7 @@ void save_weights(const std::string& path, const Parameters& parameters,
                   const std::map<std::string, Tensor>& extras = {});
 
 /// What a file of weights says of itself: architecture, preset, classes.
-std::map<std::string, std::string> description(const Model& model, const TrainData& data);
+std::map<std::string, std::string> description(const models::Model& model, const TrainData& data);
 
 /// What a training starts from.
 struct StartingPoint {
@@ -67,7 +67,7 @@ struct StartingPoint {
 std::string sha256_of(const Parameters& parameters);
 
 /// All that decides a training's bits, as JSON: a checkpoint is resumed only under equal ones.
-std::string settings_of(const Model& model, const TrainData& data, const TrainOptions& options,
-                        const StartingPoint& start);
+std::string settings_of(const models::Model& model, const TrainData& data,
+                        const TrainOptions& options, const StartingPoint& start);
 
-}  // namespace limbic
+}  // namespace limbic::train

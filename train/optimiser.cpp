@@ -12,7 +12,7 @@
 #include "limbic/nn/ops/elementwise.h"
 #include "limbic/weights/load.h"
 
-namespace limbic {
+namespace limbic::train {
 namespace {
 
 struct Rule {
@@ -114,4 +114,4 @@ void Sgd::restore(const std::map<std::string, Tensor>& state) {
   }
 }
 
-}  // namespace limbic
+}  // namespace limbic::train

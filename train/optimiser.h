@@ -4,7 +4,7 @@
 
 #include "limbic/nn/plan.h"
 
-namespace limbic {
+namespace limbic::train {
 
 struct SgdOptions {
   double momentum = 0.9;
@@ -43,4 +43,4 @@ class Sgd {
   bool accumulated_ = false;
 };
 
-}  // namespace limbic
+}  // namespace limbic::train

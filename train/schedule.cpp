@@ -6,7 +6,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::train {
 namespace {
 
 // Half a cosine from `from` at t = 0 to `to` at t = 1.
@@ -70,4 +70,4 @@ double learning_rate(const Schedule& s, double base, int64_t step, int64_t total
   return plain_rate(s, base, at - warm, all - warm);
 }
 
-}  // namespace limbic
+}  // namespace limbic::train

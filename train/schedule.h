@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-namespace limbic {
+namespace limbic::train {
 
 /// How the learning rate changes over the steps of a training.
 struct Schedule {
@@ -24,4 +24,4 @@ std::string to_string(Schedule::Kind kind);
 /// base/250000, both by half a cosine, as torch.optim.lr_scheduler.OneCycleLR does.
 double learning_rate(const Schedule& schedule, double base, int64_t step, int64_t total);
 
-}  // namespace limbic
+}  // namespace limbic::train

@@ -16,7 +16,7 @@
 #include "limbic/train/checkpoint.h"
 #include "limbic/weights/load.h"
 
-namespace limbic {
+namespace limbic::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -42,13 +42,13 @@ PlanOptions plan_options(const TrainOptions& options, Shape input) {
 }
 
 // The largest micro-batch up to `most` (0: whose activations fit) that divides the batch.
-std::shared_ptr<Program> fitting_program(const Model& model, const Parameters& parameters,
-                                         const Preset& preset, const TrainOptions& options,
+std::shared_ptr<Program> fitting_program(const models::Model& model, const Parameters& parameters,
+                                         const io::Preset& preset, const TrainOptions& options,
                                          int64_t batch, int64_t most) {
   for (int64_t micro = most > 0 ? std::min(most, batch) : batch; micro >= 1; --micro) {
     if (batch % micro != 0) continue;
-    auto program = std::make_shared<Program>(model.graph, parameters,
-                                             plan_options(options, input_shape(micro, preset)));
+    auto program = std::make_shared<Program>(
+        model.graph, parameters, plan_options(options, network::input_shape(micro, preset)));
     if (most > 0 || micro == 1 || program->memory().arena.bytes <= options.memory_bytes)
       return program;
   }
@@ -64,7 +64,7 @@ std::string implementations_of(const Plan& plan) {
 
 class Trainer {
  public:
-  Trainer(const Model& model, Parameters& parameters, const TrainData& data,
+  Trainer(const models::Model& model, Parameters& parameters, const TrainData& data,
           const TrainOptions& options, const ProgressFunction& progress)
       : model_(model),
         callers_(parameters),
@@ -111,8 +111,8 @@ class Trainer {
 
   // What can be used decides sizes, steps and class weights; what it shows, whether to resume.
   void look_at_pictures() {
-    for (const Dataset* part : {&data_.train, &data_.validation})
-      for (const Sample& s : part->samples)
+    for (const io::Dataset* part : {&data_.train, &data_.validation})
+      for (const io::Sample& s : part->samples)
         require(s.label >= 0 && s.label < model_.classes, s.path, ": label ", s.label, " of ",
                 model_.classes, " classes");
     StartingPoint start{sha256_of(parameters_), loader_.keep_usable(progress_), ""};
@@ -133,11 +133,11 @@ class Trainer {
     int64_t predicted_at_once = 1;  // without validation one picture is looked at, see store_sound
     if (!data_.validation.samples.empty()) {
       validation_loader_.emplace(data_.validation, data_.preset, std::nullopt,
-                                 LoaderOptions{.batch_size = 64});
+                                 io::LoaderOptions{.batch_size = 64});
       start.validation = validation_loader_->keep_usable(progress_);
       predicted_at_once = validation_loader_->batch_size();
     }
-    predictor_.emplace(model_, parameters_, input_shape(predicted_at_once, data_.preset));
+    predictor_.emplace(model_, parameters_, network::input_shape(predicted_at_once, data_.preset));
     state_.settings = settings_of(model_, data_, options_, start);
   }
 
@@ -191,7 +191,7 @@ class Trainer {
     loader_.start_epoch(state_.epoch, state_.position);
     const int64_t total = options_.epochs * loader_.batches();
     double rate = 0;
-    for (Batch batch; loader_.next(batch);) {
+    for (io::Batch batch; loader_.next(batch);) {
       if (sample_.empty()) sample_ = batch.images.rows(0, 1).clone();
       rate = learning_rate(options_.schedule, options_.learning_rate, state_.step, total);
       run_batch(batch, rate);
@@ -214,7 +214,7 @@ class Trainer {
     if (!layer.empty()) stop("what " + layer + " gives became infinite", step);
   }
 
-  void run_batch(const Batch& batch, double rate) {
+  void run_batch(const io::Batch& batch, double rate) {
     const int64_t micro = state_.micro_batch, classes = model_.classes, step = state_.step + 1;
     double weight = 0;
     for (int64_t label : batch.labels)
@@ -240,8 +240,8 @@ class Trainer {
         stop("the weights of " + bad + " became infinite", step);
       state_.loss_sum += loss * static_cast<double>(batch.size());
       for (size_t i = 0; i < labels.size(); ++i)
-        state_.correct += argmax({logits_.data() + i * static_cast<size_t>(classes),
-                                  static_cast<size_t>(classes)}) == labels[i];
+        state_.correct += network::argmax({logits_.data() + i * static_cast<size_t>(classes),
+                                           static_cast<size_t>(classes)}) == labels[i];
     }
     state_.seen += batch.size();
   }
@@ -251,7 +251,7 @@ class Trainer {
   // not.
   void store_sound() {
     plan_->store(parameters_);
-    const std::string bad = first_not_finite(parameters_);
+    const std::string bad = weights::first_not_finite(parameters_);
     if (!bad.empty()) stop("the values of " + bad + " became infinite", state_.step);
     predictor_->refresh(parameters_);
     if (sample_.empty()) return;
@@ -284,8 +284,8 @@ class Trainer {
                        .seconds = seconds};
     store_sound();
     if (validation_loader_) {
-      const Outputs out = predictor_->run(*validation_loader_, "validating");
-      const Evaluation e = evaluate_logits(out.values, out.labels);
+      const network::Outputs out = predictor_->run(*validation_loader_, "validating");
+      const network::Evaluation e = network::evaluate_logits(out.values, out.labels);
       result.validation_loss = e.loss;
       result.validation_accuracy = e.accuracy;
     }
@@ -332,17 +332,17 @@ class Trainer {
     });
   }
 
-  const Model& model_;
+  const models::Model& model_;
   Parameters& callers_;
   Parameters parameters_;
   const TrainData& data_;
   const TrainOptions& options_;
   const ProgressFunction& progress_;
   CrossEntropyOptions loss_;
-  Loader loader_;
+  io::Loader loader_;
   int64_t batch_size_ = 0;
-  std::optional<Loader> validation_loader_;
-  std::optional<Predictor> predictor_;
+  std::optional<io::Loader> validation_loader_;
+  std::optional<network::Predictor> predictor_;
   Tensor sample_;  ///< (1,3,H,W), a picture of the first batch.
   TrainingState state_;
   TrainResult result_;
@@ -356,9 +356,9 @@ class Trainer {
 
 }  // namespace
 
-TrainResult train(const Model& model, Parameters& parameters, const TrainData& data,
+TrainResult train(const models::Model& model, Parameters& parameters, const TrainData& data,
                   const TrainOptions& options, const ProgressFunction& progress) {
   return Trainer(model, parameters, data, options, progress).run();
 }
 
-}  // namespace limbic
+}  // namespace limbic::train

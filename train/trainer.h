@@ -6,7 +6,7 @@
 #include "limbic/train/optimiser.h"
 #include "limbic/train/schedule.h"
 
-namespace limbic {
+namespace limbic::train {
 
 struct TrainOptions {
   int64_t epochs = 10;
@@ -46,14 +46,14 @@ struct TrainResult {
   std::vector<EpochResult> epochs;
   int64_t best_epoch = 0;    ///< With the highest validation accuracy (the last without one).
   int64_t resumed_step = 0;  ///< 0: started afresh.
-  std::vector<SkippedSample> skipped;
+  std::vector<io::SkippedSample> skipped;
   std::vector<std::string> notes;  ///< Things worth telling, a sentence each.
 };
 
 struct TrainData {
-  Dataset train, validation;  ///< validation may be empty.
-  Preset preset;
-  std::optional<Augmentation> augmentation;
+  io::Dataset train, validation;  ///< validation may be empty.
+  io::Preset preset;
+  std::optional<io::Augmentation> augmentation;
 };
 
 /// Trains `parameters` in place; they end as the best epoch's (the last's without validation), and
@@ -63,7 +63,7 @@ struct TrainData {
 /// weights/{last,best}.safetensors and results.csv there. Throws Error, naming epoch and step,
 /// where the loss, a weight or what the network gives stops being finite (the last good checkpoint
 /// stays), and where a resumed run was made with other options, weights or pictures.
-TrainResult train(const Model& model, Parameters& parameters, const TrainData& data,
+TrainResult train(const models::Model& model, Parameters& parameters, const TrainData& data,
                   const TrainOptions& options, const ProgressFunction& progress = {});
 
-}  // namespace limbic
+}  // namespace limbic::train

@@ -4,7 +4,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What reading one file may still allocate. A file that somebody hands in must not make its reader
 /// take more than twice the file's size and 64 MB, of which 16 MB are left for what is not counted
@@ -28,4 +28,4 @@ class Budget {
   std::string path_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

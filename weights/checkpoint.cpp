@@ -1,18 +1,26 @@
 #include "limbic/weights/checkpoint.h"
 
-#include <string_view>
-
-#include "limbic/core/file.h"
-#include "limbic/weights/keras/keras.h"
+#include "limbic/weights/header.h"
 #include "limbic/weights/pytorch/pytorch.h"
 #include "limbic/weights/safetensors.h"
 #include "limbic/weights/zip.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
+// "safetensors, PyTorch or Keras"
+std::string names_of_formats() {
+  std::string out = "safetensors";
+  for (const Format& format : formats())
+    out += str_cat(&format == &formats().back() ? " or " : ", ", format.name);
+  return out;
+}
+
 // What a file that no reader knows looks like; empty if unknown.
-std::string_view foreign_format(std::string_view bytes) {
+std::string_view foreign_format(const MappedFile& file) {
+  const std::string_view bytes = text_of(file);
+  if (is_keras(file))
+    return "Keras' (HDF5), and this build has no reader for it (CMake's LIMBIC_KERAS=ON adds it)";
   if (is_zip(bytes)) return "a zip archive without weights of PyTorch or Keras";
   if (bytes.starts_with('\x80') && bytes.substr(8, 1) != "{")
     return "a Python pickle that torch.save did not write";
@@ -20,19 +28,11 @@ std::string_view foreign_format(std::string_view bytes) {
   return {};
 }
 
-}  // namespace
+Checkpoint open_pytorch(const MappedFile& file) {
+  return {parse_pytorch(file).tensors, {}, {}, file};
+}
 
-Checkpoint read_checkpoint(const std::string& path) {
-  const MappedFile file = map_file(path);
-  if (is_pytorch(file)) return {parse_pytorch(file).tensors, {}, {}, file};
-  if (is_keras(file)) {
-    KerasFile read = read_keras(file);
-    return {std::move(read.tensors), {}, std::move(read.metadata), file};
-  }
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
-  const std::string_view foreign = foreign_format(text);
-  require(foreign.empty(), path, ": this is ", foreign,
-          "; expected a checkpoint of safetensors, PyTorch or Keras");
+Checkpoint open_safetensors(const MappedFile& file) {
   SafetensorsFile read = parse_safetensors(file);
   Checkpoint out{std::move(read.tensors), {}, std::move(read.metadata), file};
   const auto ours = [](const auto& entry) { return entry.first.starts_with("limbic."); };
@@ -42,4 +42,26 @@ Checkpoint read_checkpoint(const std::string& path) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace
+
+std::vector<Format>& formats() {
+  static std::vector<Format> known = {{"PyTorch", is_pytorch, open_pytorch}};
+  return known;
+}
+
+Checkpoint read_checkpoint(const std::string& path) {
+  const MappedFile file = map_file(path);
+  for (const Format& format : formats())
+    if (format.recognises(file)) return format.open(file);
+  const std::string_view foreign = foreign_format(file);
+  require(foreign.empty(), path, ": this is ", foreign, "; expected a checkpoint of ",
+          names_of_formats());
+  return open_safetensors(file);
+}
+
+bool is_keras(const MappedFile& file) {
+  if (text_of(file).starts_with("\x89HDF\r\n\x1a\n")) return true;
+  return is_zip(text_of(file)) && ZipArchive(file).find(keras_archived_weights) != nullptr;
+}
+
+}  // namespace limbic::weights

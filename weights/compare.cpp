@@ -6,7 +6,7 @@
 
 #include "limbic/weights/load.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 bool is_floating(DType dtype) {
@@ -102,4 +102,4 @@ Comparison compare_tensors(const std::vector<std::string>& names,
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -6,7 +6,7 @@
 
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// How far one tensor of a comparison is from its reference.
 struct TensorDifference {
@@ -29,4 +29,4 @@ Comparison compare_tensors(const std::vector<std::string>& names,
                            const std::map<std::string, Tensor>& ours,
                            const std::map<std::string, Tensor>& reference, double tolerance);
 
-}  // namespace limbic
+}  // namespace limbic::weights

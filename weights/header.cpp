@@ -8,7 +8,7 @@
 
 #include "limbic/weights/budget.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr DType all_dtypes[] = {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64,
@@ -207,4 +207,4 @@ SafetensorsHeader parse_header(std::string_view json, uint64_t buffer_size,
   return std::move(reader.header);
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,9 +5,10 @@
 #include <string_view>
 #include <vector>
 
+#include "limbic/core/file.h"
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What a safetensors header says of one tensor: bytes [begin, end) of the buffer.
 struct TensorEntry {
@@ -31,4 +32,9 @@ SafetensorsHeader parse_header(std::string_view json, uint64_t buffer_size,
 /// `name` in quotes, fit for a one-line message: no control characters, at most 100 bytes.
 std::string in_quotes(std::string_view name);
 
-}  // namespace limbic
+/// A file's bytes as text.
+inline std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
+}
+
+}  // namespace limbic::weights

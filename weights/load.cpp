@@ -9,7 +9,7 @@
 #include "limbic/core/parallel.h"
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -210,4 +210,4 @@ LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters
   return std::move(loader.report);
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -7,7 +7,7 @@
 #include "limbic/core/file.h"
 #include "limbic/core/parameters.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 struct LoadOptions {
   std::string source = "checkpoint";  ///< Names the file in messages.
@@ -60,4 +60,4 @@ std::string first_not_finite(const Parameters& parameters);
 LoadReport load_parameters(const std::map<std::string, Tensor>& from, Parameters& into,
                            const LoadOptions& options = {});
 
-}  // namespace limbic
+}  // namespace limbic::weights

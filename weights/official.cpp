@@ -8,7 +8,7 @@
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 OfficialFile torchvision(const std::string& name, double mebibytes, double top1, double top5,
@@ -125,4 +125,4 @@ const OfficialFile* recognise(std::span<const uint8_t> bytes) {
   return nullptr;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace limbic {
+namespace limbic::weights {
 
 /// A checkpoint that its authors publish, and what is known of it.
 struct OfficialFile {
@@ -30,4 +30,4 @@ const OfficialFile& official_file(const std::string& name);
 /// of one.
 const OfficialFile* recognise(std::span<const uint8_t> bytes);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -10,7 +10,7 @@
 #include "limbic/core/file.h"
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
@@ -95,4 +95,4 @@ void write_safetensors(const std::string& path, const std::map<std::string, Tens
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -9,7 +9,7 @@
 #include "limbic/core/file.h"
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 struct SafetensorsFile {
   std::map<std::string, Tensor> tensors;
@@ -34,4 +34,4 @@ SafetensorsFile parse_safetensors(const MappedFile& file);
 void write_safetensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -10,7 +10,7 @@
 #include "limbic/core/tensor.h"
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "zip is little-endian");
@@ -236,4 +236,4 @@ MappedFile ZipArchive::read(const ZipMember& member, uint64_t limit) const {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -6,7 +6,7 @@
 
 #include "limbic/core/file.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// One member of a zip archive, as the archive's directory describes it.
 struct ZipMember {
@@ -50,4 +50,4 @@ class ZipArchive {
 /// Whether bytes begin as a zip archive does.
 bool is_zip(std::string_view bytes);
 
-}  // namespace limbic
+}  // namespace limbic::weights

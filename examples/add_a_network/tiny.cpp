@@ -19,8 +19,8 @@ Value block(const Scope& s, Value x, int64_t channels, int64_t stride) {
   return silu(add(x, y));
 }
 
-Model tiny(int64_t classes) {
-  Model model{
+models::Model tiny(int64_t classes) {
+  models::Model model{
       .name = "tiny", .graph = {}, .classes = classes, .image_size = 32, .classifier = "fc"};
   Graph& g = model.graph;
   const Scope s = g.root();
@@ -41,7 +41,7 @@ Model tiny(int64_t classes) {
 
 int main() {
   using namespace limbic;
-  const Model model = tiny(8);
+  const models::Model model = tiny(8);
   const Parameters parameters = model.graph.initialise(0);
   Plan plan(model.graph, parameters, PlanOptions::inference({2, 3, 32, 32}));
   plan.run(Tensor({2, 3, 32, 32}));

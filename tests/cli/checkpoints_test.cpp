@@ -1,6 +1,7 @@
 #include "tests/cli/world.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 using namespace limbic::testing;
 
 TEST_CASE("cli: convert and verify") {

@@ -1,19 +1,35 @@
+#include <sstream>
+
 #include "tests/cli/world.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 using namespace limbic::testing;
 
 namespace {
 
-const std::vector<std::string> verbs = {
-    "demo",    "fit",     "predict",   "evaluate",    "train",     "validate", "classify",
-    "extract", "summary", "svm-train", "svm-predict", "svm-scale", "svm-grid", "check-data",
-    "bench",   "convert", "compare",   "verify",      "weights"};
+// The verbs that `limbic --help` lists, so that none is left out here.
+std::vector<std::string> verbs() {
+  const Result r = world().run("--help");
+  REQUIRE(r.status == done);
+  const std::string& help = r.out;
+  const size_t list = help.find("Subcommands:\n");
+  REQUIRE(list != std::string::npos);
+  std::vector<std::string> out;
+  std::istringstream lines(help.substr(help.find('\n', list) + 1));
+  for (std::string line; std::getline(lines, line) && line.starts_with("  ");)
+    if (line[2] != ' ') out.push_back(line.substr(2, line.find(' ', 2) - 2));  // else it goes on
+  return out;
+}
 
 }  // namespace
 
 TEST_CASE("cli: every verb has help with an example") {
-  for (const std::string& verb : verbs) {
+  const std::vector<std::string> all = verbs();
+  // What docs and scripts call; a verb that vanishes is noticed.
+  for (const char* known : {"demo", "fit", "sweep", "svm-grid", "weights"})
+    CHECK(std::count(all.begin(), all.end(), known) == 1);
+  for (const std::string& verb : all) {
     CAPTURE(verb);
     const Result r = world().run(verb + " --help");
     CHECK(r.status == done);
@@ -23,9 +39,6 @@ TEST_CASE("cli: every verb has help with an example") {
       CHECK(world().run(verb + " " + common).status == wrong_usage);
     }
   }
-  const Result r = world().run("--help");
-  CHECK(r.status == done);
-  for (const std::string& verb : verbs) CHECK(r.out.find("\n  " + verb) != std::string::npos);
 }
 
 TEST_CASE("cli: wrong usage is one line and exit status 2") {

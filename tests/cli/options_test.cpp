@@ -2,6 +2,8 @@
 #include "tests/cli/world.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::weights;
 using namespace limbic::testing;
 
 namespace {

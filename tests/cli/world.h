@@ -78,7 +78,7 @@ struct World {
     const std::vector<std::string> classes = {"awe", "fear", "joy"};
     for (size_t c = 0; c < 3; ++c)
       for (uint64_t i = 0; i < 8; ++i) {
-        Picture p = testing::random_picture(16, 16, 10 * c + i);
+        io::Picture p = testing::random_picture(16, 16, 10 * c + i);
         for (size_t at = 0; at < p.pixels.size(); ++at)
           p.pixels[at] = static_cast<uint8_t>(p.pixels[at] / 2 + (at % 3 == c ? 120 : 0));
         testing::write_png(folder / str_cat(i < 6 ? "photos/" : "val/", classes[c], "/", i, ".png"),

@@ -33,6 +33,8 @@
 #include "limbic/weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::train;
+using namespace limbic::weights;
 using Json = nlohmann::json;
 using Tensors = std::map<std::string, Tensor>;
 

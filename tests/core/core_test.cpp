@@ -12,6 +12,7 @@
 #include "limbic/svm/gemm.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 
 TEST_CASE("tensor: copies share, clones do not, views keep their owner") {
   Tensor a = Tensor::of(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2});

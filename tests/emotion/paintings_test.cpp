@@ -14,6 +14,8 @@
 #include "limbic/io/decode.h"
 
 using namespace limbic;
+using namespace limbic::demo;
+using namespace limbic::io;
 namespace fs = std::filesystem;
 
 namespace {

@@ -10,23 +10,23 @@
 namespace limbic::testing {
 
 // Each class a colour, the rest noise.
-inline Dataset make_pictures(const TemporaryFolder& folder, int64_t per_class) {
+inline io::Dataset make_pictures(const TemporaryFolder& folder, int64_t per_class) {
   const std::vector<std::string> classes = {"awe", "fear", "joy"};
   for (size_t c = 0; c < 3; ++c)
     for (int64_t i = 0; i < per_class; ++i) {
-      Picture picture = random_picture(16, 16, 100 * c + static_cast<uint64_t>(i));
+      io::Picture picture = random_picture(16, 16, 100 * c + static_cast<uint64_t>(i));
       for (size_t at = 0; at < picture.pixels.size(); ++at)
         picture.pixels[at] = static_cast<uint8_t>(picture.pixels[at] / 2 + (at % 3 == c ? 120 : 0));
       write_png(folder / ("set/" + classes[c] + "/" + std::to_string(i) + ".png"), picture);
     }
-  return list_folders(folder / "set");
+  return io::list_folders(folder / "set");
 }
 
-inline Branch small_branch(const std::string& role, uint64_t seed) {
-  const Model model = build_model("resnet8", 3);
-  Branch b{.role = role, .model = "resnet8", .classes = 3};
-  b.parameters = model.graph.initialise(seed);
-  b.preset = with_image_size(find_preset("cifar"), 16);
+inline emotion::Branch small_branch(const std::string& role, uint64_t seed) {
+  emotion::Branch b{.role = role};
+  b.network.model = models::build_model("resnet8", 3);
+  b.network.parameters = b.network.model.graph.initialise(seed);
+  b.network.preset = io::with_image_size(io::find_preset("cifar"), 16);
   b.hash = "hash of " + role;
   return b;
 }
@@ -43,8 +43,8 @@ inline Tensor noise(const Shape& shape, uint64_t seed) {
   return out;
 }
 
-inline FitOptions small_fit(const std::string& out, int64_t epochs) {
-  FitOptions o;
+inline emotion::FitOptions small_fit(const std::string& out, int64_t epochs) {
+  emotion::FitOptions o;
   o.out = out;
   o.diff1 = {.model = "resnet8", .preset = "cifar", .image_size = 16};
   o.diff2 = {.model = "resnet14", .preset = "cifar", .image_size = 16};
@@ -54,10 +54,11 @@ inline FitOptions small_fit(const std::string& out, int64_t epochs) {
   return o;
 }
 
-inline Prediction predict_all(const EmotionModel& model, const Dataset& data) {
-  const BranchFeatures f = extract_features(model.branches, data, {});
-  return classify(model.classifier, model.roles(), f.blocks,
-                  static_cast<int64_t>(model.classes.size()));
+inline emotion::Prediction predict_all(const emotion::EmotionModel& model,
+                                       const io::Dataset& data) {
+  const emotion::BranchFeatures f = emotion::extract_features(model.branches, data, {});
+  return emotion::classify(model.classifier, model.roles(), f.blocks,
+                           static_cast<int64_t>(model.classes.size()));
 }
 
 }  // namespace limbic::testing

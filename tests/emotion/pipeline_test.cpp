@@ -7,6 +7,10 @@
 #include "tests/emotion/pipeline.h"
 
 using namespace limbic;
+using namespace limbic::emotion;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::weights;
 using namespace limbic::testing;
 using nlohmann::json;
 namespace fs = std::filesystem;
@@ -106,7 +110,7 @@ TEST_CASE("feature cache: nothing is computed twice, and each key has its own ro
 
   // Other weights, layers, presets or architectures have their own rows, and replace the old ones.
   Branch other = branch;
-  other.parameters = build_model("resnet8", 3).graph.initialise(2);
+  other.network.parameters = build_model("resnet8", 3).graph.initialise(2);
   other.hash = "another";
   const auto check_other = [&] {
     const BranchFeatures f = extract_features({other}, data, options);
@@ -116,9 +120,9 @@ TEST_CASE("feature cache: nothing is computed twice, and each key has its own ro
   };
   check_other();
   other = branch;
-  other.preset = with_image_size(branch.preset, 24);
+  other.network.preset = with_image_size(branch.network.preset, 24);
   check_other();
-  other.preset.apply_exif = !other.preset.apply_exif;
+  other.network.preset.apply_exif = !other.network.preset.apply_exif;
   check_other();
   other.layer = "logits";
   check_other();
@@ -357,7 +361,8 @@ TEST_CASE("fit: what cannot be is an Error before the work") {
   CHECK(error_of([&] { fit(data, o); }).find("'awe'") != std::string::npos);
 }
 
-TEST_CASE("fit: what it could not do as asked, it says; weights that were trained have their hash") {
+TEST_CASE(
+    "fit: what it could not do as asked, it says; weights that were trained have their hash") {
   const TemporaryFolder folder;
   const Dataset data = make_pictures(folder, 6);
   const auto has_note = [](const FitResult& r, const std::string& part) {

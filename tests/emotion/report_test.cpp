@@ -10,6 +10,8 @@
 #include "limbic/report/charts.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::report;
 
 namespace {
 

@@ -13,6 +13,8 @@
 #include "limbic/svm/products.h"
 
 using namespace limbic;
+using namespace limbic::emotion;
+using namespace limbic::svm;
 using nlohmann::json;
 
 namespace {

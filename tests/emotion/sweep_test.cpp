@@ -11,6 +11,10 @@
 #include "tests/emotion/pipeline.h"
 
 using namespace limbic;
+using namespace limbic::emotion;
+using namespace limbic::io;
+using namespace limbic::network;
+using namespace limbic::svm;
 using namespace limbic::testing;
 
 namespace {

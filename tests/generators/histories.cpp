@@ -25,6 +25,8 @@
 #include "tests/reference/differentiate.h"
 
 using namespace limbic;
+using namespace limbic::train;
+using namespace limbic::weights;
 using namespace limbic::generators;
 
 namespace {

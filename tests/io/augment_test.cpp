@@ -7,6 +7,7 @@
 #include "tests/io/pictures.h"
 
 using namespace limbic;
+using namespace limbic::io;
 using namespace limbic::testing;
 
 TEST_CASE("augment: nothing asked for is the preset's fit") {

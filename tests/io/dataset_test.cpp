@@ -12,6 +12,7 @@
 #include "tests/io/pictures.h"
 
 using namespace limbic;
+using namespace limbic::io;
 using namespace limbic::testing;
 
 namespace {

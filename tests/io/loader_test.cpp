@@ -19,6 +19,7 @@
 
 namespace fs = std::filesystem;
 using namespace limbic;
+using namespace limbic::io;
 using namespace limbic::testing;
 
 namespace {

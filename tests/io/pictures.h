@@ -25,15 +25,15 @@ inline void write_text(const std::string& path, const std::string& text) {
   write_bytes(path, {text.begin(), text.end()});
 }
 
-inline Picture random_picture(int64_t height, int64_t width, uint64_t seed) {
-  Picture picture(height, width);
+inline io::Picture random_picture(int64_t height, int64_t width, uint64_t seed) {
+  io::Picture picture(height, width);
   Random random(seed);
   for (uint8_t& value : picture.pixels) value = static_cast<uint8_t>(random.below(256));
   return picture;
 }
 
-inline void write_png(const std::string& path, const Picture& picture) {
-  write_bytes(path, encode_png(picture));
+inline void write_png(const std::string& path, const io::Picture& picture) {
+  write_bytes(path, io::encode_png(picture));
 }
 
 inline std::string golden(const std::string& name) {

@@ -16,6 +16,7 @@
 #include "limbic/nn/ops/reshape.h"
 
 using namespace limbic;
+using namespace limbic::models;
 using nlohmann::json;
 
 namespace {

@@ -21,6 +21,8 @@
 #include "tests/nn/allocations.h"
 
 using namespace limbic;
+using namespace limbic::models;
+using namespace limbic::train;
 
 namespace {
 

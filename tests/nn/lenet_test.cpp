@@ -15,6 +15,7 @@
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic;
+using namespace limbic::train;
 
 namespace {
 

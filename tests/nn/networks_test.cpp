@@ -11,6 +11,7 @@
 #include "tests/reference/deterministic.h"
 
 using namespace limbic;
+using namespace limbic::models;
 using nlohmann::json;
 
 namespace {

@@ -19,6 +19,7 @@
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic;
+using namespace limbic::models;
 
 namespace {
 

@@ -16,6 +16,8 @@
 #include "limbic/weights/safetensors.h"
 
 using namespace limbic;
+using namespace limbic::models;
+using namespace limbic::weights;
 
 namespace {
 

@@ -14,6 +14,7 @@
 #include "limbic/nn/plan.h"
 
 using namespace limbic;
+using namespace limbic::models;
 
 namespace {
 

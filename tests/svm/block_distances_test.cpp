@@ -9,6 +9,7 @@
 #include "limbic/svm/kernel.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include "limbic/svm/scaler.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 
 namespace {
 

@@ -14,6 +14,8 @@
 #include "tests/svm/golden.h"
 
 using namespace limbic;
+using namespace limbic::report;
+using namespace limbic::svm;
 using namespace limbic::testing;
 
 TEST_CASE("doors: folds") {

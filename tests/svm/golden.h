@@ -32,18 +32,18 @@ inline std::string temporary(const std::string& name) {
 
 struct Golden {
   explicit Golden(const std::string& name)
-      : data(read_svm_data(golden_path(name + ".data"))),
-        model(read_svm_model(golden_path(name + ".model"))) {
+      : data(svm::read_svm_data(golden_path(name + ".data"))),
+        model(svm::read_svm_model(golden_path(name + ".model"))) {
     std::ifstream in(golden_path(name + ".golden"));
     options.eps = 1e-5;
-    options.gamma_rule = GammaRule::value;
+    options.gamma_rule = svm::GammaRule::value;
     for (std::string line; std::getline(in, line);) read_line(line);
     widen(model, data.x.dim(1));
   }
 
-  SvmData data;
-  SvcModel model;  ///< LIBSVM's own.
-  SvcOptions options;
+  svm::SvmData data;
+  svm::SvcModel model;  ///< LIBSVM's own.
+  svm::SvcOptions options;
   std::vector<double> objective;
   std::vector<int64_t> rows;
   std::vector<int> labels;
@@ -71,7 +71,7 @@ struct Golden {
     in >> key;
     if (key == "C") in >> options.C;
     if (key == "gamma") in >> options.gamma;
-    if (key == "kernel" && in >> word && word == "linear") options.kernel = KernelType::linear;
+    if (key == "kernel" && in >> word && word == "linear") options.kernel = svm::KernelType::linear;
     if (key == "weights") {
       int label = 0;
       for (double weight = 0; in >> label >> weight;) options.class_weight[label] = weight;

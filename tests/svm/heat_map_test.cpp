@@ -9,6 +9,7 @@
 #include "tests/temporary.h"
 
 using namespace limbic;
+using namespace limbic::report;
 
 namespace {
 
@@ -100,4 +101,13 @@ TEST_CASE("heat map: equal values are all the largest; what is no table is refus
   CHECK_THROWS_AS(draw({.x = {1, 2}, .y = {1}, .values = {1}}), Error);
   CHECK_THROWS_AS(draw({.x = {1}, .y = {1}, .values = {1, 2}}), Error);
   CHECK_THROWS_AS(draw({.x = {}, .y = {}, .values = {}}), Error);
+}
+
+TEST_CASE("heat map: names of any bytes leave a picture that XML allows, as on the page") {
+  const Drawn map = draw({.title = "a\x01"
+                                   "b \xff \"c\" 'd'",
+                          .x = {1},
+                          .y = {1},
+                          .values = {1}});
+  CHECK(map.svg.find("a\uFFFDb \uFFFD &quot;c&quot; &#39;d&#39;") != std::string::npos);
 }

@@ -11,6 +11,7 @@
 #include "limbic/svm/sweep.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include "tests/svm/golden.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 using namespace limbic::testing;
 
 namespace {

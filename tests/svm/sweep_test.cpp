@@ -9,6 +9,7 @@
 #include "limbic/svm/cross_validation.h"
 
 using namespace limbic;
+using namespace limbic::svm;
 
 namespace {
 

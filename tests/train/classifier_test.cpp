@@ -4,6 +4,8 @@
 #include "limbic/weights/load.h"
 
 using namespace limbic;
+using namespace limbic::models;
+using namespace limbic::weights;
 
 TEST_CASE("models: a checkpoint of other classes keeps all but the classifier, in every family") {
   for (const char* name :

@@ -9,6 +9,8 @@
 #include "tests/reference/deterministic.h"
 
 using namespace limbic;
+using namespace limbic::models;
+using namespace limbic::train;
 
 namespace {
 

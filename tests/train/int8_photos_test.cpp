@@ -14,6 +14,8 @@
 #include "limbic/nn/compile/program.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::network;
 namespace fs = std::filesystem;
 
 TEST_CASE("int8: SqueezeNet keeps f32's first class on at least 97 of 100 photos") {

@@ -9,6 +9,11 @@
 #include "tests/io/pictures.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::network;
+using namespace limbic::train;
+using namespace limbic::weights;
 using limbic::testing::TemporaryFolder;
 
 namespace {

@@ -12,6 +12,7 @@
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
+using namespace limbic::network;
 
 TEST_CASE("network: numbered Keras layers get the names of the graph's, each kind counted apart") {
   // The layers of make_keras_goldens.py's networks in order: what numbers them is kind and place.
@@ -21,6 +22,7 @@ TEST_CASE("network: numbered Keras layers get the names of the graph's, each kin
   x = batch_norm(s / "bn2", conv2d(s / "dw", x, {.out_channels = 4, .groups = 4}));
   linear(s / "fc", global_avg_pool(x), {.out_features = 2});
 
+  const WithKeras reader;
   const testing::TemporaryFolder folder;
   const auto read = [&](const std::string& name) {
     const MappedFile file = keras_golden(name);

@@ -12,6 +12,7 @@
 #include "limbic/nn/ops/pool2d.h"
 
 using namespace limbic;
+using namespace limbic::train;
 
 namespace {
 

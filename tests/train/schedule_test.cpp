@@ -7,6 +7,7 @@
 #include "tests/train/golden.h"
 
 using namespace limbic;
+using namespace limbic::train;
 
 TEST_CASE("schedule: equals torch.optim.lr_scheduler step by step") {
   const nlohmann::json golden = testing::read_golden("schedules");

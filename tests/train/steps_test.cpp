@@ -10,6 +10,10 @@
 #include "tests/io/pictures.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::network;
+using namespace limbic::train;
 using testing::error_of;
 using testing::TemporaryFolder;
 
@@ -42,7 +46,7 @@ TEST_CASE("trainer: every step drops other units") {
     o.sgd = {.momentum = 0};
     Parameters parameters = model.graph.initialise(1);
     std::vector<double> out;
-    for (const EpochResult& e : train(model, parameters, data, o).epochs)
+    for (const EpochResult& e : train::train(model, parameters, data, o).epochs)
       out.push_back(e.train_loss);
     return out;
   };
@@ -66,7 +70,7 @@ TEST_CASE("trainer: the micro-batches of a step drop other units") {
     TrainOptions o;
     o.epochs = o.micro_batch = 1;
     o.batch_size = batch;
-    return train(model, parameters, data, o).epochs.at(0).train_loss;
+    return train::train(model, parameters, data, o).epochs.at(0).train_loss;
   };
   CHECK(loss("densenet_small", 2) != doctest::Approx(loss("densenet_small", 1)).epsilon(1e-6));
   CHECK(loss("resnet8", 2) == doctest::Approx(loss("resnet8", 1)).epsilon(1e-9));
@@ -83,7 +87,7 @@ TEST_CASE("trainer: an epoch's last report says what its result says") {
   o.epochs = 2;
   o.batch_size = 4;
   std::vector<Progress> last;
-  const TrainResult result = train(model, parameters, data, o, [&](const Progress& p) {
+  const TrainResult result = train::train(model, parameters, data, o, [&](const Progress& p) {
     if (p.task.starts_with("epoch") && p.done == p.total) last.push_back(p);
   });
   REQUIRE(last.size() == 2);

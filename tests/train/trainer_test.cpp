@@ -12,6 +12,11 @@
 #include "tests/io/pictures.h"
 
 using namespace limbic;
+using namespace limbic::io;
+using namespace limbic::models;
+using namespace limbic::network;
+using namespace limbic::train;
+using namespace limbic::weights;
 using testing::error_of;
 using testing::TemporaryFolder;
 namespace fs = std::filesystem;
@@ -99,7 +104,7 @@ TEST_CASE("trainer: it learns, writes its results, and the same seed gives the s
   o.schedule.kind = Schedule::Kind::one_cycle;
   o.out = p.folder / "run";
   Parameters first = model.graph.initialise(1);
-  const TrainResult result = train(model, first, p.data, o);
+  const TrainResult result = train::train(model, first, p.data, o);
   REQUIRE(result.epochs.size() == 8);
   CHECK(result.resumed_step == 0);
   CHECK(result.skipped.empty());
@@ -119,11 +124,11 @@ TEST_CASE("trainer: it learns, writes its results, and the same seed gives the s
 
   o.out.clear();
   Parameters again = model.graph.initialise(1);
-  train(model, again, p.data, o);
+  train::train(model, again, p.data, o);
   CHECK(first_difference(first, again) == "");
   o.seed = 1;
   Parameters other = model.graph.initialise(1);
-  train(model, other, p.data, o);
+  train::train(model, other, p.data, o);
   CHECK(first_difference(first, other) != "");
 }
 
@@ -138,7 +143,7 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
   o.checkpoint_interval = 2;
   o.out = p.folder / "undisturbed";
   Parameters undisturbed = model.graph.initialise(1);
-  train(model, undisturbed, p.data, o);
+  train::train(model, undisturbed, p.data, o);
 
   // 36 pictures make 6 steps and one closing report an epoch. Report 4 comes before the checkpoint
   // of step 4 is written, report 7 before the epoch's; report 12 is step 11's.
@@ -149,11 +154,11 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
     o.out = p.folder / ("killed" + std::to_string(report));
     o.resume = false;
     Parameters parameters = model.graph.initialise(1);
-    CHECK_THROWS_AS(train(model, parameters, p.data, o, kill_at(report)), Killed);
+    CHECK_THROWS_AS(train::train(model, parameters, p.data, o, kill_at(report)), Killed);
     CHECK(fs::exists(o.out + "/results.csv") == (report > 7));  // the epochs that ended
     o.resume = true;
     Parameters fresh = model.graph.initialise(1);
-    const TrainResult result = train(model, fresh, p.data, o);
+    const TrainResult result = train::train(model, fresh, p.data, o);
     CHECK(result.resumed_step == resumed_step);
     const int64_t steps_done = report > 7 ? report - 1 : std::min<int64_t>(report, 6);
     CHECK(steps_done - result.resumed_step <= o.checkpoint_interval);
@@ -173,7 +178,7 @@ TEST_CASE("trainer: killed between best and last, the next run goes on from the 
   const auto run = [&](const std::string& out, const ProgressFunction& progress) {
     o.out = p.folder / out;
     Parameters parameters = model.graph.initialise(1);
-    const TrainResult result = train(model, parameters, p.data, o, progress);
+    const TrainResult result = train::train(model, parameters, p.data, o, progress);
     return std::pair{result, parameters.clone()};
   };
   const auto [undisturbed, weights] = run("undisturbed", {});
@@ -211,13 +216,13 @@ TEST_CASE("trainer: killed twice, and with micro-batches") {
   o.micro_batch = 2;
   o.checkpoint_interval = 2;
   Parameters undisturbed = model.graph.initialise(1);
-  train(model, undisturbed, p.data, o);
+  train::train(model, undisturbed, p.data, o);
   o.out = p.folder / "run";
   o.resume = true;  // with nothing to resume it starts afresh
   Parameters parameters = model.graph.initialise(1);
-  CHECK_THROWS_AS(train(model, parameters, p.data, o, kill_at(5)), Killed);
-  CHECK_THROWS_AS(train(model, parameters, p.data, o, kill_at(4)), Killed);
-  const TrainResult result = train(model, parameters, p.data, o);
+  CHECK_THROWS_AS(train::train(model, parameters, p.data, o, kill_at(5)), Killed);
+  CHECK_THROWS_AS(train::train(model, parameters, p.data, o, kill_at(4)), Killed);
+  const TrainResult result = train::train(model, parameters, p.data, o);
   CHECK(result.resumed_step == 6);
   CHECK(result.epochs.size() == 2);
   CHECK(first_difference(parameters, undisturbed) == "");
@@ -229,14 +234,14 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
   TrainOptions o = quick(1);
   o.out = p.folder / "run";
   Parameters parameters = model.graph.initialise(1);
-  train(model, parameters, p.data, o);
+  train::train(model, parameters, p.data, o);
   const auto last = read_file(o.out + "/weights/last.safetensors");
   const auto best = read_file(o.out + "/weights/best.safetensors");
   const auto results = read_file(o.out + "/results.csv");
   fs::remove(o.out + "/results.csv");  // as a kill behind the last checkpoint leaves it
   o.resume = true;
   Parameters again = model.graph.initialise(1);
-  const TrainResult result = train(model, again, p.data, o);
+  const TrainResult result = train::train(model, again, p.data, o);
   CHECK(read_file(o.out + "/results.csv") == results);
   CHECK(result.resumed_step == 6);
   CHECK(result.epochs.size() == 1);
@@ -255,7 +260,7 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
     change(c);
     again = model.graph.initialise(c.weights);
     const Parameters before = again.clone();
-    const std::string message = error_of([&] { train(model, again, c.data, c.options); });
+    const std::string message = error_of([&] { train::train(model, again, c.data, c.options); });
     CAPTURE(key);
     CAPTURE(message);
     CHECK(message.find("other options, weights or pictures") != std::string::npos);
@@ -295,7 +300,7 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
   fs::rename(old, renamed);
   moved.train.samples[3].path = renamed;
   again = model.graph.initialise(1);
-  CHECK(train(model, again, moved, o).resumed_step == 6);
+  CHECK(train::train(model, again, moved, o).resumed_step == 6);
   const auto bytes = read_file(renamed);
   testing::write_png(renamed, testing::random_picture(16, 16, 7));
   fs::copy_file(renamed, old);
@@ -304,10 +309,10 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
   CHECK(read_file(o.out + "/weights/last.safetensors") == last);
 
   testing::write_text(o.out + "/weights/last.safetensors", "no checkpoint");
-  CHECK(error_of([&] { train(model, again, p.data, o); }) != "");
+  CHECK(error_of([&] { train::train(model, again, p.data, o); }) != "");
   fs::copy_file(o.out + "/weights/best.safetensors", o.out + "/weights/last.safetensors",
                 fs::copy_options::overwrite_existing);
-  CHECK(error_of([&] { train(model, again, p.data, o); }).find("no training state") !=
+  CHECK(error_of([&] { train::train(model, again, p.data, o); }).find("no training state") !=
         std::string::npos);
 }
 
@@ -319,7 +324,7 @@ TEST_CASE("trainer: a frozen prefix does not change by a bit, running statistics
   o.sgd.weight_decay = 0.1;
   const Parameters before = model.graph.initialise(1);
   Parameters after = before.clone();
-  train(model, after, p.data, o);
+  train::train(model, after, p.data, o);
   for (const auto& [name, parameter] : before) {
     const auto& label = name;  // clang 14 cannot capture a structured binding
     CAPTURE(label);
@@ -337,7 +342,7 @@ TEST_CASE("trainer: stops early, and bears that all is frozen") {
   o.patience = 2;
   const Parameters before = model.graph.initialise(1);
   Parameters after = before.clone();
-  const TrainResult result = train(model, after, p.data, o);
+  const TrainResult result = train::train(model, after, p.data, o);
   CHECK(result.epochs.size() == 3);
   CHECK(result.best_epoch == 1);
   CHECK(first_difference(before, after) == "");
@@ -351,24 +356,24 @@ TEST_CASE("trainer: bad input is an Error") {
   std::string message;
   o = quick(1);
   o.batch_size = 0;
-  CHECK(error_of([&] { train(model, parameters, p.data, o); }) != "");
+  CHECK(error_of([&] { train::train(model, parameters, p.data, o); }) != "");
   o = quick(1);
   o.micro_batch = 4;  // does not divide the batch of 6
   parameters = model.graph.initialise(1);
-  CHECK(train(model, parameters, p.data, o).notes ==
+  CHECK(train::train(model, parameters, p.data, o).notes ==
         std::vector<std::string>{"micro-batch: 3 of a batch of 6, which --micro-batch 4 does not "
                                  "divide"});
   o = quick(1);
   p.data.train.samples[0].label = 7;
   parameters = model.graph.initialise(1);
-  CHECK(error_of([&] { train(model, parameters, p.data, o); }).find("label 7 of 3 classes") !=
+  CHECK(error_of([&] { train::train(model, parameters, p.data, o); }).find("label 7 of 3 classes") !=
         std::string::npos);
   p.data.train.samples[0].label = 0;
 
   // A picture that cannot be read is skipped and named.
   testing::write_text(p.data.train.samples[1].path, "this is text");
   parameters = model.graph.initialise(1);
-  const TrainResult result = train(model, parameters, p.data, o);
+  const TrainResult result = train::train(model, parameters, p.data, o);
   REQUIRE(result.skipped.size() == 1);
   CHECK(result.skipped[0].path == p.data.train.samples[1].path);
 }
@@ -391,7 +396,7 @@ TEST_CASE("trainer: the micro-batch follows from memory_bytes, and is told") {
     o.memory_bytes = memory;
     o.out = p.folder / ("run" + std::to_string(memory));
     Parameters parameters = model.graph.initialise(1);
-    const TrainResult result = train(model, parameters, p.data, o);
+    const TrainResult result = train::train(model, parameters, p.data, o);
     CHECK(load_checkpoint(o.out + "/weights/last.safetensors", parameters).state.micro_batch ==
           expected);
     REQUIRE(result.notes.size() == 1);
@@ -408,7 +413,7 @@ TEST_CASE("trainer: steps and schedule follow from the pictures that can be used
   testing::write_text(p.data.train.samples[1].path, "this is text");
   Parameters parameters = model.graph.initialise(1);
   const Parameters before = parameters.clone();
-  const TrainResult result = train(model, parameters, p.data, o);
+  const TrainResult result = train::train(model, parameters, p.data, o);
   CHECK(result.skipped.size() == 1);
   CHECK(result.epochs.at(0).train_loss > 0);
   CHECK(first_difference(before, parameters) != "");
@@ -423,7 +428,7 @@ TEST_CASE("trainer: steps and schedule follow from the pictures that can be used
   o.schedule.kind = Schedule::Kind::cosine;
   for (size_t i : {0, 7, 20}) testing::write_text(more.data.train.samples[i].path, "text");
   parameters = model.graph.initialise(1);
-  const TrainResult five = train(model, parameters, more.data, o);  // 33 / 6 steps an epoch
+  const TrainResult five = train::train(model, parameters, more.data, o);  // 33 / 6 steps an epoch
   for (size_t e = 0; e < 4; ++e)
     CHECK(five.epochs[e].learning_rate ==
           doctest::Approx(learning_rate(o.schedule, 0.05, 5 * int64_t(e) + 4, 20)));
@@ -431,7 +436,7 @@ TEST_CASE("trainer: steps and schedule follow from the pictures that can be used
 
   for (const Sample& sample : p.data.train.samples) testing::write_text(sample.path, "text");
   CHECK(error_of([&] {
-          train(model, parameters, p.data, o);
+          train::train(model, parameters, p.data, o);
         }).starts_with("none of the 9 pictures can be used; the first: "));
 }
 
@@ -442,11 +447,11 @@ TEST_CASE("trainer: a resumed run names the pictures that are skipped, one that 
   o.out = p.folder / "run";
   testing::write_text(p.data.train.samples[1].path, "this is text");
   Parameters parameters = model.graph.initialise(1);
-  const TrainResult first = train(model, parameters, p.data, o);
+  const TrainResult first = train::train(model, parameters, p.data, o);
   REQUIRE(first.skipped.size() == 1);
   o.resume = true;
   parameters = model.graph.initialise(1);
-  CHECK(train(model, parameters, p.data, o).skipped == first.skipped);
+  CHECK(train::train(model, parameters, p.data, o).skipped == first.skipped);
 }
 
 TEST_CASE("trainer: numbers that run away end it in one line and leave the last good checkpoint") {
@@ -465,7 +470,7 @@ TEST_CASE("trainer: numbers that run away end it in one line and leave the last 
       o.out = p.folder / str_cat("away", validated, batch_size);
       Parameters parameters = model.graph.initialise(1);
       const Parameters before = parameters.clone();
-      const std::string message = error_of([&] { train(model, parameters, data, o); });
+      const std::string message = error_of([&] { train::train(model, parameters, data, o); });
       CAPTURE(message);
       CHECK(message.find("at step 1 (epoch 1)") != std::string::npos);
       CHECK(message.find("--lr") != std::string::npos);
@@ -477,7 +482,7 @@ TEST_CASE("trainer: numbers that run away end it in one line and leave the last 
   // The loss, where the weights come in broken: the layer is named.
   Parameters parameters = model.graph.initialise(1);
   for (float& x : parameters.at("linear.weight").value.values()) x = 3e38f;
-  CHECK(error_of([&] { train(model, parameters, p.data, quick(1)); }) ==
+  CHECK(error_of([&] { train::train(model, parameters, p.data, quick(1)); }) ==
         "what linear gives became infinite at step 1 (epoch 1); try a lower --lr");
 }
 
@@ -490,7 +495,7 @@ TEST_CASE("trainer: class weights and label smoothing reach the loss") {
     o.batch_size = 14;
     change(o);
     Parameters parameters = model.graph.initialise(1);
-    const TrainResult result = train(model, parameters, p.data, o);
+    const TrainResult result = train::train(model, parameters, p.data, o);
     return std::pair{result.epochs.at(0).train_loss, parameters.clone()};
   };
   const auto of = [](double all, double n) { return static_cast<float>(all / 3 / n); };
@@ -521,7 +526,7 @@ TEST_CASE("trainer: SGD's options reach the update") {
     TrainOptions o = quick(1);
     o.sgd = sgd;
     Parameters parameters = model.graph.initialise(1);
-    train(model, parameters, p.data, o);
+    train::train(model, parameters, p.data, o);
     return parameters.clone();
   };
   const std::vector<Parameters> all = {trained({.momentum = 0}), trained({.momentum = 0.9}),
@@ -537,7 +542,7 @@ TEST_CASE("trainer: among equal accuracies the lower loss is the best epoch") {
   p.data.validation.samples.resize(1);
   const Model model = build_model("resnet8", 3);
   Parameters parameters = model.graph.initialise(1);
-  const TrainResult result = train(model, parameters, p.data, quick(6));
+  const TrainResult result = train::train(model, parameters, p.data, quick(6));
   const EpochResult& best = result.epochs.at(static_cast<size_t>(result.best_epoch - 1));
   int ties = 0;
   for (const EpochResult& e : result.epochs) {
@@ -555,7 +560,7 @@ TEST_CASE("trainer: a checkpoint whose state makes no sense is refused") {
   TrainOptions o = quick(1);
   o.out = p.folder / "run";
   Parameters parameters = model.graph.initialise(1);
-  train(model, parameters, p.data, o);
+  train::train(model, parameters, p.data, o);
   o.resume = true;
   const std::string last = o.out + "/weights/last.safetensors";
   const SafetensorsFile file = read_safetensors(last);
@@ -567,7 +572,7 @@ TEST_CASE("trainer: a checkpoint whose state makes no sense is refused") {
     changed[key] = value;
     write_safetensors(last, tensors, {{"limbic.training_state", changed.dump()}});
     parameters = model.graph.initialise(1);
-    const std::string message = error_of([&] { train(model, parameters, p.data, o); });
+    const std::string message = error_of([&] { train::train(model, parameters, p.data, o); });
     CAPTURE(key);
     CAPTURE(message);
     CHECK(message.starts_with(last + ": "));
@@ -585,7 +590,7 @@ TEST_CASE("trainer: a checkpoint whose state makes no sense is refused") {
     changed["momentum/conv1.weight"] = std::move(tensor);
     write_safetensors(last, changed, {{"limbic.training_state", state.dump()}});
     parameters = model.graph.initialise(1);
-    return error_of([&] { train(model, parameters, p.data, o); });
+    return error_of([&] { train::train(model, parameters, p.data, o); });
   };
   const Shape shape = tensors.at("conv1.weight").shape();
   CHECK(velocity(Tensor(shape, DType::bf16)).find("expected F32") != std::string::npos);
@@ -675,7 +680,7 @@ TEST_CASE("trainer: the loss is the mean over the pictures of a batch") {
   o.learning_rate = 1e-9;
   o.out = p.folder / "run";
   Parameters parameters = model.graph.initialise(1);
-  const TrainResult result = train(model, parameters, p.data, o);
+  const TrainResult result = train::train(model, parameters, p.data, o);
   // Fresh weights prefer no class.
   CHECK(result.epochs.at(0).train_loss == doctest::Approx(std::log(3.0)).epsilon(0.35));
 }

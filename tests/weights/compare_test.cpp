@@ -5,6 +5,7 @@
 #include <cmath>
 
 using namespace limbic;
+using namespace limbic::weights;
 
 namespace {
 

@@ -18,6 +18,7 @@
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 
 namespace {
 

@@ -10,10 +10,12 @@
 
 #include "limbic/weights/checkpoint.h"
 #include "limbic/weights/keras/config.h"
+#include "limbic/weights/layer_names.h"
 #include "tests/temporary.h"
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 using nlohmann::json;
 
 namespace {
@@ -65,7 +67,7 @@ TEST_CASE("keras: every kind of file holds what Keras and h5py say") {
   for (const auto& [name, tensors] : expected.items()) {
     const auto& golden = name;  // clang 14 cannot capture a structured binding
     CAPTURE(golden);
-    const KerasFile read = read_keras(keras_golden(name));
+    const Checkpoint read = read_keras(keras_golden(name));
     CHECK(read.tensors.size() == tensors.size());
     for (const auto& [tensor, what] : tensors.items()) {
       const auto& label = tensor;
@@ -82,6 +84,7 @@ TEST_CASE("keras: every kind of file holds what Keras and h5py say") {
 }
 
 TEST_CASE("keras: read_checkpoint knows HDF5 and .keras by content") {
+  const WithKeras reader;
   for (const std::string name : {"full.h5", "named.keras"}) {
     CAPTURE(name);
     const MappedFile golden = keras_golden(name);
@@ -101,17 +104,36 @@ TEST_CASE("keras: read_checkpoint knows HDF5 and .keras by content") {
       is_keras(file_of({'P', 'K', 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})));
 }
 
+TEST_CASE("keras: a program without the reader says what it lacks") {
+  const testing::TemporaryFolder folder;
+  for (const std::string name : {"full.h5", "named.keras"}) {
+    CAPTURE(name);
+    const MappedFile golden = keras_golden(name);
+    const std::string path = folder / name;
+    write_atomically(path, [&](std::ostream& out) {
+      out.write(reinterpret_cast<const char*>(golden.bytes.data()), std::ssize(golden.bytes));
+    });
+    const std::string expected =
+        path +
+        ": this is Keras' (HDF5), and this build has no reader for it (CMake's "
+        "LIMBIC_KERAS=ON adds it); expected a checkpoint of safetensors or PyTorch";
+    CHECK_THROWS_WITH_AS(read_checkpoint(path), expected.c_str(), Error);
+    const WithKeras reader;
+    CHECK_NOTHROW(read_checkpoint(path));
+  }
+}
+
 TEST_CASE("keras: numbered layers get the network's names, counted for each class") {
-  KerasFile read = read_keras(keras_golden("numbered.weights.h5"));
+  Checkpoint read = read_keras(keras_golden("numbered.weights.h5"));
   CHECK(read.metadata.at("keras.names") == "numbered");
   CHECK(read_keras(keras_golden("named.weights.h5")).metadata.count("keras.names") == 0);
   CHECK(read_keras(keras_golden("numbered.keras")).metadata.count("keras.names") == 0);
-  name_keras_layers(read.tensors, {{"conv2d", "conv"},
-                                   {"batch_normalization", "bn"},
-                                   {"depthwise_conv2d", "dw"},
-                                   {"batch_normalization", "bn2"},
-                                   {"dense", "fc"}});
-  const KerasFile named = read_keras(keras_golden("named.weights.h5"));
+  name_numbered_layers(read.tensors, {{"conv2d", "conv"},
+                                      {"batch_normalization", "bn"},
+                                      {"depthwise_conv2d", "dw"},
+                                      {"batch_normalization", "bn2"},
+                                      {"dense", "fc"}});
+  const Checkpoint named = read_keras(keras_golden("named.weights.h5"));
   REQUIRE(read.tensors.size() == named.tensors.size());
   for (const auto& [name, tensor] : named.tensors) {
     const Tensor& got = read.tensors.at(name);
@@ -119,7 +141,7 @@ TEST_CASE("keras: numbered layers get the network's names, counted for each clas
     CHECK(std::memcmp(got.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes())) == 0);
   }
   std::map<std::string, Tensor> twice = {{"conv2d.weight", {}}, {"conv2d_1.weight", {}}};
-  CHECK_THROWS_AS(name_keras_layers(twice, {{"conv2d", "a"}, {"conv2d", "a"}}), Error);
+  CHECK_THROWS_AS(name_numbered_layers(twice, {{"conv2d", "a"}, {"conv2d", "a"}}), Error);
 }
 
 TEST_CASE("keras: what is not read is refused in a plain sentence") {
@@ -189,6 +211,7 @@ TEST_CASE("keras: layers are found in a model's JSON, whatever else is in it") {
 }
 
 TEST_CASE("keras: the published ResNet-8 and MobileNet files load") {
+  const WithKeras reader;
   for (const auto& [name, tensors] :
        std::map<std::string, size_t>{{"pretrainedResnet.h5", 48}, {"vww_96.h5", 164}}) {
     const std::string path = shared(name);

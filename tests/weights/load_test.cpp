@@ -10,6 +10,7 @@
 #include "tests/temporary.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 
 namespace {
 

@@ -7,6 +7,7 @@
 #include "limbic/core/error.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 
 TEST_CASE("official: names are unique, checksums are hexadecimal, addresses end in the name") {
   std::set<std::string> names;

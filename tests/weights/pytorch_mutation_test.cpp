@@ -10,6 +10,7 @@
 #include "tests/weights/pth_writer.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 using namespace limbic::pickled;
 
 namespace {

@@ -9,9 +9,11 @@
 #include "limbic/core/file.h"
 #include "limbic/weights/checkpoint.h"
 #include "tests/temporary.h"
+#include "tests/weights/keras_goldens.h"
 #include "tests/weights/mutations.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 
 namespace {
 
@@ -303,7 +305,11 @@ TEST_CASE("checkpoint: other formats are named in a plain sentence") {
     return std::string();
   };
   contains(error(std::string("PK\x03\x04") + "xxxxxxxx"), "without its directory");
-  contains(error("\x89HDF\r\n\x1a\n0000"), "HDF5 superblock at byte 0");
+  contains(error("\x89HDF\r\n\x1a\n0000"), "this is Keras' (HDF5)");
+  {
+    const WithKeras reader;
+    contains(error("\x89HDF\r\n\x1a\n0000"), "HDF5 superblock at byte 0");
+  }
   contains(error("\x80\x02]q.xxxxxx"), "a Python pickle that torch.save did not write");
   contains(error("version https://git-lfs.github.com/spec/v1"), "Git LFS");
   contains(error(""), "0 bytes");

@@ -8,6 +8,7 @@
 #include "tests/weights/zip_writer.h"
 
 using namespace limbic;
+using namespace limbic::weights;
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "limbic/weights/hdf5/type.h"
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* attribute = "HDF5 attribute";
@@ -111,4 +111,4 @@ std::optional<std::vector<std::string>> Hdf5File::text(uint64_t object, const st
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* tree = "HDF5 B-tree";
@@ -161,4 +161,4 @@ void visit_btree_v2(const Hdf5Bytes& file, uint64_t header, uint8_t type,
   for (Node node{}; walk.next(node);) visit_node(file, layout, node, walk, visit);
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,7 +5,7 @@
 
 #include "limbic/weights/hdf5/bytes.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What a leaf of a version 1 B-tree holds for one child (HDF5 File Format Specification, III.A.1).
 struct Hdf5Child {
@@ -28,4 +28,4 @@ void visit_btree_v1(const Hdf5Bytes& file, uint64_t root, const Hdf5TreeKind& ki
 void visit_btree_v2(const Hdf5Bytes& file, uint64_t header, uint8_t type,
                     const std::function<void(Hdf5Cursor)>& visit);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,7 +5,7 @@
 
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 // a * b + c, at most the largest number there is.
@@ -136,4 +136,4 @@ void Hdf5Cursor::version(uint8_t expected) {
            "; save the model again with a current Keras");
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -6,7 +6,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// An HDF5 file in memory and what reading it may cost. A file may name the same bytes many times
 /// over (hard links, chunks, strings), so that checking each length alone is not enough: all that
@@ -85,4 +85,4 @@ class Hdf5Cursor {
 /// The address that says "not there".
 constexpr uint64_t hdf5_undefined = UINT64_MAX;
 
-}  // namespace limbic
+}  // namespace limbic::weights

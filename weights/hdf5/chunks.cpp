@@ -6,7 +6,7 @@
 
 #include "limbic/weights/hdf5/btree.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* chunk_text = "HDF5 chunk";
@@ -230,4 +230,4 @@ void read_hdf5_chunks(const Hdf5Bytes& file, Hdf5Cursor layout, int version,
   grid.require_complete();
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

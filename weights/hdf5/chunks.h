@@ -6,7 +6,7 @@
 #include "limbic/core/tensor.h"
 #include "limbic/weights/hdf5/filters.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// A data set that is stored in chunks.
 struct Hdf5Chunked {
@@ -22,4 +22,4 @@ struct Hdf5Chunked {
 void read_hdf5_chunks(const Hdf5Bytes& file, Hdf5Cursor layout, int version,
                       const Hdf5Chunked& data, const std::string& where, std::span<uint8_t> dst);
 
-}  // namespace limbic
+}  // namespace limbic::weights

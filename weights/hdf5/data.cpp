@@ -7,7 +7,7 @@
 #include "limbic/weights/hdf5/type.h"
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* layout_text = "HDF5 data layout";
@@ -89,4 +89,4 @@ Hdf5Array Hdf5File::array(uint64_t object, const std::string& name) {
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

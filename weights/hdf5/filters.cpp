@@ -7,7 +7,7 @@
 
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* filters_text = "HDF5 filters";
@@ -103,4 +103,4 @@ void Hdf5Filters::undo(const Hdf5Bytes& file, std::span<const uint8_t> src, uint
   std::memcpy(dst.data(), data.data(), data.size());
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

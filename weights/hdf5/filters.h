@@ -5,7 +5,7 @@
 
 #include "limbic/weights/hdf5/object.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What was done to a chunk before it was written, in order (HDF5 File Format Specification,
 /// IV.A.2.l): deflate (zlib) and shuffle, which puts first bytes of all elements first.
@@ -26,4 +26,4 @@ class Hdf5Filters {
   std::vector<Step> steps_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -6,7 +6,7 @@
 #include "limbic/weights/hdf5/btree.h"
 #include "limbic/weights/hdf5/heap.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* heap = "HDF5 fractal heap";
@@ -127,4 +127,4 @@ std::span<const uint8_t> Hdf5FractalHeap::object(std::span<const uint8_t> id) {
   in.refuse("an object is of the unknown kind ", type);
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,7 +5,7 @@
 #include "limbic/weights/hdf5/hdf5.h"
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* group_text = "HDF5 group";
@@ -115,4 +115,4 @@ void Hdf5File::read_dense_links(const Hdf5Message& message, Links& out) {
   });
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

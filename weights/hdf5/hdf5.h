@@ -16,7 +16,7 @@
 #include "limbic/weights/hdf5/heap.h"
 #include "limbic/weights/hdf5/object.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// The values of a data set, row-major and little-endian.
 struct Hdf5Array {
@@ -69,4 +69,4 @@ class Hdf5File {
   std::map<uint64_t, Links> links_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* local = "HDF5 local heap";
@@ -71,4 +71,4 @@ std::span<const uint8_t> Hdf5GlobalHeap::object(uint64_t address, uint32_t index
   return object->second;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

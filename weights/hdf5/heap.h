@@ -7,7 +7,7 @@
 
 #include "limbic/weights/hdf5/bytes.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// The names of an old group's links, in a stretch of bytes (HDF5 File Format Specification,
 /// III.D).
@@ -62,4 +62,4 @@ class Hdf5FractalHeap {
   bool huge_read_ = false;
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

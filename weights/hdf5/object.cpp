@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* superblock = "HDF5 superblock";
@@ -161,4 +161,4 @@ Hdf5Cursor hdf5_cursor(const Hdf5Bytes& file, const Hdf5Message& message, const 
   return {file, message.body, message.address, what};
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

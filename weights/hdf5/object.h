@@ -5,7 +5,7 @@
 
 #include "limbic/weights/hdf5/bytes.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What a message in an object header is about (HDF5 File Format Specification, IV.A.2).
 enum class Hdf5Kind : uint16_t {
@@ -41,4 +41,4 @@ const Hdf5Message* find_message(const std::vector<Hdf5Message>& messages, Hdf5Ki
 /// A cursor over a message's body; throws Error where the body is elsewhere (a committed type).
 Hdf5Cursor hdf5_cursor(const Hdf5Bytes& file, const Hdf5Message& message, const char* what);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -1,6 +1,6 @@
 #include "limbic/weights/hdf5/type.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr const char* datatype = "HDF5 datatype";
@@ -105,4 +105,4 @@ Shape hdf5_shape(const Hdf5Bytes& file, const Hdf5Message& message) {
   return shape;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -6,7 +6,7 @@
 #include "limbic/core/tensor.h"
 #include "limbic/weights/hdf5/object.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What one element is (HDF5 File Format Specification, IV.A.2.d).
 struct Hdf5Type {
@@ -23,4 +23,4 @@ Hdf5Type hdf5_type(const Hdf5Bytes& file, const Hdf5Message& message);
 /// their product overflows (IV.A.2.b).
 Shape hdf5_shape(const Hdf5Bytes& file, const Hdf5Message& message);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -4,7 +4,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 constexpr size_t max_depth = 200, max_layers = 16384;
@@ -129,4 +129,4 @@ std::vector<KerasLayer> read_keras_config(std::string_view json, const std::stri
   return std::move(reader.layers);
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

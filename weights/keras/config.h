@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-namespace limbic {
+namespace limbic::weights {
 
 /// A layer as a model's config.json, or its model_config attribute, declares it.
 struct KerasLayer {
@@ -22,4 +22,4 @@ std::vector<KerasLayer> read_keras_config(std::string_view json, const std::stri
 /// "BatchNormalization" -> "batch_normalization", "Conv2D" -> "conv2d", as Keras has it.
 std::string snake_case(std::string_view name);
 
-}  // namespace limbic
+}  // namespace limbic::weights

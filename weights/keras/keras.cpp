@@ -10,18 +10,12 @@
 #include "limbic/weights/keras/variables.h"
 #include "limbic/weights/zip.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
-constexpr std::string_view hdf5_signature = "\x89HDF\r\n\x1a\n";
-constexpr const char* archived_weights = "model.weights.h5";
 constexpr int max_nesting = 16;
 constexpr size_t max_config = size_t{4} << 20;
 constexpr size_t max_variables = 1024;  // of a layer
-
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
-}
 
 // A list of names, which Keras splits into NAME0, NAME1 ... where it is long.
 std::vector<std::string> names(Hdf5File& file, uint64_t group, const std::string& name) {
@@ -58,7 +52,7 @@ WeightName take_apart(const std::string& name) {
 
 class Reader {
  public:
-  Reader(Hdf5File& file, KerasFile& out) : file_(file), out_(out) {}
+  Reader(Hdf5File& file, Checkpoint& out) : file_(file), out_(out) {}
 
   void use_config(std::string_view json) {
     if (json.empty()) return;
@@ -186,7 +180,7 @@ class Reader {
   }
 
   Hdf5File& file_;
-  KerasFile& out_;
+  Checkpoint& out_;
   std::vector<KerasLayer> config_;
   std::vector<std::vector<size_t>> inner_;  // the layers of each model in config_
   std::map<std::string, const KerasLayer*> by_name_;
@@ -196,8 +190,8 @@ class Reader {
 // What reading may take: twice the file and 64 MB, less a reserve for what is not counted.
 uint64_t memory_for(const MappedFile& file) { return 2 * file.bytes.size() + (uint64_t{48} << 20); }
 
-KerasFile read_hdf5(const MappedFile& file, uint64_t memory, std::string_view config) {
-  KerasFile out;
+Checkpoint read_hdf5(const MappedFile& file, uint64_t memory, std::string_view config) {
+  Checkpoint out;
   Hdf5File hdf5(file.bytes, file.path, memory);
   Reader reader(hdf5, out);
   const auto add = [&](const char* key, const std::string& value) {
@@ -222,10 +216,10 @@ KerasFile read_hdf5(const MappedFile& file, uint64_t memory, std::string_view co
   return out;
 }
 
-KerasFile read_archive(const MappedFile& file) {
+Checkpoint read_archive(const MappedFile& file) {
   const ZipArchive archive(file);
-  const ZipMember* weights = archive.find(archived_weights);
-  require(weights != nullptr, file.path, ": expected ", archived_weights, " in this archive");
+  const ZipMember* weights = archive.find(keras_archived_weights);
+  require(weights != nullptr, file.path, ": expected ", keras_archived_weights, " in this archive");
   const uint64_t memory = memory_for(file);
   uint64_t used = 0;
   const auto read = [&](const ZipMember& member) {
@@ -241,32 +235,11 @@ KerasFile read_archive(const MappedFile& file) {
 
 }  // namespace
 
-bool is_keras(const MappedFile& file) {
-  if (text_of(file).starts_with(hdf5_signature)) return true;
-  return is_zip(text_of(file)) && ZipArchive(file).find(archived_weights) != nullptr;
+Checkpoint read_keras(const MappedFile& file) {
+  Checkpoint out =
+      is_zip(text_of(file)) ? read_archive(file) : read_hdf5(file, memory_for(file), {});
+  out.file = file;
+  return out;
 }
 
-KerasFile read_keras(const MappedFile& file) {
-  if (is_zip(text_of(file))) return read_archive(file);
-  return read_hdf5(file, memory_for(file), {});
-}
-
-void name_keras_layers(std::map<std::string, Tensor>& tensors,
-                       const std::vector<KerasLayerName>& layers) {
-  std::map<std::string, int> used;
-  std::map<std::string, std::string> names;
-  for (const KerasLayerName& layer : layers) {
-    const int number = used[layer.kind]++;
-    names[number == 0 ? layer.kind : str_cat(layer.kind, "_", number)] = layer.name;
-  }
-  std::map<std::string, Tensor> out;
-  for (const auto& [name, tensor] : tensors) {
-    const size_t dot = std::min(name.rfind('.'), name.size());
-    const auto found = names.find(name.substr(0, dot));
-    const std::string now = found == names.end() ? name : found->second + name.substr(dot);
-    require(out.emplace(now, tensor).second, "two layers would be called ", in_quotes(now));
-  }
-  tensors = std::move(out);
-}
-
-}  // namespace limbic
+}  // namespace limbic::weights

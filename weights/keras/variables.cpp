@@ -6,7 +6,7 @@
 
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 bool has(const KerasWeights& layer, const char* name) {
@@ -137,4 +137,4 @@ void read_variables(Hdf5File& file, const KerasWeights& layer, std::map<std::str
   }
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

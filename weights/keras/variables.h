@@ -4,7 +4,7 @@
 
 #include "limbic/weights/hdf5/hdf5.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// One variable of a layer as the file has it.
 struct KerasVariable {
@@ -28,4 +28,4 @@ void name_variables(KerasWeights& layer, bool scale, bool center, const std::str
 /// name is taken.
 void read_variables(Hdf5File& file, const KerasWeights& layer, std::map<std::string, Tensor>& out);
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -3,7 +3,7 @@
 #include "limbic/weights/header.h"
 #include "limbic/weights/pytorch/pickle_reader.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 Pickle::Pickle(std::string_view bytes, Budget& budget, std::string path) : bytes_(bytes) {
   PickleReader(*this, budget, std::move(path)).read();
@@ -54,4 +54,4 @@ std::string Pickle::name_of(Value value) const {
   return in_quotes(str_cat(text(names[0]).substr(0, 100), ".", text(names[1]).substr(0, 100)));
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

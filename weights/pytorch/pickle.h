@@ -8,7 +8,7 @@
 
 #include "limbic/weights/budget.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// A value out of a pickle: a number itself, text as its place in the pickle, everything else as
 /// the number of a node.
@@ -87,4 +87,4 @@ class Pickle {
   uint64_t size_ = 0;
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,7 +5,7 @@
 
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "pickles are little-endian");
@@ -414,4 +414,4 @@ void PickleReader::damaged(const Args&... what) const {
        "; the file is cut or damaged, fetch it again");
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

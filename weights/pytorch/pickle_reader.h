@@ -5,7 +5,7 @@
 
 #include "limbic/weights/pytorch/pickle.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// The stack machine that a pickle is a program for: each opcode pushes, pops or joins values, and
 /// "puts" one under a number from which it can be got again. It fills a Pickle.
@@ -60,4 +60,4 @@ class PickleReader {
   std::unordered_map<uint64_t, Value> memo_;
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -9,7 +9,7 @@
 #include "limbic/weights/pytorch/state_dict.h"
 #include "limbic/weights/zip.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 using Kind = PickleValue::Kind;
@@ -18,10 +18,6 @@ using Kind = PickleValue::Kind;
 constexpr std::string_view magic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr int64_t stream_protocol = 1001;
 constexpr std::string_view pickle_name = "data.pkl";
-
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()};
-}
 
 bool is_tar(std::string_view bytes) {
   return bytes.size() > 262 && bytes.substr(257, 5) == "ustar";
@@ -174,4 +170,4 @@ PytorchFile parse_pytorch(const MappedFile& file) {
   return {Stream(file, budget).read(), file};
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -5,7 +5,7 @@
 #include "limbic/core/file.h"
 #include "limbic/core/tensor.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 struct PytorchFile {
   std::map<std::string, Tensor> tensors;
@@ -26,4 +26,4 @@ bool is_pytorch(const MappedFile& file);
 /// torch/serialization.py, torch/_utils.py.
 PytorchFile parse_pytorch(const MappedFile& file);
 
-}  // namespace limbic
+}  // namespace limbic::weights

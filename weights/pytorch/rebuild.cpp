@@ -5,7 +5,7 @@
 
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 using Kind = PickleValue::Kind;
@@ -282,4 +282,4 @@ Tensor TensorRebuilder::build(PickleValue value, const std::string& where) {
   return copies_.emplace(value.at, gather(elements.data(), layout, dtype)).first->second;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -8,7 +8,7 @@
 #include "limbic/core/tensor.h"
 #include "limbic/weights/pytorch/pickle.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// What a persistent id of a PyTorch checkpoint says of a storage.
 struct StorageId {
@@ -55,4 +55,4 @@ class TensorRebuilder {
   std::map<uint64_t, Tensor> copies_;  // by the number of the pickle's node
 };
 
-}  // namespace limbic
+}  // namespace limbic::weights

@@ -6,7 +6,7 @@
 
 #include "limbic/weights/header.h"
 
-namespace limbic {
+namespace limbic::weights {
 namespace {
 
 using Kind = PickleValue::Kind;
@@ -196,4 +196,4 @@ std::map<std::string, Tensor> read_state_dict(const Pickle& pickle, TensorRebuil
   return out;
 }
 
-}  // namespace limbic
+}  // namespace limbic::weights

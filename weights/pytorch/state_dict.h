@@ -4,7 +4,7 @@
 
 #include "limbic/weights/pytorch/rebuild.h"
 
-namespace limbic {
+namespace limbic::weights {
 
 /// The tensors of the state dict that a pickle holds: at its root, or under a name that training
 /// scripts use ("state_dict", "model", "ema", ...), or in its only dictionary of tensors. Entries
@@ -15,4 +15,4 @@ namespace limbic {
 std::map<std::string, Tensor> read_state_dict(const Pickle& pickle, TensorRebuilder& rebuilder,
                                               Budget& budget, const std::string& path);
 
-}  // namespace limbic
+}  // namespace limbic::weights

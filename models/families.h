@@ -1,0 +1,63 @@
+#pragma once
+// The families of networks: each function appends layers to `model.graph`, whose input is a picture
+// (N,3,H,W), labels them and fills in `model.stages`. What a variant is, its options say.
+#include <vector>
+
+#include "limbic/models/models.h"
+
+namespace limbic::models {
+
+struct ResNetOptions {
+  bool bottleneck = false;
+  std::vector<int64_t> blocks;  ///< Of each stage.
+};
+void resnet(Model& model, const ResNetOptions& options);
+
+struct CifarResNetOptions {
+  int64_t blocks = 1;  ///< Of each of the three stages: n of 6n+2 layers.
+};
+void cifar_resnet(Model& model, const CifarResNetOptions& options);
+
+struct DenseNetOptions {
+  int64_t growth_rate = 32;
+  std::vector<int64_t> block_layers;
+  int64_t stem_channels = 64;
+  bool small_images = false;  ///< 3x3 stride-1 stem without pooling, for 32 to 64 pixels.
+  double dropout = 0;         ///< After each dense layer.
+};
+void densenet(Model& model, const DenseNetOptions& options);
+
+struct SqueezeNetOptions {
+  struct Fire {
+    int64_t layer, squeeze, expand;  ///< Layer: torchvision's number.
+    bool pool_before;
+  };
+  int64_t stem_channels, stem_kernel;
+  std::vector<Fire> fires;
+};
+void squeezenet(Model& model, const SqueezeNetOptions& options);
+
+struct VggOptions {
+  std::vector<int64_t> convolutions;  ///< Of each block, whose widths are 64 128 256 512 512.
+  bool batch_norm = false;
+};
+void vgg(Model& model, const VggOptions& options);
+
+void alexnet(Model& model);
+void mobilenet_v2(Model& model);
+
+// Keras' networks, under Keras' layer names ("conv2_block1_1_conv.weight").
+struct KerasResNetOptions {
+  std::vector<int64_t> blocks;  ///< Of each stage.
+};
+void keras_resnet(Model& model, const KerasResNetOptions& options);
+
+struct KerasDenseNetOptions {
+  std::vector<int64_t> block_layers;
+};
+void keras_densenet(Model& model, const KerasDenseNetOptions& options);
+
+void keras_resnet8(Model& model);
+void keras_mobilenet_025_96(Model& model);
+
+}  // namespace limbic::models
