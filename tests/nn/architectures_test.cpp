@@ -153,7 +153,8 @@ TEST_CASE("architectures: first values are drawn as torchvision draws them") {
     const Model model = build_model(name, 1000);
     for (const auto& [parameter, drawn] : parameters.items()) {
       const auto& key = parameter;  // clang 14 cannot capture a structured binding
-      CAPTURE(name);
+      const auto& which = name;     // clang 14 cannot capture a structured binding
+      CAPTURE(which);
       CAPTURE(key);
       const size_t dot = key.rfind('.');
       const auto specs = model.graph.node(model.graph.find(key.substr(0, dot))).op->parameters();

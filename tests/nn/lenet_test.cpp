@@ -76,7 +76,8 @@ TEST_CASE("lenet: losses and weights of training equal the reference's") {
     plan.store(parameters);
     double worst_weight = 0;
     for (const auto& [name, array] : plain.parameters) {
-      CAPTURE(name);
+      const auto& which = name;  // clang 14 cannot capture a structured binding
+      CAPTURE(which);
       const double error =
           relative_error(naive::from_tensor(parameters.at(name).value).values, array.values);
       CHECK(error < 1e-5);

@@ -607,7 +607,8 @@ TEST_CASE("NaN is handed on by every op, in inference and training, alone and fu
   for (const auto& [name, append] : ops)
     for (const bool training : {false, true})
       for (const bool behind : {false, true}) {
-        CAPTURE(name);
+        const auto& which = name;  // clang 14 cannot capture a structured binding
+        CAPTURE(which);
         CAPTURE(training);
         CAPTURE(behind);
         Graph g;
@@ -713,7 +714,8 @@ TEST_CASE("relu: a channel that sleeps is 0 in whatever a caller reads, though i
       {"add", [](const Scope&, Value x) { return add(x, x); }}};
   for (const auto& [name, layers] : all)
     for (const DType dtype : {DType::f32, DType::i8}) {
-      CAPTURE(name);
+      const auto& which = name;  // clang 14 cannot capture a structured binding
+      CAPTURE(which);
       CAPTURE(to_string(dtype));
       Graph g;
       const Value x = conv2d(g.root() / "c", g.input(3), {.out_channels = 5});

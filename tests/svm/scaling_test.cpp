@@ -64,7 +64,8 @@ TEST_CASE("scaling by powers of two changes no decision, label or kernel value")
                   {.gamma_rule = GammaRule::value, .gamma = gamma});
     const auto values = predict(regression, set.x);
     for (int exponent : exponents) {
-      CAPTURE(offset);
+      const auto& which = offset;  // clang 14 cannot capture a structured binding
+      CAPTURE(which);
       CAPTURE(exponent);
       const Tensor x = times(set.x, exponent);
       const SvcModel model = train_svc(x, set.labels, at(exponent));
