@@ -38,18 +38,25 @@ for ring in 1 2; do
   quietly cmake -S tests/embedding -B "$out/found$ring" -G Ninja -DCMAKE_PREFIX_PATH="$installed"
   quietly cmake --build "$out/found$ring"
   runs "$out/found$ring/embedding"
+  if ((ring == 2)); then
+    for name in train_an_svm load_and_classify; do
+      (cd "$out" && quietly "found$ring/$name")
+    done
+  fi
   flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$installed" -name limbic.pc)") \
     pkg-config --cflags --libs limbic)
   # shellcheck disable=SC2086  # flags are words
   quietly c++ examples/readme.cpp -o "$out/by_pkg_config$ring" $flags
   runs "$out/by_pkg_config$ring"
   # shellcheck disable=SC2086
+  ((ring == 1)) || quietly c++ examples/train_an_svm.cpp -o "$out/svm_by_pkg_config" $flags
+  # shellcheck disable=SC2086
   if c++ -E -H examples/readme.cpp $flags 2>&1 >/dev/null | grep -q 'oneapi/dnnl'; then
     echo "check_embedding: limbic.hpp includes oneDNN's headers" >&2
     exit 1
   fi
   echo "ring $ring: installed; find_package and pkg-config: $expected;" \
-    "needs $(ldd "$out/found$ring/embedding" | grep -oE '(libdnnl|libhwy|libopenblas|libmd|libjpeg|libz)\.' | sort -u | tr -d '\n')"
+    "needs $(ldd "$out/found$ring"/* 2>/dev/null | grep -oE '(libdnnl|libhwy|libopenblas|libmd|libjpeg|libz)\.' | sort -u | tr -d '\n')"
 done
 
 quietly cmake -S tests/embedding -B "$out/subdirectory" -G Ninja -DLIMBIC_SOURCE="$root" \
