@@ -68,7 +68,7 @@ Picture decode(std::span<const uint8_t> bytes, const std::string& name,
 
   std::vector<uint8_t> copy;
   std::string reason;
-  auto picture = kind == PictureKind::jpeg && options.libjpeg && has_libjpeg()
+  auto picture = kind == PictureKind::jpeg && options.libjpeg
                      ? libjpeg_decode(bytes, reason)
                      : stb_decode(prepared(bytes, kind, found, copy), reason);
   require(picture.has_value(), name, ": cannot be decoded: ", reason);

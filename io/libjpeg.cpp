@@ -1,7 +1,5 @@
 #include "limbic/io/libjpeg.h"
 
-#ifdef LIMBIC_LIBJPEG
-
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs it above itself
 #include <new>
@@ -78,8 +76,6 @@ bool succeeds(Reader& r, void (*step)(Reader&)) {
 
 }  // namespace
 
-bool has_libjpeg() { return true; }
-
 std::optional<Picture> libjpeg_decode(std::span<const uint8_t> bytes, std::string& reason) {
   Reader reader(bytes);
   Picture picture;
@@ -101,18 +97,3 @@ std::optional<Picture> libjpeg_decode(std::span<const uint8_t> bytes, std::strin
 }
 
 }  // namespace limbic::io
-
-#else
-
-namespace limbic::io {
-
-bool has_libjpeg() { return false; }
-
-std::optional<Picture> libjpeg_decode(std::span<const uint8_t>, std::string& reason) {
-  reason = "built without libjpeg";
-  return std::nullopt;
-}
-
-}  // namespace limbic::io
-
-#endif
