@@ -4,13 +4,14 @@
 
 #include <cmath>
 
-#include "limbic/core/file.h"
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
+#include "tests/docs/text.h"
 #include "tests/reference/check_gradient.h"
 #include "tests/reference/differentiate.h"
 
 using namespace limbic;
+using limbic::testing::text_of;
 
 namespace {
 
@@ -35,11 +36,6 @@ naive::Twin::Gradients naive_swish_backward(const Op&, const std::vector<naive::
 }
 
 const naive::Twin twin = {naive_swish, naive_swish_backward};
-
-std::string text_of(const std::string& path) {
-  const auto bytes = read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
-  return {bytes.begin(), bytes.end()};
-}
 
 }  // namespace
 

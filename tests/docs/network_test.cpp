@@ -1,15 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "limbic/core/file.h"
+#include "tests/docs/text.h"
 
-namespace {
-
-std::string text_of(const std::string& path) {
-  const auto bytes = limbic::read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
-  return {bytes.begin(), bytes.end()};
-}
-
-}  // namespace
+using limbic::testing::text_of;
 
 TEST_CASE("docs/add_a_network.md shows what is compiled and run as examples/add_a_network") {
   const std::string page = text_of("docs/add_a_network.md"), fence = "```cpp\n";

@@ -3,16 +3,9 @@
 #include <algorithm>
 #include <regex>
 
-#include "limbic/core/file.h"
+#include "tests/docs/text.h"
 
-namespace {
-
-std::string text_of(const std::string& path) {
-  const auto bytes = limbic::read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
-  return {bytes.begin(), bytes.end()};
-}
-
-}  // namespace
+using limbic::testing::text_of;
 
 // `scripts/count_reading.py` writes the numbers anew.
 TEST_CASE("docs/reading.md: an afternoon's files, and how long they are") {
@@ -26,7 +19,7 @@ TEST_CASE("docs/reading.md: an afternoon's files, and how long they are") {
     CHECK(std::stoll((*at)[2]) == length);
     lines += length;
   }
-  CHECK(page.ends_with("Together " + std::to_string(lines) + " lines in " +
-                       std::to_string(files) + " files.\n"));
+  CHECK(page.ends_with("Together " + std::to_string(lines) + " lines in " + std::to_string(files) +
+                       " files.\n"));
   CHECK(lines <= 4000);  // what can be read in an afternoon
 }

@@ -1,17 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "limbic/core/file.h"
+#include "tests/docs/text.h"
 
-using namespace limbic;
-
-namespace {
-
-std::string text_of(const std::string& path) {
-  const auto bytes = read_file(std::string(LIMBIC_SOURCE_DIR "/") + path);
-  return {bytes.begin(), bytes.end()};
-}
-
-}  // namespace
+using limbic::testing::text_of;
 
 TEST_CASE("README.md shows the program that is compiled and run as examples/readme.cpp") {
   const std::string readme = text_of("README.md"), fence = "```cpp\n";
