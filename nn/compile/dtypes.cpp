@@ -11,11 +11,6 @@
 namespace limbic {
 namespace {
 
-template <class T>
-const T* op_as(const Graph& graph, int n) {
-  return dynamic_cast<const T*>(graph.node(n).op.get());
-}
-
 // Which layers of an int8 plan stay wide: those that are named, and the last, behind which nothing
 // has weights. A Linear that makes the scores is f32, so is a convolution that does.
 PerNode<bool> wide_layers(const Graph& graph, const PlanOptions& options) {
@@ -107,7 +102,8 @@ class Chooser {
   PerNode<DType> dtypes_;
 };
 
-PerNode<DType> int8_dtypes(const Graph& graph, const PlanOptions& options) {
+PerNode<DType> int8_dtypes(const Graph& graph, const PerNode<Shape>& shapes,
+                           const PlanOptions& options) {
   const Uses uses(graph, options);
   const PerNode<bool> layers = wide_layers(graph, options);
   PerNode<bool> keep_wide(graph.size());
@@ -116,7 +112,7 @@ PerNode<DType> int8_dtypes(const Graph& graph, const PlanOptions& options) {
     if (layers[n])  // so is what it reads
       for (int s : graph.node(n).src) keep_wide[s] = true;
   }
-  return quantised_dtypes(graph, graph.infer(options.input), options.calibration,
+  return quantised_dtypes(graph, shapes, options.calibration,
                           has_bf16_instructions() ? DType::bf16 : DType::f32, keep_wide);
 }
 
@@ -146,7 +142,7 @@ void require_dtype(const PlanOptions& o) {
 // Not the picture itself (few channels, and what is lost there is lost for all layers), not what a
 // layer reads that is to be wide, and not what nobody has measured.
 Graph quantise(const Graph& graph, const PlanOptions& options) {
-  const PerNode<DType> dtypes = int8_dtypes(graph, options);
+  const PerNode<DType> dtypes = int8_dtypes(graph, graph.infer(options.input), options);
   PerNode<bool> convolutions = wide_layers(graph, options);
   for (int n = 0; n < graph.size(); ++n) {
     const Node& node = graph.node(n);
@@ -156,15 +152,15 @@ Graph quantise(const Graph& graph, const PlanOptions& options) {
   return passes::quantise_sources(graph, dtypes, convolutions);
 }
 
-PerNode<Stored> choose_dtypes(const Graph& graph, const PlanOptions& options) {
+PerNode<Stored> choose_dtypes(const Graph& graph, const PerNode<Shape>& shapes,
+                              const PlanOptions& options) {
   PerNode<Stored> stored(graph.size());
   if (options.dtype != DType::i8) {
-    const PerNode<Shape> shapes = graph.infer(options.input);
     for (int n = 0; n < graph.size(); ++n)
       stored[n].dtype = shapes[n].size() == 4 ? options.dtype : DType::f32;
     return stored;
   }
-  const PerNode<DType> dtypes = int8_dtypes(graph, options);
+  const PerNode<DType> dtypes = int8_dtypes(graph, shapes, options);
   for (int n = 0; n < graph.size(); ++n) {
     stored[n].dtype = dtypes[n];
     if (!is_8_bit(dtypes[n])) continue;

@@ -18,7 +18,8 @@ Graph quantise(const Graph& graph, const PlanOptions& options);
 /// f32 and bf16 plans store pictures (N,C,H,W) in their dtype and rows (N,C) in f32. int8 plans
 /// store in 8 bits what convolutions read and can write so: u8 what is never negative, i8 what is
 /// added to a sum, and what a Quantise makes; a convolution computes in int8 if its src has 8 bits.
-PerNode<Stored> choose_dtypes(const Graph& graph, const PlanOptions& options);
+PerNode<Stored> choose_dtypes(const Graph& graph, const PerNode<Shape>& shapes,
+                              const PlanOptions& options);
 
 /// Which values of an int8 plan are stored in 8 bits, given that the others are `wide`.
 /// `keep_wide`: nodes that stay as they are.

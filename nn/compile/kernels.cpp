@@ -8,55 +8,42 @@
 namespace limbic {
 namespace {
 
-// What a kernel is told before it is made.
-class Builders {
- public:
-  Builders(const Graph& graph, const PerNode<Stored>& stored, const Roles& roles,
-           const PlanOptions& options)
-      : graph_(graph),
-        stored_(stored),
-        roles_(roles),
-        options_(options),
-        shapes_(graph.infer(options.input)) {}
-
-  KernelBuilder of(int n) const {
-    const Node& node = graph_.node(n);
-    KernelBuilder b;
+// What each kernel is told before it is made.
+PerNode<CompiledKernel> tell(const Graph& graph, const PerNode<Shape>& shapes,
+                             const PerNode<Stored>& stored, const Roles& roles,
+                             const PlanOptions& options) {
+  PerNode<CompiledKernel> told(graph.size());
+  for (int n = 1; n < graph.size(); ++n) {
+    const Node& node = graph.node(n);
+    KernelBuilder& b = told[n].asked;
     b.name = node.name;
-    b.dst_shape = shapes_[n];
-    b.dtype = stored_[n].dtype;
-    b.scale = stored_[n].scale;
-    b.seen = roles_.seen[n];
-    b.gradients = options_.gradients && roles_.backward[n];
-    b.dropout = options_.dropout;
-    b.batch_statistics = options_.batch_statistics;
-    b.winograd = options_.winograd;
-    b.tune = options_.tune;
+    b.dst_shape = shapes[n];
+    b.dtype = stored[n].dtype;
+    b.scale = stored[n].scale;
+    b.seen = roles.seen[n];
+    b.gradients = roles.backward[n];
+    b.dropout = options.dropout;
+    b.batch_statistics = options.batch_statistics;
+    b.winograd = options.winograd;
+    b.tune = options.tune;
     b.node_key = hash_name(node.name.c_str());
     for (int s : node.src) {
-      b.src_shapes.push_back(shapes_[s]);
-      b.src_dtypes.push_back(stored_[s].dtype);
-      b.src_scales.push_back(stored_[s].scale);
-      b.diff_src.push_back(b.gradients && roles_.backward[s]);
+      b.src_shapes.push_back(shapes[s]);
+      b.src_dtypes.push_back(stored[s].dtype);
+      b.src_scales.push_back(stored[s].scale);
+      b.diff_src.push_back(roles.backward[n] && roles.backward[s]);
     }
     const auto specs = node.op->parameters();
     for (size_t i = 0; i < specs.size(); ++i) {
-      const bool frozen = is_frozen(node.parameters[i], options_);
+      const bool frozen = is_frozen(node.parameters[i], options);
       if (frozen && specs[i].statistic) b.batch_statistics = false;
-      b.diff_parameters.push_back(b.gradients && specs[i].trainable && !frozen);
+      b.diff_parameters.push_back(b.gradients && !frozen);
       b.packed.push_back(specs[i].dtype == DType::f32 ? onednn::canonical(specs[i].shape)
                                                       : onednn::Desc());
     }
-    return b;
   }
-
- private:
-  const Graph& graph_;
-  const PerNode<Stored>& stored_;
-  const Roles& roles_;
-  const PlanOptions& options_;
-  PerNode<Shape> shapes_;
-};
+  return told;
+}
 
 std::unique_ptr<Kernel> make_kernel(const Op& op, KernelBuilder& b, const Shape& input) {
   for (const DType src : b.src_dtypes)
@@ -92,20 +79,18 @@ void make_kernels(const Graph& graph, PerNode<CompiledKernel>& compiled, const S
 
 }  // namespace
 
-PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Stored>& stored,
-                                const Roles& roles, const Parameters& parameters,
-                                const PlanOptions& options) {
-  const Builders builders(graph, stored, roles, options);
-  PerNode<CompiledKernel> compiled(graph.size());
+PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Shape>& shapes,
+                                const PerNode<Stored>& stored, const Roles& roles,
+                                const Parameters& parameters, const PlanOptions& options) {
+  PerNode<CompiledKernel> compiled = tell(graph, shapes, stored, roles, options);
   for (int n = 1; n < graph.size(); ++n) {
     const Node& node = graph.node(n);
-    KernelBuilder& asked = compiled[n].asked = builders.of(n);
+    KernelBuilder& asked = compiled[n].asked;
     const auto specs = node.op->parameters();
     for (size_t i = 0; i < specs.size(); ++i) {
       const Parameter& parameter = parameters.at(node.parameters[i]);
       require_fit(node.parameters[i], specs[i], parameter.value);
-      asked.diff_parameters[i] =
-          asked.gradients && parameter.trainable && !is_frozen(node.parameters[i], options);
+      if (!parameter.trainable) asked.diff_parameters[i] = false;
     }
   }
   make_kernels(graph, compiled, options.input);
@@ -113,13 +98,12 @@ PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Stored>& store
   return compiled;
 }
 
-PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Stored>& stored,
-                                const Roles& roles, const PackedWeights& weights,
-                                const PlanOptions& options) {
-  const Builders builders(graph, stored, roles, options);
-  PerNode<CompiledKernel> compiled(graph.size());
+PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Shape>& shapes,
+                                const PerNode<Stored>& stored, const Roles& roles,
+                                const PackedWeights& weights, const PlanOptions& options) {
+  PerNode<CompiledKernel> compiled = tell(graph, shapes, stored, roles, options);
   for (int n = 1; n < graph.size(); ++n) {
-    KernelBuilder& asked = compiled[n].asked = builders.of(n);
+    KernelBuilder& asked = compiled[n].asked;
     asked.like_packed = &weights.layouts(n);
     asked.like_packing = weights.packing(n);
   }

@@ -13,12 +13,12 @@ struct CompiledKernel {
 
 /// Makes every node's kernel, on all threads. `parameters` says what is trained, and is checked
 /// against what the ops declare. Throws Error, naming the node, where one cannot be made.
-PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Stored>& stored,
-                                const Roles& roles, const Parameters& parameters,
-                                const PlanOptions& options);
+PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Shape>& shapes,
+                                const PerNode<Stored>& stored, const Roles& roles,
+                                const Parameters& parameters, const PlanOptions& options);
 /// The same for inference with weights that another program has packed.
-PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Stored>& stored,
-                                const Roles& roles, const PackedWeights& weights,
-                                const PlanOptions& options);
+PerNode<CompiledKernel> compile(const Graph& graph, const PerNode<Shape>& shapes,
+                                const PerNode<Stored>& stored, const Roles& roles,
+                                const PackedWeights& weights, const PlanOptions& options);
 
 }  // namespace limbic

@@ -7,14 +7,14 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Graph& graph, const PerNode<Stored>& stored, const Roles& roles,
-          const PerNode<CompiledKernel>& kernels, const PlanOptions& options)
+  Planner(const Graph& graph, const PerNode<Shape>& shapes, const PerNode<Stored>& stored,
+          const Roles& roles, const PerNode<CompiledKernel>& kernels, const PlanOptions& options)
       : graph_(graph),
+        shapes_(shapes),
         stored_(stored),
         roles_(roles),
         kernels_(kernels),
         options_(options),
-        shapes_(graph.infer(options.input)),
         steps_{graph.size()} {
     memory_.nodes = PerNode<NodeMemory>(graph.size());
   }
@@ -31,7 +31,7 @@ class Planner {
 
  private:
   const Kernel* kernel(int n) const { return kernels_[n].kernel.get(); }
-  bool has_backward(int n) const { return options_.gradients && roles_.backward[n]; }
+  bool has_backward(int n) const { return roles_.backward[n]; }
   NodeMemory& at(int n) { return memory_.nodes[n]; }
   Slice& slice(int index) { return memory_.slices[static_cast<size_t>(index)]; }
   onednn::Desc layout(int n) const { return onednn::channels_last(shapes_[n], stored_[n].dtype); }
@@ -199,20 +199,21 @@ class Planner {
   }
 
   const Graph& graph_;
+  const PerNode<Shape>& shapes_;
   const PerNode<Stored>& stored_;
   const Roles& roles_;
   const PerNode<CompiledKernel>& kernels_;
   const PlanOptions& options_;
-  PerNode<Shape> shapes_;
   Steps steps_;
   Memory memory_;
 };
 
 }  // namespace
 
-Memory lay_out(const Graph& graph, const PerNode<Stored>& stored, const Roles& roles,
-               const PerNode<CompiledKernel>& kernels, const PlanOptions& options) {
-  return Planner(graph, stored, roles, kernels, options).plan();
+Memory lay_out(const Graph& graph, const PerNode<Shape>& shapes, const PerNode<Stored>& stored,
+               const Roles& roles, const PerNode<CompiledKernel>& kernels,
+               const PlanOptions& options) {
+  return Planner(graph, shapes, stored, roles, kernels, options).plan();
 }
 
 }  // namespace limbic

@@ -50,7 +50,8 @@ struct Memory {
   /// The slice whose memory this one has: itself, or what it shares.
   int root(int slice) const { return slices[static_cast<size_t>(slice)].alias.value_or(slice); }
 };
-Memory lay_out(const Graph& graph, const PerNode<Stored>& stored, const Roles& roles,
-               const PerNode<CompiledKernel>& kernels, const PlanOptions& options);
+Memory lay_out(const Graph& graph, const PerNode<Shape>& shapes, const PerNode<Stored>& stored,
+               const Roles& roles, const PerNode<CompiledKernel>& kernels,
+               const PlanOptions& options);
 
 }  // namespace limbic

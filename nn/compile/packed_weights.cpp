@@ -22,6 +22,11 @@ void require_fit(const std::string& name, const ParameterSpec& spec, const Tenso
           " ", to_string(value.shape()));
 }
 
+Buffer PackedParameter::buffer() const {
+  if (value.empty()) return {};
+  return {dnnl::memory(desc, onednn::engine(), value.raw()), value.raw()};
+}
+
 PackedWeights::PackedWeights(const Graph& graph, const PerNode<CompiledKernel>& kernels,
                              bool batch_statistics, bool poison)
     : nodes_(graph.size()) {
@@ -30,7 +35,6 @@ PackedWeights::PackedWeights(const Graph& graph, const PerNode<CompiledKernel>& 
     const KernelBuilder& asked = kernels[n].asked;
     NodeWeights& own = nodes_[n];
     own = {.kernel = kernels[n].kernel,
-           .packing = kernels[n].kernel->packing(),
            .layouts = asked.packed,
            .names = node.parameters,
            .specs = node.op->parameters(),
@@ -98,11 +102,8 @@ void PackedWeights::refresh_node(NodeWeights& node, const Parameters& parameters
   bool changes = false;
   for (size_t i = 0; i < node.layouts.size(); ++i) {
     const PackedParameter& packed = parameters_[node.first + i];
-    void* data = packed.value.raw();
     changes = changes || packed.changes;
-    buffers.push_back(packed.value.empty()
-                          ? Buffer{}
-                          : Buffer{dnnl::memory(packed.desc, onednn::engine(), data), data});
+    buffers.push_back(packed.buffer());
   }
   if (is_packed_ && prints == node.fingerprints && !changes) return;
   node.fingerprints.clear();  // should packing fail

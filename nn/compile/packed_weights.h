@@ -20,6 +20,8 @@ struct PackedParameter {
   Tensor value;            ///< Flat, desc's size.
   bool trainable = false;  ///< Has a gradient; else a buffer or frozen.
   bool changes = false;    ///< Trainable, or a running statistic that forward updates.
+
+  Buffer buffer() const;
 };
 
 /// The parameters of a network in the layouts that its kernels want. They belong to no input shape:
@@ -32,12 +34,11 @@ class PackedWeights {
 
   /// All nodes' parameters, one behind the other; those of a node are from first(node) on, as many
   /// as it has layouts.
-  std::vector<PackedParameter>& parameters() { return parameters_; }
   const std::vector<PackedParameter>& parameters() const { return parameters_; }
   size_t first(int node) const { return nodes_[node].first; }
   size_t end(int node) const { return first(node) + layouts(node).size(); }
   const std::vector<onednn::Desc>& layouts(int node) const { return nodes_[node].layouts; }
-  const std::string& packing(int node) const { return nodes_[node].packing; }
+  std::string packing(int node) const { return nodes_[node].kernel->packing(); }
 
   /// Packs what is not what was packed last (core/fingerprint.h) and all that training may have
   /// changed. Throws Error, and changes nothing, where the parameters do not fit.
@@ -49,7 +50,6 @@ class PackedWeights {
  private:
   struct NodeWeights {
     std::shared_ptr<const Kernel> kernel;  ///< That packs them.
-    std::string packing;
     std::vector<onednn::Desc> layouts;
     std::vector<std::string> names;  ///< Of the canonical parameters.
     std::vector<ParameterSpec> specs;

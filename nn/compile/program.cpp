@@ -68,12 +68,12 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
       source_(graph),
       graph_(rewrite(graph, options_)),
       shapes_(graph_.infer(options_.input)),
-      stored_(choose_dtypes(graph_, options_)),
+      stored_(choose_dtypes(graph_, shapes_, options_)),
       roles_(find_roles(graph_, parameters, options_)),
-      kernels_(compile(graph_, stored_, roles_, parameters, options_)),
+      kernels_(compile(graph_, shapes_, stored_, roles_, parameters, options_)),
       weights_(std::make_shared<PackedWeights>(graph_, kernels_, options_.batch_statistics,
                                                options_.poison)),
-      memory_(lay_out(graph_, stored_, roles_, kernels_, options_)) {
+      memory_(lay_out(graph_, shapes_, stored_, roles_, kernels_, options_)) {
   weights_->refresh(parameters);
 }
 
@@ -83,14 +83,14 @@ Program::Program(const Program& like, Shape input)
       source_(like.source_),
       graph_(like.graph_),
       shapes_(graph_.infer(options_.input)),
-      stored_(choose_dtypes(graph_, options_)),
+      stored_(choose_dtypes(graph_, shapes_, options_)),
       roles_(find_roles(graph_, {}, options_)),
       kernels_([&] {
         const ThreadScope scope(threads_);
-        return compile(graph_, stored_, roles_, *like.weights_, options_);
+        return compile(graph_, shapes_, stored_, roles_, *like.weights_, options_);
       }()),
       weights_(like.weights_),
-      memory_(lay_out(graph_, stored_, roles_, kernels_, options_)) {}
+      memory_(lay_out(graph_, shapes_, stored_, roles_, kernels_, options_)) {}
 
 Program::Convolutions Program::convolutions() const {
   Convolutions c;

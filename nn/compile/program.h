@@ -23,7 +23,7 @@ class Program {
   /// Null for the input.
   const Kernel* kernel(int node) const { return kernels_[node].kernel.get(); }
   const Memory& memory() const { return memory_; }
-  bool has_backward(int node) const { return options_.gradients && roles_.backward[node]; }
+  bool has_backward(int node) const { return roles_.backward[node]; }
   /// Whether it is a batch norm that normalises with the batch's statistics.
   bool uses_batch_statistics(int node) const { return kernels_[node].asked.batch_statistics; }
 

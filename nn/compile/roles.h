@@ -9,7 +9,7 @@ namespace limbic {
 struct Roles {
   Uses uses;
   PerNode<bool> seen;      ///< KernelBuilder::seen.
-  PerNode<bool> backward;  ///< Its value has a gradient.
+  PerNode<bool> backward;  ///< Its value has a gradient: none has where none is asked for.
   std::optional<int> loss;
 };
 

@@ -81,11 +81,7 @@ void Workspace::bind(Buffers& b, int n, bool in_backward) const {
   for (int extra : memory(n).extras) b.extra.push_back(buffer(extra));
   const PackedWeights& weights = program_->weights();
   for (size_t i = weights.first(n); i < weights.end(n); ++i) {
-    const PackedParameter& packed = weights.parameters()[i];
-    void* data = packed.value.raw();
-    b.packed.push_back(packed.value.empty()
-                           ? Buffer{}
-                           : Buffer{dnnl::memory(packed.desc, onednn::engine(), data), data});
+    b.packed.push_back(weights.parameters()[i].buffer());
     b.diff_packed.push_back(packed_gradients_[i]);
   }
 }

@@ -183,4 +183,10 @@ class Graph {
   std::shared_ptr<Graph*> self_ = std::make_shared<Graph*>(this);  ///< Where handles find it.
 };
 
+/// The op of node n as T, or null.
+template <class T>
+const T* op_as(const Graph& graph, int n) {
+  return dynamic_cast<const T*>(graph.node(n).op.get());
+}
+
 }  // namespace limbic

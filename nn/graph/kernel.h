@@ -41,6 +41,9 @@ struct Buffers {
   std::vector<Buffer> packed, diff_packed;  ///< Parameters in the kernel's layout, as declared.
   std::vector<Buffer> extra;                ///< By the index that KernelBuilder gave.
   const RunState* run = nullptr;
+
+  /// Memory that KernelBuilder::temporary or saved gave this index.
+  const Buffer& at(int index) const { return extra[static_cast<size_t>(index)]; }
 };
 
 /// A node compiled for one shape and mode: primitives made, layouts chosen. Immutable; threads

@@ -148,13 +148,11 @@ class BatchNormKernel : public Kernel {
     int64_t end() const { return begin + width; }
   };
 
-  float* saved(const Buffers& b) const { return b.extra[static_cast<size_t>(saved_)].f32(); }
+  float* saved(const Buffers& b) const { return b.at(saved_).f32(); }
   Then then() const {
     return !fused_.then ? Then::nothing : fused_.then.is_relu() ? Then::relu : Then::capped_relu;
   }
-  ReductionMemory memory(const Buffers& b, int extra) const {
-    return {b.extra[static_cast<size_t>(extra)].data, team_};
-  }
+  ReductionMemory memory(const Buffers& b, int extra) const { return {b.at(extra).data, team_}; }
   float inverse_deviation(double variance) const {
     return static_cast<float>(1 / std::sqrt(variance + options_.epsilon));
   }
@@ -247,7 +245,7 @@ class QuantisingBatchNormKernel : public Kernel {
   }
 
   void forward(const Buffers& b) const override {
-    float *scale = b.extra[static_cast<size_t>(affine_)].f32(), *bias = scale + channels_;
+    float *scale = b.at(affine_).f32(), *bias = scale + channels_;
     for (int64_t c = 0; c < channels_; ++c) {
       const double deviation = std::sqrt(double{b.packed[3].f32()[c]} + epsilon_);
       const double s = b.packed[0].f32()[c] / deviation * inverse_scale_;
@@ -299,8 +297,8 @@ class BatchMomentsKernel : public Kernel {
     work_ = b.temporary(onednn::bytes(reduction_bytes(team_, channels_)), false);
   }
   void forward(const Buffers& b) const override {
-    const Reduction moments = batch_moments(b.src[0].as<T>(), rows_, channels_,
-                                            {b.extra[static_cast<size_t>(work_)].data, team_});
+    const Reduction moments =
+        batch_moments(b.src[0].as<T>(), rows_, channels_, {b.at(work_).data, team_});
     std::copy(moments.first, moments.first + channels_, b.dst.as<double>());
     std::copy(moments.second, moments.second + channels_, b.dst.as<double>() + channels_);
   }

@@ -5,8 +5,6 @@ namespace {
 
 using onednn::Desc;
 
-const Buffer& extra(const Buffers& b, int index) { return b.extra[static_cast<size_t>(index)]; }
-
 // A copy of the master in another layout or dtype, or the master itself.
 class ReadWeights {
  public:
@@ -17,8 +15,8 @@ class ReadWeights {
   }
   const Buffer& read(const Buffers& b) const {
     if (!reorder_) return b.packed[0];
-    onednn::execute_reorder(reorder_, b.packed[0].memory, extra(b, copy_).memory);
-    return extra(b, copy_);
+    onednn::execute_reorder(reorder_, b.packed[0].memory, b.at(copy_).memory);
+    return b.at(copy_);
   }
 
  private:
@@ -43,7 +41,7 @@ class DirectForward : public Direction {
                                {DNNL_ARG_WEIGHTS, weights.dnnl()},
                                {DNNL_ARG_BIAS, has_bias_ ? b.packed[1].dnnl() : nullptr},
                                {DNNL_ARG_DST, b.dst.dnnl()},
-                               {DNNL_ARG_SCRATCHPAD, extra(b, scratch_).dnnl()}});
+                               {DNNL_ARG_SCRATCHPAD, b.at(scratch_).dnnl()}});
     trace_.drop(b.dst);
   }
   Desc weights() const override { return weights_; }
@@ -101,13 +99,13 @@ class DirectDataGradient : public Direction {
 
   void run(const Buffers& b) const override {
     const Buffer& weights = read_.read(b);
-    const Buffer &diff_dst = dst_reorder_ ? extra(b, blocked_dst_) : b.diff_dst,
-                 &diff_src = dst_reorder_ ? extra(b, blocked_src_) : b.diff_src[0];
+    const Buffer &diff_dst = dst_reorder_ ? b.at(blocked_dst_) : b.diff_dst,
+                 &diff_src = dst_reorder_ ? b.at(blocked_src_) : b.diff_src[0];
     if (dst_reorder_) onednn::execute_reorder(dst_reorder_, b.diff_dst.memory, diff_dst.memory);
     onednn::execute(backward_, {{DNNL_ARG_DIFF_DST, diff_dst.dnnl()},
                                 {DNNL_ARG_WEIGHTS, weights.dnnl()},
                                 {DNNL_ARG_DIFF_SRC, diff_src.dnnl()},
-                                {DNNL_ARG_SCRATCHPAD, extra(b, scratch_).dnnl()}});
+                                {DNNL_ARG_SCRATCHPAD, b.at(scratch_).dnnl()}});
     if (dst_reorder_) onednn::execute_reorder(src_reorder_, diff_src.memory, b.diff_src[0].memory);
   }
   Desc weights() const override { return weights_; }
@@ -168,14 +166,14 @@ class DirectWeightGradient : public Direction {
   }
 
   void run(const Buffers& b) const override {
-    const Buffer& weight = unwanted_weight_ ? extra(b, *unwanted_weight_)
-                           : reorder_       ? extra(b, copy_)
+    const Buffer& weight = unwanted_weight_ ? b.at(*unwanted_weight_)
+                           : reorder_       ? b.at(copy_)
                                             : b.diff_packed[0];
     const dnnl::memory* bias = !has_bias_       ? nullptr
-                               : unwanted_bias_ ? extra(b, *unwanted_bias_).dnnl()
+                               : unwanted_bias_ ? b.at(*unwanted_bias_).dnnl()
                                                 : b.diff_packed[1].dnnl();
-    const Buffer &src = wide_ ? extra(b, wide_->src) : b.src[0],
-                 &diff_dst = wide_ ? extra(b, wide_->diff) : b.diff_dst;
+    const Buffer &src = wide_ ? b.at(wide_->src) : b.src[0],
+                 &diff_dst = wide_ ? b.at(wide_->diff) : b.diff_dst;
     if (wide_) {
       widen(b.src[0].as<BFloat16>(), src.f32(), wide_->src_elements);
       widen(b.diff_dst.as<BFloat16>(), diff_dst.f32(), wide_->diff_elements);
@@ -184,7 +182,7 @@ class DirectWeightGradient : public Direction {
                                 {DNNL_ARG_DIFF_DST, diff_dst.dnnl()},
                                 {DNNL_ARG_DIFF_WEIGHTS, weight.dnnl()},
                                 {DNNL_ARG_DIFF_BIAS, bias},
-                                {DNNL_ARG_SCRATCHPAD, extra(b, scratch_).dnnl()}});
+                                {DNNL_ARG_SCRATCHPAD, b.at(scratch_).dnnl()}});
     if (reorder_) onednn::execute_reorder(reorder_, weight.memory, b.diff_packed[0].memory);
   }
   Desc weights() const override { return gradient_; }
@@ -216,8 +214,7 @@ class WinogradWeightGradient : public Direction {
         hwio_(onednn::hwio(grouped_weight_shape(p.op))),
         scratch_(p.builder.temporary(onednn::flat(gradient_.scratch_floats()), true)) {}
   void run(const Buffers& b) const override {
-    gradient_.run(b.src[0].f32(), b.diff_dst.f32(), b.diff_packed[0].f32(),
-                  extra(b, scratch_).f32());
+    gradient_.run(b.src[0].f32(), b.diff_dst.f32(), b.diff_packed[0].f32(), b.at(scratch_).f32());
   }
   Desc weights() const override { return hwio_; }
   void agree(const Desc& master, KernelBuilder& b) override {
@@ -328,7 +325,7 @@ std::string WinogradDirection::name() const {
 void WinogradDirection::run(const Buffers& b) const {
   const float* weights = b.packed[0].f32();
   if (packed_) {
-    float* packed = extra(b, *packed_).f32();
+    float* packed = b.at(*packed_).f32();
     convolution_.pack(
         weights, {.layout = winograd::WeightLayout::hwio, .backward_data = backward_data_}, packed);
     weights = packed;
@@ -340,7 +337,7 @@ void WinogradDirection::run(const Buffers& b) const {
                    {.bias = has_bias_ ? b.packed[1].f32() : nullptr,
                     .add = adds ? dst.f32() : nullptr,
                     .relu = relu_},
-                   extra(b, scratch_).f32());
+                   b.at(scratch_).f32());
 }
 
 }  // namespace limbic

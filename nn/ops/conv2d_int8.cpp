@@ -70,7 +70,7 @@ class Int8Conv2dKernel : public Kernel {
                      {DNNL_ARG_BIAS, b.packed[1].dnnl()},
                      {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, b.packed[2].dnnl()},
                      {DNNL_ARG_DST, b.dst.dnnl()},
-                     {DNNL_ARG_SCRATCHPAD, b.extra[static_cast<size_t>(scratch_)].dnnl()}});
+                     {DNNL_ARG_SCRATCHPAD, b.at(scratch_).dnnl()}});
     trace_.drop(b.dst);
   }
   void backward(const Buffers&) const override { fail("int8 is for inference alone"); }

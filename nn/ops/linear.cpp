@@ -62,7 +62,7 @@ class LinearKernel : public Kernel {
                                {DNNL_ARG_WEIGHTS, b.packed[0].dnnl()},
                                {DNNL_ARG_BIAS, has_bias_ ? b.packed[1].dnnl() : nullptr},
                                {DNNL_ARG_DST, b.dst.dnnl()},
-                               {DNNL_ARG_SCRATCHPAD, extra(b, scratch_).dnnl()}});
+                               {DNNL_ARG_SCRATCHPAD, b.at(scratch_).dnnl()}});
   }
 
   void backward(const Buffers& b) const override {
@@ -70,25 +70,21 @@ class LinearKernel : public Kernel {
       onednn::execute(backward_data_, {{DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
                                        {DNNL_ARG_WEIGHTS, b.packed[0].dnnl()},
                                        {DNNL_ARG_DIFF_SRC, b.diff_src[0].dnnl()},
-                                       {DNNL_ARG_SCRATCHPAD, extra(b, data_scratch_).dnnl()}});
+                                       {DNNL_ARG_SCRATCHPAD, b.at(data_scratch_).dnnl()}});
     if (!backward_weights_) return;
-    const Buffer& weight = unwanted_weight_ ? extra(b, *unwanted_weight_) : b.diff_packed[0];
+    const Buffer& weight = unwanted_weight_ ? b.at(*unwanted_weight_) : b.diff_packed[0];
     const dnnl::memory* bias = !has_bias_       ? nullptr
-                               : unwanted_bias_ ? extra(b, *unwanted_bias_).dnnl()
+                               : unwanted_bias_ ? b.at(*unwanted_bias_).dnnl()
                                                 : b.diff_packed[1].dnnl();
     onednn::execute(backward_weights_, {{DNNL_ARG_SRC, b.src[0].dnnl()},
                                         {DNNL_ARG_DIFF_DST, b.diff_dst.dnnl()},
                                         {DNNL_ARG_DIFF_WEIGHTS, weight.dnnl()},
                                         {DNNL_ARG_DIFF_BIAS, bias},
-                                        {DNNL_ARG_SCRATCHPAD, extra(b, weights_scratch_).dnnl()}});
+                                        {DNNL_ARG_SCRATCHPAD, b.at(weights_scratch_).dnnl()}});
   }
   std::string implementation() const override { return implementation_; }
 
  private:
-  static const Buffer& extra(const Buffers& b, int index) {
-    return b.extra[static_cast<size_t>(index)];
-  }
-
   bool has_bias_;
   dnnl::primitive forward_, backward_data_, backward_weights_;
   int scratch_, data_scratch_ = -1, weights_scratch_ = -1;

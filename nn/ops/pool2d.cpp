@@ -185,7 +185,7 @@ class MaxPoolKernel : public Kernel {
   }
   void backward(const Buffers& b) const override {
     const auto outputs = static_cast<int64_t>(g_.windows.size());
-    const auto* where = b.extra[static_cast<size_t>(where_)].template as<uint16_t>();
+    const auto* where = b.at(where_).template as<uint16_t>();
     const int64_t pixels = g_.height * g_.width;
     parallel_for(g_.images * pixels, [&](int64_t i) {
       const int64_t n = i / pixels, y = i % pixels / g_.width, x = i % g_.width;
@@ -223,8 +223,7 @@ class MaxPoolKernel : public Kernel {
         update_max(in, best, element, number, width);
     }
     scale_to(best, b.dst.template as<To>() + at, scale_, width);
-    if (where_ >= 0)
-      narrow(element, b.extra[static_cast<size_t>(where_)].template as<uint16_t>() + at, width);
+    if (where_ >= 0) narrow(element, b.at(where_).template as<uint16_t>() + at, width);
   }
 
   Geometry g_;

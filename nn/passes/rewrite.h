@@ -19,10 +19,4 @@ inline int inserted_after(int n) { return -1 - n; }
 Graph rewrite(const Graph& graph, const std::vector<Fusion>& fusions,
               const std::vector<int>& vanishing = {}, const std::map<int, Node>& inserted = {});
 
-/// The op of node n as T, or null.
-template <class T>
-const T* op_as(const Graph& graph, int n) {
-  return dynamic_cast<const T*>(graph.node(n).op.get());
-}
-
 }  // namespace limbic::passes
