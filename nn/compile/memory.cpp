@@ -166,15 +166,21 @@ class Planner {
       at(n).diff = add_slice(layout(n), first,
                              roles_.uses.is_gradient_kept(n) ? steps_.last() : steps_.backward(n));
     }
-    // In backward order, the first reader writes a value's gradient, the others add to it.
+    // In backward order, the first reader writes a value's gradient, the others add to it. Of what
+    // one node reads twice the plan adds the second: a kernel takes its sources in an order of its
+    // own.
     PerNode<bool> written(graph_.size());
     written[*roles_.loss] = true;
     for (int n = graph_.size(); n-- > 1;) {
       if (!has_backward(n)) continue;
       const int step = steps_.backward(n);
-      for (int s : graph_.node(n).src) {
+      const auto& sources = graph_.node(n).src;
+      for (auto source = sources.begin(); source != sources.end(); ++source) {
+        const int s = *source;
         const auto diff = at(s).diff;
-        const bool added = diff && written[s], by_kernel = kernel(n)->can_add_gradient();
+        const bool added = diff && written[s];
+        const bool by_kernel =
+            kernel(n)->can_add_gradient() && std::find(sources.begin(), source, s) == source;
         at(n).diff_src.push_back(
             {.slice = added && !by_kernel ? add_slice(slice(*diff).desc, step, step) : diff,
              .kernel_adds = added && by_kernel,

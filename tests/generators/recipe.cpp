@@ -261,10 +261,16 @@ class Drawer {
     add_layer({.kind = kinds[below(std::size(kinds))], .src = {src}});
   }
 
-  // relu?(norm?(conv(...)) + x), the sum either way round.
+  // A value of x's shape made of x by a convolution or without one, or x itself.
+  int branch_of(int x) {
+    if (!chance(3)) return maybe_norm(convolve(x, shape(x)[1], true));
+    return chance(4) ? x : chance(3) ? relu_of(x) : norm(x);
+  }
+
+  // relu?(branch(x) + x), the sum either way round.
   void residual() {
     const int x = any(4);
-    const int own = maybe_norm(convolve(x, shape(x)[1], true));
+    const int own = branch_of(x);
     if (own < 0) return;
     const bool swapped = chance(2);
     const int sum = add_layer({.kind = Kind::add, .src = {swapped ? own : x, swapped ? x : own}});
@@ -297,6 +303,7 @@ class Drawer {
       if (x < 0) return;
       pieces.push_back(x);
     }
+    if (chance(6)) pieces.push_back(pieces.front());  // one value twice
     const int all = add_layer({.kind = Kind::concat, .src = pieces});
     if (all >= 0 && chance(2)) norm(all);
   }

@@ -51,6 +51,10 @@ std::vector<GradientCase> cases() {
                            {.out_channels = 4, .kernel_size = 3, .padding = 1, .bias = false});
     return relu(add(batch_norm(g.root() / "bn", y), x));
   };
+  const auto norm_add_itself_relu = [](Graph& g) {  // two gradients for one value
+    const Value y = conv2d(g.root() / "conv", g.input(4), {.out_channels = 4, .bias = false});
+    return relu(add(batch_norm(g.root() / "bn", y), y));
+  };
   const auto gathered = [](Graph& g) {  // two batch norms over pieces, which share their moments
     const Value x = g.input(7);
     const Value a = conv2d(g.root() / "a", x, {.out_channels = 33, .bias = false});
@@ -99,6 +103,7 @@ std::vector<GradientCase> cases() {
       {"batch_norm frozen", norm, {3, 5, 4, 3}, true, {"bn"}},
       {"batch_norm relu", norm_relu, {2, 17, 5, 3}},
       {"batch_norm add relu", norm_add_relu, {2, 4, 5, 6}},
+      {"batch_norm add relu of its own input", norm_add_itself_relu, {2, 4, 5, 6}},
       {"batch_norm add relu, running", norm_add_relu, {2, 4, 5, 6}, false},
       {"batch_norm over pieces", gathered, {2, 7, 5, 6}},
       {"batch_norm over pieces, running", gathered, {2, 7, 5, 6}, false},
