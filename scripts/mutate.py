@@ -47,7 +47,7 @@ PROGRAMS = {
     "nn, slow": ["test_nn", "-tc=" + SLOW] + FIRST_FAILURE,
     "train": ["test_train", "-tce=training: each speed-up*"] + FIRST_FAILURE,
     "train, slow": ["test_train", "-tc=training: each speed-up*"] + FIRST_FAILURE,
-    **{name: ["test_" + name] + FIRST_FAILURE for name in ("weights", "svm", "emotion", "io")},
+    **{name: ["test_" + name] + FIRST_FAILURE for name in ("weights", "svm", "emotion", "demo", "io")},
 }
 TESTS = {
     "core": ["core", "graphs", "histories", "nn", "nn, slow", "train", "train, slow"],
@@ -58,8 +58,8 @@ TESTS = {
     "svm": ["svm", "emotion"],
     "emotion": ["emotion"],
     "network": ["train", "train, slow", "histories"],
-    "report": ["emotion", "svm"],
-    "demo": ["emotion"],
+    "report": ["emotion", "svm", "demo"],
+    "demo": ["demo"],
     "hash": ["core", "weights", "io"],
     "io": ["io", "train"],
 }

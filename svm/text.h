@@ -43,7 +43,7 @@ class LineReader {
 class SparseRows {
  public:
   /// Column 0 is index `first_index`: 1, or 0 for precomputed kernels.
-  explicit SparseRows(int64_t first_index = 1) : first_index_(first_index) {}
+  explicit SparseRows(int64_t first_index) : first_index_(first_index) {}
   /// Reads the rest of the reader's line as one row.
   void add_row(LineReader& reader);
   int64_t rows() const { return static_cast<int64_t>(row_end_.size()); }

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "limbic/nn/calibrate.h"
 #include "limbic/nn/ops/activation.h"
+#include "limbic/nn/ops/add.h"
+#include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/pool2d.h"
@@ -173,4 +177,36 @@ TEST_CASE("int8: a range is the batches' mean of each one's percentile") {
   }
   // What is asked by default leaves out few: of 10000 none, so the maximum is the range.
   CHECK(calibrate(g, {}, {ramp(1)}).at("input") == 9999);
+}
+
+TEST_CASE("relu: nothing comes back through an output of exactly 0, whatever computes the ReLU") {
+  using Build = std::function<Value(Scope, Value)>;  // what the ReLU is of, 0 for an input of 0
+  const auto conv = [](Scope s, Value x) {
+    return conv2d(s / "last", x, {.out_channels = 4, .kernel_size = 3, .padding = 1});
+  };
+  const auto norm = [](Scope s, Value x) { return batch_norm(s / "last", x); };
+  const std::map<std::string, Build> builds = {
+      {"convolution", conv},
+      {"convolution and sum", [&](Scope s, Value x) { return add(conv(s, x), x); }},
+      {"batch norm", norm},
+      {"batch norm and sum", [&](Scope s, Value x) { return add(norm(s, x), x); }}};
+  for (const auto& [name, build] : builds)
+    for (const auto& after : {relu, relu6})
+      for (const bool fuse : {false, true}) {
+        const std::string& of = name;
+        CAPTURE(of);
+        CAPTURE(fuse);
+        Graph g;
+        g.label("logits", after(build(g.root(), g.input(4))));
+        PlanOptions options = PlanOptions::training({2, 4, 5, 5});
+        options.fuse = fuse;
+        Parameters parameters = g.initialise(1);
+        parameters.set("last.bias", filled({4}, 0));
+        Plan plan(g, parameters, options);
+        plan.run(filled({2, 4, 5, 5}, 0));
+        CHECK(plan.output("logits").values()[0] == 0);
+        plan.backward(std::vector<float>(200, 1));
+        const Tensor bias = plan.parameter_gradient("last.bias");
+        for (const float value : bias.values()) CHECK(value == 0);
+      }
 }

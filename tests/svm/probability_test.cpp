@@ -138,6 +138,30 @@ TEST_CASE("platt: coupling solves its quadratic problem, also for pairs that are
   CHECK_THROWS_AS(couple_pairs(2, std::vector<double>{NAN}), Error);
 }
 
+TEST_CASE("platt: coupling ends where LIBSVM's does, however many rounds that takes") {
+  constexpr int64_t k = 6;
+  Random random(3);
+  for (int trial = 0; trial < 200; ++trial) {
+    std::vector<double> r(k * (k - 1) / 2);
+    for (double& value : r) value = random.uniform();
+    const auto p = couple_pairs(k, r);
+    std::vector<double> q(k * k, 0.0), qp(k, 0.0);
+    size_t pair = 0;
+    for (size_t a = 0; a < k; ++a)
+      for (size_t b = a + 1; b < k; ++b) {
+        const double wins = std::clamp(r[pair++], 1e-7, 1 - 1e-7), loses = 1 - wins;
+        q[a * k + a] += loses * loses, q[b * k + b] += wins * wins;
+        q[a * k + b] = q[b * k + a] = -loses * wins;
+      }
+    double pqp = 0;
+    for (size_t a = 0; a < k; ++a) {
+      for (size_t b = 0; b < k; ++b) qp[a] += q[a * k + b] * p[b];
+      pqp += p[a] * qp[a];
+    }
+    for (size_t a = 0; a < k; ++a) CHECK(std::abs(qp[a] - pqp) < 0.00501 / k);
+  }
+}
+
 TEST_CASE("platt: sigmoids are fitted to rows that the solver did not see, dealt by the seed") {
   const SvmData noise = make_noise(200, 5);
   SvcOptions options{.C = 100, .gamma_rule = GammaRule::value, .gamma = 2};

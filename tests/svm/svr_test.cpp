@@ -110,6 +110,23 @@ TEST_CASE("svr: all folds of a cross-validation share the gamma of all rows, and
   }
 }
 
+TEST_CASE("svr and svc: what is not asked for is LIBSVM's") {
+  const SvrOptions r;
+  CHECK(r.C == 1);
+  CHECK(r.epsilon == 0.1);
+  CHECK(r.degree == 3);
+  CHECK(r.coef0 == 0);
+  CHECK(r.eps == 1e-3);
+  CHECK(r.shrinking);
+  const SvcOptions c;
+  CHECK(c.C == 1);
+  CHECK(c.degree == 3);
+  CHECK(c.coef0 == 0);
+  CHECK(c.eps == 1e-3);
+  CHECK(c.shrinking);
+  CHECK_FALSE(c.pairwise_probability);
+}
+
 TEST_CASE("svr: bad data and options are refused") {
   Curve curve = make_curve();
   CHECK_THROWS_AS(train_svr(curve.x, curve.targets, {.C = 0}), Error);

@@ -62,6 +62,56 @@ TEST_CASE("network: the preset is the one asked for, else the file's, else the a
   CHECK(open_network({.model = "resnet8"}).model.classes == 1000);
 }
 
+TEST_CASE("network: a checkpoint's classifier comes in the order of the classes asked for") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "named.safetensors";
+  const Parameters stored = build_model("resnet8", 3).graph.initialise(1);
+  const auto open = [&](const std::string& names, std::vector<std::string> wanted) {
+    save_weights(path, stored, {{"limbic.classes", names}});
+    const auto n = static_cast<int64_t>(wanted.size());
+    return open_network(
+        {.model = "resnet8", .weights = path, .classes = n, .class_names = std::move(wanted)});
+  };
+  // fc.weight and fc.bias of class `to` are those of the file's class `from`.
+  const auto same_class = [&](const Network& network, int64_t to, int64_t from) {
+    for (const char* name : {"linear.weight", "linear.bias"}) {
+      const Tensor &got = network.parameters.at(name).value, &want = stored.at(name).value;
+      const int64_t row = want.size() / 3;
+      if (!std::equal(got.data() + to * row, got.data() + (to + 1) * row, want.data() + from * row))
+        return false;
+    }
+    return true;
+  };
+  const Network moved = open("[\"a\",\"b\",\"c\"]", {"c", "a", "b"});
+  CHECK(mentions(moved.remarks, "is put into the order of 3 (c, a, b)"));
+  CHECK(moved.labels == std::vector<std::string>{"c", "a", "b"});
+  CHECK((same_class(moved, 0, 2) && same_class(moved, 1, 0) && same_class(moved, 2, 1)));
+
+  const Network others = open("[\"a\",\"b\",\"c\"]", {"c", "a", "d"});
+  CHECK(mentions(others.remarks, "is replaced by a fresh one of 3 (c, a, d)"));
+  CHECK_FALSE((same_class(others, 0, 2) || same_class(others, 1, 0)));
+
+  // A name twice says not which of its two rows is meant.
+  const Network twice = open("[\"a\",\"a\",\"c\"]", {"c", "a", "a"});
+  CHECK(mentions(twice.remarks, "is replaced by a fresh one"));
+}
+
+TEST_CASE("checkpoint: settings that are no settings are damaged, not others") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "last.safetensors";
+  Parameters parameters = build_model("resnet8", 3).graph.initialise(1);
+  TrainingState state;
+  state.micro_batch = 1;
+  state.settings = "{\"seed\": 5";
+  save_checkpoint(path, state, parameters, {});
+  CHECK_THROWS_WITH_AS(load_checkpoint(path, parameters, "{\"seed\":6}"),
+                       doctest::Contains("its settings are damaged"), Error);
+  state.settings = "{\"seed\":5}";
+  save_checkpoint(path, state, parameters, {});
+  CHECK_THROWS_WITH_AS(load_checkpoint(path, parameters, "{\"seed\":6}"),
+                       doctest::Contains("seed was 5 and is 6"), Error);
+}
+
 TEST_CASE("network: shared values are the file's memory until they are set") {
   const TemporaryFolder folder;
   const std::string path = folder / "a.safetensors";

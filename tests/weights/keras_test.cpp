@@ -54,6 +54,19 @@ std::vector<uint8_t> replaced(std::vector<uint8_t> bytes, const std::string& fro
   return bytes;
 }
 
+// Where the first data layout message of version 3 stands whose address and size fit the file.
+size_t contiguous_layout(const std::vector<uint8_t>& bytes) {
+  for (size_t at = 0; at + 18 <= bytes.size(); ++at) {
+    uint64_t place[2];
+    std::memcpy(place, bytes.data() + at + 2, sizeof(place));
+    if (bytes[at] == 3 && bytes[at + 1] == 1 && place[0] > 0 && place[1] > 0 &&
+        place[0] < bytes.size() && place[1] <= bytes.size() - place[0])
+      return at;
+  }
+  FAIL("no data layout message");
+  return 0;
+}
+
 std::string shared(const std::string& name) {
   return std::string(LIMBIC_SOURCE_DIR) + "/../shared/data/weights/" + name;
 }
@@ -157,6 +170,9 @@ TEST_CASE("keras: what is not read is refused in a plain sentence") {
   contains(error_of(file_of(bytes)), "HDF5 superblock at byte 0: has version 9");
   bytes[8] = 0, bytes[13] = 4;
   contains(error_of(file_of(bytes)), "addresses of 4");
+  bytes[13] = 8;
+  bytes[contiguous_layout(bytes)] = 2;
+  contains(error_of(file_of(bytes)), "has version 2, expected 3 to 5");
   bytes = bytes_of("dense.h5");
   bytes[12 + 20] ^= 1;
   contains(error_of(file_of(bytes)), "checksum");

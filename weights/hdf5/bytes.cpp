@@ -1,20 +1,11 @@
 #include "limbic/weights/hdf5/bytes.h"
 
 #include <bit>
-#include <limits>
 
 #include "limbic/weights/header.h"
 
 namespace limbic::weights {
 namespace {
-
-// a * b + c, at most the largest number there is.
-uint64_t saturated(uint64_t a, uint64_t b, uint64_t c) {
-  uint64_t out = 0;
-  if (__builtin_mul_overflow(a, b, &out) || __builtin_add_overflow(out, c, &out))
-    return std::numeric_limits<uint64_t>::max();
-  return out;
-}
 
 uint32_t word(std::span<const uint8_t> bytes) {
   uint32_t out = 0;
@@ -55,7 +46,7 @@ Hdf5Bytes::Hdf5Bytes(std::span<const uint8_t> bytes, std::string path, uint64_t 
     : bytes_(bytes),
       path_(std::move(path)),
       memory_(memory),
-      work_left_(saturated(bytes.size(), 4, uint64_t{64} << 20)),
+      work_left_(4 * uint64_t{bytes.size()} + (uint64_t{64} << 20)),
       memory_left_(memory) {}
 
 std::span<const uint8_t> Hdf5Bytes::rest(uint64_t address, const char* what) const {
