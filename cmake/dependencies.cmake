@@ -1,5 +1,6 @@
 # Other people's libraries, each as one target limbic_deps::NAME. Read by Limbic's own build and, once
-# it is installed, by find_package(limbic).
+# it is installed, by find_package(limbic): LIMBIC_REQUIRED is REQUIRED, or empty where what is missing
+# goes to LIMBIC_MISSING, so that a project can do without Limbic.
 #
 # Not dnnl's own CMake config: Debian 12's asks for OpenCL, which a CPU does not need.
 
@@ -9,13 +10,20 @@ function(limbic_dependency name library header)
     return()
   endif()
   string(TOUPPER ${name} upper)
-  find_path(LIMBIC_${upper}_INCLUDE ${header} REQUIRED PATH_SUFFIXES stb
+  find_path(LIMBIC_${upper}_INCLUDE ${header} ${LIMBIC_REQUIRED} PATH_SUFFIXES stb
     HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/${ARGN})
+  set(missing ${LIMBIC_MISSING})
+  if(NOT LIMBIC_${upper}_INCLUDE)
+    list(APPEND missing ${header})
+  endif()
   if(library STREQUAL NONE)
     add_library(limbic_deps::${name} INTERFACE IMPORTED)
   else()
-    find_library(LIMBIC_${upper}_LIBRARY ${library} REQUIRED
+    find_library(LIMBIC_${upper}_LIBRARY ${library} ${LIMBIC_REQUIRED}
       HINTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/${ARGN})
+    if(NOT LIMBIC_${upper}_LIBRARY)
+      list(APPEND missing lib${library})
+    endif()
     add_library(limbic_deps::${name} UNKNOWN IMPORTED)
     set_target_properties(limbic_deps::${name} PROPERTIES
       IMPORTED_LOCATION ${LIMBIC_${upper}_LIBRARY})
@@ -23,6 +31,7 @@ function(limbic_dependency name library header)
   # As a system header: what it makes a compiler warn of is not ours.
   set_target_properties(limbic_deps::${name} PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES ${LIMBIC_${upper}_INCLUDE})
+  set(LIMBIC_MISSING ${missing} PARENT_SCOPE)
 endfunction()
 
 limbic_dependency(dnnl dnnl oneapi/dnnl/dnnl.hpp)
@@ -32,7 +41,10 @@ if(LIMBIC_RING GREATER 1)
   limbic_dependency(md md sha2.h)
   limbic_dependency(jpeg jpeg jpeglib.h)
   limbic_dependency(stb NONE stb_image.h)
-  find_package(ZLIB REQUIRED)
-  find_package(Threads REQUIRED)
-  find_package(nlohmann_json REQUIRED)
+  foreach(package ZLIB Threads nlohmann_json)
+    find_package(${package} ${LIMBIC_REQUIRED})
+    if(NOT ${package}_FOUND)
+      list(APPEND LIMBIC_MISSING ${package})
+    endif()
+  endforeach()
 endif()

@@ -13,7 +13,7 @@ foreach(room ${rooms})
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic FILES_MATCHING PATTERN "*.h"
     PATTERN keras EXCLUDE PATTERN hdf5 EXCLUDE)  # rooms of ring 3 within weights/
 endforeach()
-install(FILES ${PROJECT_SOURCE_DIR}/include/limbic/limbic.hpp
+install(FILES ${LIMBIC_INCLUDE}/limbic/limbic.hpp
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic)
 install(TARGETS ${targets} EXPORT limbic ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT limbic NAMESPACE limbic:: DESTINATION ${package_dir} FILE limbicTargets.cmake)

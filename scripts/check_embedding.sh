@@ -59,8 +59,30 @@ for ring in 1 2; do
     "needs $(ldd "$out/found$ring"/* 2>/dev/null | grep -oE '(libdnnl|libhwy|libopenblas|libmd|libjpeg|libz)\.' | sort -u | tr -d '\n')"
 done
 
-quietly cmake -S tests/embedding -B "$out/subdirectory" -G Ninja -DLIMBIC_SOURCE="$root" \
-  -DLIMBIC_RING=1 "${launcher[@]}"
-quietly cmake --build "$out/subdirectory"
-runs "$out/subdirectory/embedding"
-echo "as a subdirectory, without a build type: $expected"
+# Without what Limbic needs a project that can do without it goes on, and one that cannot is told.
+found_without_dnnl() {
+  printf '%s\n' 'cmake_minimum_required(VERSION 3.22)' 'project(p CXX)' \
+    "find_package(limbic $1)" 'message(STATUS "found: ${limbic_FOUND}")' >"$out/CMakeLists.txt"
+  cmake -S "$out" -B "$out/without" -DCMAKE_PREFIX_PATH="$out/installed1" \
+    -DLIMBIC_DNNL_LIBRARY=LIMBIC_DNNL_LIBRARY-NOTFOUND -DCMAKE_SYSTEM_LIBRARY_PATH= \
+    -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF 2>&1
+}
+without=$(found_without_dnnl QUIET)
+grep -q 'found: FALSE' <<<"$without" || { echo "check_embedding: $without" >&2; exit 1; }
+without=$(found_without_dnnl REQUIRED || true)
+grep -q 'built with what is not here: .*libdnnl' <<<"$without" ||
+  { echo "check_embedding: $without" >&2; exit 1; }
+echo "find_package without oneDNN: not found, and says so"
+
+for ring in 1 2; do
+  quietly cmake -S tests/embedding -B "$out/subdirectory$ring" -G Ninja -DLIMBIC_SOURCE="$root" \
+    -DLIMBIC_RING=$ring "${launcher[@]}"
+  quietly cmake --build "$out/subdirectory$ring"
+  runs "$out/subdirectory$ring/embedding"
+  if ((ring == 2)); then
+    for name in train_an_svm load_and_classify; do
+      (cd "$out" && quietly "subdirectory$ring/$name")
+    done
+  fi
+  echo "ring $ring: as a subdirectory, without a build type: $expected"
+done
