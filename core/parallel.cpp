@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <mutex>
 #ifdef _OPENMP
@@ -15,7 +16,48 @@
 namespace limbic {
 namespace {
 
-int current_threads = 0;
+std::atomic<int> threads_of_all = 0;
+thread_local int threads_here = 0;  // 0: as many as all have
+thread_local bool in_handed_in_pool = false;
+PoolFunction pool_of_all;
+
+// OpenMP's number of this thread, which oneDNN splits its work for; returns what it was.
+int tell_openmp(int n) {
+#ifdef _OPENMP
+  omp_set_dynamic(0);  // OMP_DYNAMIC would give fewer threads than that
+  const int before = omp_get_max_threads();
+  if (before != n) omp_set_num_threads(n);
+  return before;
+#else
+  return n;
+#endif
+}
+
+// What the members of one region share.
+struct Region {
+  int64_t n, grain;
+  detail::RangeFunction function;
+  void* context;
+  std::atomic<int64_t> next = 0;
+  std::exception_ptr error;
+  std::mutex error_mutex;
+
+  void work(int member, int team) {
+    if (grain == 0) return call(n * member / team, n * (member + 1) / team);
+    for (int64_t begin; (begin = next.fetch_add(grain, std::memory_order_relaxed)) < n;)
+      call(begin, std::min(n, begin + grain));
+  }
+
+ private:
+  void call(int64_t begin, int64_t end) {
+    try {
+      function(context, begin, end);
+    } catch (...) {
+      const std::lock_guard lock(error_mutex);
+      if (!error) error = std::current_exception();
+    }
+  }
+};
 
 }  // namespace
 
@@ -28,68 +70,66 @@ int available_cores() {
 
 void set_threads(int threads) {
   require(threads >= 0, "--threads: expected 0 (all cores) or more, got ", threads);
-  current_threads = threads == 0 ? available_cores() : threads;
+  int n = threads == 0 ? available_cores() : threads;
 #ifdef _OPENMP
-  // OMP_THREAD_LIMIT and OMP_DYNAMIC would give fewer threads than oneDNN has split its work for.
-  current_threads = std::min(current_threads, omp_get_thread_limit());
-  omp_set_dynamic(0);
-  omp_set_num_threads(current_threads);  // libgomp is shared with oneDNN and OpenBLAS
-#else
-  current_threads = 1;
+  n = std::min(n, omp_get_thread_limit());
 #endif
+  threads_of_all = n;
+  threads_here = 0;
+  tell_openmp(n);
 }
 
 int threads() {
-  if (current_threads == 0) set_threads(0);
-  return current_threads;
+  if (threads_here > 0) return threads_here;
+  if (threads_of_all == 0) set_threads(0);
+  return threads_of_all;
 }
 
-#ifdef _OPENMP
-ThreadScope::ThreadScope(int threads) : before_(omp_get_max_threads()) {
-  omp_set_dynamic(0);
-  if (before_ != threads) omp_set_num_threads(threads);
+ThreadScope::ThreadScope(int threads)
+    : before_(threads_here), openmp_before_(tell_openmp(threads)) {
+  threads_here = threads;
 }
 ThreadScope::~ThreadScope() {
-  if (before_ != omp_get_max_threads()) omp_set_num_threads(before_);
+  tell_openmp(openmp_before_);
+  threads_here = before_;
 }
-bool in_parallel_region() { return omp_in_parallel() != 0; }
-#else
-ThreadScope::ThreadScope(int) {}
-ThreadScope::~ThreadScope() = default;
-bool in_parallel_region() { return false; }
+
+void set_pool(PoolFunction pool) { pool_of_all = std::move(pool); }
+const PoolFunction& handed_in_pool() { return pool_of_all; }
+
+bool in_parallel_region() {
+#ifdef _OPENMP
+  if (omp_in_parallel()) return true;
 #endif
+  return in_handed_in_pool;
+}
 
 namespace detail {
+
+void set_threads_here(int n) { threads_here = n; }
 
 void run_parallel(int64_t n, int64_t grain, RangeFunction function, void* context) {
   if (n <= 0) return;
   const int team = static_cast<int>(std::min<int64_t>(threads(), n));
+  if (team <= 1 || in_parallel_region()) return function(context, 0, n);
+  Region region{.n = n, .grain = grain, .function = function, .context = context};
+  if (pool_of_all) {
+    pool_of_all(team, [&](int member) {
+      const ThreadScope alone(1);
+      in_handed_in_pool = true;
+      region.work(member, team);
+      in_handed_in_pool = false;
+    });
+  } else {
 #ifdef _OPENMP
-  if (team > 1 && !omp_in_parallel()) {
-    std::exception_ptr error;
-    std::mutex error_mutex;
-    const auto guarded = [&](int64_t begin, int64_t end) {
-      try {
-        function(context, begin, end);
-      } catch (...) {
-        const std::lock_guard lock(error_mutex);
-        if (!error) error = std::current_exception();
-      }
-    };
-    if (grain > 0) {
-#pragma omp parallel for schedule(dynamic) num_threads(team)
-      for (int64_t begin = 0; begin < n; begin += grain) guarded(begin, std::min(n, begin + grain));
-    } else {
-#pragma omp parallel for schedule(static) num_threads(team)
-      for (int t = 0; t < team; ++t) guarded(n * t / team, n * (t + 1) / team);
-    }
-    if (error) std::rethrow_exception(error);
-    return;
-  }
+#pragma omp parallel num_threads(team)
+    region.work(omp_get_thread_num(), team);
+#else
+    region.grain = 0;
+    region.work(0, 1);
 #endif
-  (void)team;
-  (void)grain;
-  function(context, 0, n);
+  }
+  if (region.error) std::rethrow_exception(region.error);
 }
 
 }  // namespace detail

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <type_traits>
 
 namespace limbic {
@@ -9,6 +10,16 @@ int available_cores();
 /// Sets the threads of parallel_for, of oneDNN and of OpenBLAS alike. 0 means available_cores().
 void set_threads(int threads);
 int threads();
+
+/// body(member) for each member from 0 to team - 1, all of them at the same time, as they may wait
+/// for each other; returns when all have returned.
+using PoolFunction = std::function<void(int team, const std::function<void(int member)>& body)>;
+
+/// Parallel work is done by `pool` from now on, by the threads of a host application for example;
+/// an empty function gives it back. Not while work is running. oneDNN's and OpenBLAS's loops follow
+/// where the program is linked with limbic::threads.
+void set_pool(PoolFunction pool);
+const PoolFunction& handed_in_pool();
 
 /// Within a parallel loop, ours or a caller's of OpenMP: nested ones run on one thread.
 bool in_parallel_region();
@@ -23,10 +34,11 @@ class ThreadScope {
   ThreadScope& operator=(const ThreadScope&) = delete;
 
  private:
-  int before_ = 0;
+  int before_ = 0, openmp_before_ = 0;
 };
 
 namespace detail {
+void set_threads_here(int n);  ///< threads() of this thread; 0: what set_threads says.
 using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 /// Splits [0, n) over the threads: one contiguous range for each, or `grain` at a time to whichever
 /// thread is free when grain > 0. The first exception thrown is thrown again to the caller.

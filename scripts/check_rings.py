@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROOMS = {
     "reference": (0, "", ""),
     "core": (1, "", "hwy omp.h"),
+    "threads": (1, "core", "pthread.h"),
     "nn/cpu": (1, "core", "hwy oneapi"),
     "nn/graph": (1, "core nn/cpu", ""),
     "nn/ops": (1, "core nn/cpu nn/graph", "hwy"),
@@ -46,6 +47,7 @@ ROOMS = {
 BUDGETS = {
     "reference": 1500,
     "core nn models": 10800,
+    "threads": 300,
     "svm": 4500,
     "io hash": 2650,
     "weights": 3000,

@@ -9,6 +9,7 @@
 #include <iomanip>
 #include <locale>
 
+#include "limbic/core/cgroup.h"
 #include "limbic/core/clock.h"
 #include "limbic/core/file.h"
 #include "limbic/core/parallel.h"
@@ -20,17 +21,6 @@ namespace limbic::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-int64_t free_memory() {
-  std::ifstream info("/proc/meminfo");
-  for (std::string key, unit; info >> key;) {
-    int64_t kilobytes = 0;
-    info >> kilobytes;
-    std::getline(info, unit);
-    if (key == "MemAvailable:") return kilobytes * 1024;
-  }
-  return int64_t{4} << 30;
-}
 
 PlanOptions plan_options(const TrainOptions& options, Shape input) {
   PlanOptions p = PlanOptions::training(std::move(input));
@@ -180,8 +170,8 @@ class Trainer {
     std::string text = str_cat("micro-batch: ", micro, " of a batch of ", batch_size_);
     if (asked > 0 && micro != std::min(asked, batch_size_))
       text += str_cat(", which --micro-batch ", asked, " does not divide");
-    if (bytes > free_memory())
-      text += str_cat("; its activations take ", bytes >> 20, " MB and ", free_memory() >> 20,
+    if (const int64_t free = available_memory(); bytes > free)
+      text += str_cat("; its activations take ", bytes >> 20, " MB and ", free >> 20,
                       " MB are free: a smaller --micro-batch takes less");
     tell(text);
   }

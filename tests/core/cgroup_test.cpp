@@ -33,3 +33,33 @@ TEST_CASE("cgroup: the smallest quota of the process's own group and of all abov
   put("sys/cpu/a/cpu.cfs_period_us", "100000\n");
   CHECK(cores() == 3);
 }
+
+TEST_CASE("cgroup: memory is what the tightest limit leaves, counting what would be given up") {
+  const testing::TemporaryFolder folder;
+  const auto put = [&](const std::string& name, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(folder / name).parent_path());
+    std::ofstream(folder / name) << text;
+  };
+  const auto memory = [&] { return cgroup_memory(folder / "proc", folder / "sys"); };
+  CHECK(memory() == std::numeric_limits<int64_t>::max());
+  put("proc/self/cgroup", "0::/user.slice/job\n");
+  put("sys/user.slice/job/memory.max", "max\n");
+  put("sys/user.slice/job/memory.current", "300\n");
+  CHECK(memory() == std::numeric_limits<int64_t>::max());
+  put("sys/user.slice/job/memory.max", "1000\n");
+  CHECK(memory() == 700);
+  put("sys/user.slice/job/memory.stat", "anon 200\nfile 100\ninactive_file 60\n");
+  CHECK(memory() == 760);
+  put("sys/user.slice/memory.max", "800\n");
+  put("sys/user.slice/memory.current", "900\n");
+  CHECK(memory() == 0);
+  std::filesystem::remove_all(folder / "sys");
+  put("proc/self/cgroup", "12:pids:/x\n4:memory:/a/b\n");
+  put("sys/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
+  put("sys/memory/a/b/memory.usage_in_bytes", "500\n");
+  put("sys/memory/a/memory.limit_in_bytes", "5000\n");
+  put("sys/memory/a/memory.usage_in_bytes", "1000\n");
+  put("sys/memory/a/memory.stat", "total_inactive_file 250\n");
+  CHECK(memory() == 4250);
+  CHECK(available_memory() > 0);
+}
