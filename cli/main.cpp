@@ -1,8 +1,8 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 
-#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "limbic/core/error.h"
@@ -47,8 +47,10 @@ std::string version_text() {
 void refuse_strange_numbers(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     const std::string type = option->get_type_name();
-    if (type.starts_with("FLOAT")) option->check(limbic::cli::finite_number().description(""));
-    if (type.starts_with("UINT")) option->check(limbic::cli::not_negative().description(""));
+    if (type.starts_with("FLOAT"))
+      option->check(CLI::Validator(*limbic::cli::finite_number()).description(""));
+    if (type.starts_with("UINT"))
+      option->check(CLI::Validator(*limbic::cli::not_negative()).description(""));
   }
   for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
     refuse_strange_numbers(*verb);
@@ -82,7 +84,7 @@ int main(int argc, char** argv) {
                          add_validate,    add_classify,  add_extract,  add_summary,  add_svm_train,
                          add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
                          add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
-    add(app, common, action);
+    add(Verb(app), common, action);
   refuse_strange_numbers(app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const size_t at = verb_position(app, arguments);
