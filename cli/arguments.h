@@ -2,6 +2,7 @@
 // What the verbs say of their options. Reading them is CLI11's work, whose header is long: it is
 // included by arguments.cpp and main.cpp alone.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,23 @@ class Verb {
 
  private:
   CLI::App* app_;
+};
+
+/// The program: options of its own, and verbs.
+class CommandLine {
+ public:
+  CommandLine(const std::string& name, const std::string& description, std::string (*version)());
+  ~CommandLine();
+  Verb verb() const { return Verb(*app_); }
+  /// Reads the arguments, and has the chosen verb called. Where the program is done with that,
+  /// after
+  /// --help or a wrong word, which it names: the exit status. `rewrite` may change the arguments of
+  /// the verb that is named to it.
+  std::optional<int> parse(std::vector<std::string> arguments,
+                           void (*rewrite)(const std::string& verb, std::vector<std::string>&));
+
+ private:
+  std::unique_ptr<CLI::App> app_;
 };
 
 }  // namespace limbic::cli
