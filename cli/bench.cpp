@@ -133,21 +133,20 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, const Common& common, Action& action) {
+void add_bench(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "bench", "Speed and memory of a network on this machine.",
                "limbic bench --model resnet50 --batch-size 8 --mode infer", o, run, common);
-  verb->add_option("--model", o->model, "architecture")->required()->check(known_model(false));
-  verb->add_option("--batch-size", o->batch_size, "pictures at once")->check(CLI::Range(1, 4096));
-  verb->add_option("--image-size", o->image_size, "height and width (default: the model's)")
-      ->check(CLI::Range(1, 4096));
-  verb->add_option("--mode", o->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
-  verb->add_option("--dtype", o->dtype, "f32, bf16 or int8")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-  verb->add_option("--repeat", o->repeat, "timed runs")->check(CLI::Range(1, 100000));
-  verb->add_option("--tune", o->tune, "on or off")->check(CLI::IsMember({"on", "off"}));
-  verb->add_flag("--layers", o->layers, "times of each layer");
+  verb.add_option("--model", o->model, "architecture").required().check(known_model(false));
+  verb.add_option("--batch-size", o->batch_size, "pictures at once").check(range(1, 4096));
+  verb.add_option("--image-size", o->image_size, "height and width (default: the model's)")
+      .check(range(1, 4096));
+  verb.add_option("--mode", o->mode, "infer or train").check(one_of({"infer", "train"}));
+  verb.add_option("--dtype", o->dtype, "f32, bf16 or int8").check(one_of({"f32", "bf16", "int8"}));
+  verb.add_option("--repeat", o->repeat, "timed runs").check(range(1, 100000));
+  verb.add_option("--tune", o->tune, "on or off").check(one_of({"on", "off"}));
+  verb.add_flag("--layers", o->layers, "times of each layer");
 }
 
 }  // namespace limbic::cli

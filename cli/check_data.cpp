@@ -51,12 +51,12 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_check_data(CLI::App& app, const Common& common, Action& action) {
+void add_check_data(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, action, "check-data",
-                            "Every picture that cannot be used and why; class counts; duplicates.",
-                            "limbic check-data photos", o, run, common);
-  verb->add_option("dir", o->dir, "folder with one sub-folder a class")->required();
+  const Verb verb = add_verb(app, action, "check-data",
+                             "Every picture that cannot be used and why; class counts; duplicates.",
+                             "limbic check-data photos", o, run, common);
+  verb.add_option("dir", o->dir, "folder with one sub-folder a class").required();
 }
 
 }  // namespace limbic::cli

@@ -82,21 +82,20 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_classify(CLI::App& app, const Common& common, Action& action) {
+void add_classify(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "classify", "The most probable classes of photos.",
                "limbic classify --model squeezenet1_1 --weights squeezenet1_1.safetensors --labels "
                "labels.txt photo.jpg",
                o, run, common);
-  o->network.add_to(*verb, true);
-  verb->add_option("--labels", o->labels,
-                   "text file with one class name a line (default: the checkpoint's)");
-  verb->add_option("--top", o->top, "how many classes to print")->check(CLI::Range(1, 100000));
-  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
-      ->check(CLI::Range(1, 4096));
-  o->plan.add_to(*verb);
-  verb->add_option("images", o->images, "pictures")->required();
+  o->network.add_to(verb, true);
+  verb.add_option("--labels", o->labels,
+                  "text file with one class name a line (default: the checkpoint's)");
+  verb.add_option("--top", o->top, "how many classes to print").check(range(1, 100000));
+  verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
+  o->plan.add_to(verb);
+  verb.add_option("images", o->images, "pictures").required();
 }
 
 }  // namespace limbic::cli

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cli/checks.h"
 #include "cli/network.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
@@ -122,24 +121,23 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_compare(CLI::App& app, const Common& common, Action& action) {
+void add_compare(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(
+  const Verb verb = add_verb(
       app, action, "compare",
       "A run beside another, layer by layer: largest and mean difference, ||a-b|| / ||b||, and the "
       "first layer where they part (exit status 1). The other is a dump (of --dump here, or of "
       "scripts/dump_pytorch.py), or other weights of the same network.",
       "limbic compare --model resnet18 --weights resnet18.pth photo.jpg --against dump.safetensors",
       o, run, common);
-  o->network.add_to(*verb, true);
-  verb->add_option("image", o->image, "picture (default: the dump's own input)");
-  verb->add_option("--against", o->against, "dump, or checkpoint of the same network");
-  verb->add_option("--dump", o->dump, "write this run's layers, for another machine to compare");
-  verb->add_option("--tolerance", o->tolerance, "of the relative difference")
-      ->check(not_negative());
-  verb->add_flag("--stages", o->stages,
-                 "stages, features and logits alone: what lies between stays fused, as in use");
-  o->plan.add_to(*verb);
+  o->network.add_to(verb, true);
+  verb.add_option("image", o->image, "picture (default: the dump's own input)");
+  verb.add_option("--against", o->against, "dump, or checkpoint of the same network");
+  verb.add_option("--dump", o->dump, "write this run's layers, for another machine to compare");
+  verb.add_option("--tolerance", o->tolerance, "of the relative difference").check(not_negative());
+  verb.add_flag("--stages", o->stages,
+                "stages, features and logits alone: what lies between stays fused, as in use");
+  o->plan.add_to(verb);
 }
 
 }  // namespace limbic::cli

@@ -53,26 +53,24 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_convert(CLI::App& app, const Common& common, Action& action) {
+void add_convert(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "convert",
                "Any checkpoint to .safetensors under torchvision's names (Keras networks: under "
                "Keras' layer "
                "names), with its preset and a test case for `limbic verify`.",
                "limbic convert resnet101-63fe2227.pth resnet101.safetensors --model resnet101", o,
                run, common);
-  verb->add_option("in", o->network.weights, "checkpoint (.pth, .h5, .keras, .safetensors)")
-      ->required();
-  verb->add_option("out", o->out, "file to write")->required();
-  verb->add_option("--model", o->network.model, "architecture")
-      ->required()
-      ->check(known_model(false));
-  verb->add_option("--preset", o->network.preset,
-                   "how pictures are prepared (default: the published file's, else the model's)")
-      ->check(CLI::IsMember(io::preset_names()));
-  verb->add_option("--dtype", o->dtype, "of the stored weights; bf16 and f16 halve the file")
-      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+  verb.add_option("in", o->network.weights, "checkpoint (.pth, .h5, .keras, .safetensors)")
+      .required();
+  verb.add_option("out", o->out, "file to write").required();
+  verb.add_option("--model", o->network.model, "architecture").required().check(known_model(false));
+  verb.add_option("--preset", o->network.preset,
+                  "how pictures are prepared (default: the published file's, else the model's)")
+      .check(one_of(io::preset_names()));
+  verb.add_option("--dtype", o->dtype, "of the stored weights; bf16 and f16 halve the file")
+      .check(one_of({"f32", "bf16", "f16"}));
 }
 
 }  // namespace limbic::cli

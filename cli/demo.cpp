@@ -41,25 +41,24 @@ int run(const Common& common, demo::DemoOptions& o) {
 
 }  // namespace
 
-void add_demo(CLI::App& app, const Common& common, Action& action) {
+void add_demo(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<demo::DemoOptions>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "demo",
                "The whole pipeline on a picture set that it draws itself; ends with a report page.",
                "limbic demo --out demo && open demo/report.html", o, run, common);
-  verb->add_option("--out", o->out, "folder for pictures, model and report");
-  verb->add_option("--epochs", o->epochs, "of each CNN")->check(CLI::Range(1, 1000));
-  verb->add_option("--train-per-class", o->train_per_class,
-                   "paintings of each emotion to learn from")
-      ->check(CLI::Range(4, 100000));
-  verb->add_option("--test-per-class", o->test_per_class, "fresh paintings of each emotion")
-      ->check(CLI::Range(1, 100000));
-  verb->add_option("--noise", o->noise, "how ambiguous the paintings are")
-      ->check(CLI::Range(0.0, 1.0));
-  verb->add_option("--object-share", o->object_share, "how often the object suits the emotion")
-      ->check(CLI::Range(0.0, 1.0));
-  verb->add_flag("--permute-labels", o->permute_labels,
-                 "shuffle the labels: everything must fall to chance");
+  verb.add_option("--out", o->out, "folder for pictures, model and report");
+  verb.add_option("--epochs", o->epochs, "of each CNN").check(range(1, 1000));
+  verb.add_option("--train-per-class", o->train_per_class,
+                  "paintings of each emotion to learn from")
+      .check(range(4, 100000));
+  verb.add_option("--test-per-class", o->test_per_class, "fresh paintings of each emotion")
+      .check(range(1, 100000));
+  verb.add_option("--noise", o->noise, "how ambiguous the paintings are").check(range(0.0, 1.0));
+  verb.add_option("--object-share", o->object_share, "how often the object suits the emotion")
+      .check(range(0.0, 1.0));
+  verb.add_flag("--permute-labels", o->permute_labels,
+                "shuffle the labels: everything must fall to chance");
 }
 
 }  // namespace limbic::cli

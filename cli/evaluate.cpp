@@ -42,17 +42,15 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_evaluate(CLI::App& app, const Common& common, Action& action) {
+void add_evaluate(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "evaluate", "Accuracy of a model on labelled photos, class by class.",
                "limbic evaluate model --data photos/test", o, run, common);
-  verb->add_option("model", o->model, "model folder made by fit")->required();
-  verb->add_option("--data", o->data, "folder with one sub-folder an emotion")->required();
-  verb->add_option("--layout", o->layout, "how the folder is laid out")
-      ->check(CLI::IsMember({"folders"}));
-  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
-      ->check(CLI::Range(1, 4096));
+  verb.add_option("model", o->model, "model folder made by fit").required();
+  verb.add_option("--data", o->data, "folder with one sub-folder an emotion").required();
+  verb.add_option("--layout", o->layout, "how the folder is laid out").check(one_of({"folders"}));
+  verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
 }
 
 }  // namespace limbic::cli

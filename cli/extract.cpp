@@ -43,19 +43,18 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_extract(CLI::App& app, const Common& common, Action& action) {
+void add_extract(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(
+  const Verb verb = add_verb(
       app, action, "extract", "Features of labelled photos, as one .safetensors file.",
       "limbic extract --model squeezenet1_1 --weights squeezenet1_1.safetensors --data photos "
       "--out features.safetensors",
       o, run, common);
-  o->network.add_to(*verb, true);
-  verb->add_option("--data", o->data, "folder with one sub-folder a class")->required();
-  verb->add_option("--layer", o->layer, "features, logits, a stage or any layer's name");
-  verb->add_option("--out", o->out, "file to write")->required();
-  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
-      ->check(CLI::Range(1, 4096));
+  o->network.add_to(verb, true);
+  verb.add_option("--data", o->data, "folder with one sub-folder a class").required();
+  verb.add_option("--layer", o->layer, "features, logits, a stage or any layer's name");
+  verb.add_option("--out", o->out, "file to write").required();
+  verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
 }
 
 }  // namespace limbic::cli

@@ -1,6 +1,5 @@
 #include <cstdio>
 
-#include "cli/checks.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
 
@@ -10,7 +9,7 @@ namespace {
 struct Options {
   PipelineOptions pipeline;
   double alpha = 0.5, beta = 0, C = 1.5;
-  CLI::Option* beta_option = nullptr;
+  Option beta_option;
 };
 
 void print_result(const Common& common, const emotion::FitResult& r, const std::string& out) {
@@ -46,8 +45,8 @@ void print_result(const Common& common, const emotion::FitResult& r, const std::
 int run(const Common& common, Options& o) {
   const io::Dataset data = io::list_folders(o.pipeline.data);
   emotion::FitOptions f = o.pipeline.to_fit_options(common);
-  f.classifier.fusion = o.beta_option->count() > 0 ? emotion::Fusion::with_beta(o.beta)
-                                                   : emotion::Fusion::with_alpha(o.alpha);
+  f.classifier.fusion = o.beta_option.given() ? emotion::Fusion::with_beta(o.beta)
+                                              : emotion::Fusion::with_alpha(o.alpha);
   f.classifier.C = o.C;
   const emotion::FitResult result = fit(data, f, progress_bar(common));
   end_progress();
@@ -61,22 +60,23 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_fit(CLI::App& app, const Common& common, Action& action) {
+void add_fit(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(
+  const Verb verb = add_verb(
       app, action, "fit", "Trains the paper's pipeline on all labelled photos of a folder.",
       "limbic fit --data photos --diff1 squeezenet1_1 --diff1-weights squeezenet1_1.safetensors "
       "--diff2 none --epochs 0 --out model",
       o, run, common);
-  o->pipeline.add_to(*verb);
-  verb->add_option("--out", o->pipeline.out, "model folder to write")->required();
-  auto* alpha = verb->add_option("--alpha", o->alpha, "differential factor: alpha X1, (1-alpha) X2")
-                    ->check(CLI::Range(0.0, 1.0));
-  o->beta_option = verb->add_option("--beta", o->beta,
-                                    "amplification factor of the supplement, instead of alpha")
-                       ->check(CLI::Range(0.0, 1.0))
-                       ->excludes(alpha);
-  verb->add_option("--C", o->C, "the SVM's regularisation")->check(above_zero());
+  o->pipeline.add_to(verb);
+  verb.add_option("--out", o->pipeline.out, "model folder to write").required();
+  const Option alpha =
+      verb.add_option("--alpha", o->alpha, "differential factor: alpha X1, (1-alpha) X2")
+          .check(range(0.0, 1.0));
+  o->beta_option =
+      verb.add_option("--beta", o->beta, "amplification factor of the supplement, instead of alpha")
+          .check(range(0.0, 1.0))
+          .excludes(alpha);
+  verb.add_option("--C", o->C, "the SVM's regularisation").check(above_zero());
 }
 
 }  // namespace limbic::cli

@@ -1,8 +1,6 @@
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
-#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "limbic/core/error.h"
@@ -16,22 +14,6 @@
 
 namespace {
 
-// Where the verb stands: the first argument that is no option of the program's own.
-size_t verb_position(const CLI::App& app, const std::vector<std::string>& arguments) {
-  size_t at = 0;
-  while (at < arguments.size() && arguments[at].starts_with('-')) {
-    const CLI::Option* option = app.get_option_no_throw(arguments[at]);
-    at += option && option->get_expected_max() > 0 ? 2 : 1;  // --threads 2; not --threads=2
-  }
-  return at;
-}
-
-bool is_verb(const CLI::App& app, const std::string& name) {
-  const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
-  return std::any_of(verbs.begin(), verbs.end(),
-                     [&](const CLI::App* verb) { return verb->get_name() == name; });
-}
-
 // `limbic --version`: everything that an answer may depend on.
 std::string version_text() {
   using namespace limbic;
@@ -42,18 +24,6 @@ std::string version_text() {
                  "\n", svm::gemm_version(), "\n", highway_version());
 }
 
-// No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the
-// 2^64 - 1 that strtoull makes of -1.
-void refuse_strange_numbers(CLI::App& app) {
-  for (CLI::Option* option : app.get_options()) {
-    const std::string type = option->get_type_name();
-    if (type.starts_with("FLOAT")) option->check(limbic::cli::finite_number().description(""));
-    if (type.starts_with("UINT")) option->check(limbic::cli::not_negative().description(""));
-  }
-  for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
-    refuse_strange_numbers(*verb);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,47 +32,29 @@ int main(int argc, char** argv) {
 #ifdef LIMBIC_KERAS
   limbic::weights::formats().push_back(limbic::weights::keras_format);
 #endif
-  CLI::App app(
+  CommandLine program(
+      "limbic",
       "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
       "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",
-      "limbic");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", version_text,
-                       "version, processor, libraries and the kernels that they chose");
-  app.fallthrough();
+      version_text);
   Common common;
-  app.add_option("--threads", common.threads, "threads (0: all cores that may be used)")
-      ->check(CLI::Range(0, 4096));
-  app.add_option("--seed", common.seed, "of all randomness");
-  app.add_flag("--quiet", common.quiet, "no progress, no remarks");
-  app.add_option("--format", common.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  const Verb all = program.verb();
+  all.add_option("--threads", common.threads, "threads (0: all cores that may be used)")
+      .check(range(0, 4096));
+  all.add_option("--seed", common.seed, "of all randomness");
+  all.add_flag("--quiet", common.quiet, "no progress, no remarks");
+  all.add_option("--format", common.format, "text or json").check(one_of({"text", "json"}));
 
   Action action;
   for (const auto add : {add_demo,        add_fit,       add_predict,  add_evaluate, add_train,
                          add_validate,    add_classify,  add_extract,  add_summary,  add_svm_train,
                          add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
                          add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
-    add(app, common, action);
-  refuse_strange_numbers(app);
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  const size_t at = verb_position(app, arguments);
-  const std::string name = at < arguments.size() ? arguments[at] : "";
-  if (!name.empty() && !is_verb(app, name)) {
-    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", name.c_str());
-    return wrong_usage;
-  }
-  if (name == "svm-train" || name == "svm-grid") arguments = rewrite_libsvm_flags(arguments);
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
-  try {
-    app.parse(arguments);
-  } catch (const CLI::Success& e) {
-    return app.exit(e);  // --help
-  } catch (const CLI::ParseError& e) {
-    const auto chosen = app.get_subcommands();
-    const std::string verb = chosen.empty() ? "" : chosen[0]->get_name() + " ";
-    std::fprintf(stderr, "limbic: %s; see limbic %s--help\n", e.what(), verb.c_str());
-    return wrong_usage;
-  }
+    add(all, common, action);
+  const auto rewrite = [](const std::string& verb, std::vector<std::string>& arguments) {
+    if (verb == "svm-train" || verb == "svm-grid") arguments = rewrite_libsvm_flags(arguments);
+  };
+  if (const auto status = program.parse({argv + 1, argv + argc}, rewrite)) return *status;
   try {
     limbic::set_threads(common.threads);
     const int status = action();

@@ -11,22 +11,23 @@
 
 namespace limbic::cli {
 
-CLI::Validator known_model(bool or_none) {
+Check known_model(bool or_none) {
   auto names = models::model_names();
   if (or_none) names.push_back("none");
-  return CLI::IsMember(names);
+  return one_of(names);
 }
 
-void NetworkOptions::add_to(CLI::App& app, bool weights_required) {
+void NetworkOptions::add_to(const Verb& app, bool weights_required) {
   app.add_option("--model", model, "architecture, e.g. resnet50 or squeezenet1_1")
-      ->required()
-      ->check(known_model(false));
-  auto* option = app.add_option("--weights", weights, "checkpoint (.safetensors, .pth, .h5)");
-  if (weights_required) option->required();
+      .required()
+      .check(known_model(false));
+  const Option option =
+      app.add_option("--weights", weights, "checkpoint (.safetensors, .pth, .h5)");
+  if (weights_required) option.required();
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
-      ->check(CLI::IsMember(io::preset_names()));
+      .check(one_of(io::preset_names()));
   app.add_option("--image-size", image_size, "height and width of the network's input")
-      ->check(CLI::Range(1, 4096));
+      .check(range(1, 4096));
   app.add_flag("--check", check,
                "first run the test case that `limbic convert` stored in the weights");
 }
@@ -71,12 +72,12 @@ io::Dataset list_labelled(const Common& common, const std::string& dir,
   return data;
 }
 
-void PlanChoice::add_to(CLI::App& app) {
+void PlanChoice::add_to(const Verb& app) {
   app.add_option("--dtype", dtype, "f32; bf16 or int8 on processors that have them")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+      .check(one_of({"f32", "bf16", "int8"}));
   app.add_option("--tune", tune,
                  "on: time each layer's algorithms once on this machine and remember the fastest")
-      ->check(CLI::IsMember({"on", "off"}));
+      .check(one_of({"on", "off"}));
   app.add_option("--calibration", calibration,
                  "folder with pictures from which int8 takes its scales (default: the ones given)");
 }

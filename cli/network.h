@@ -1,5 +1,5 @@
 #pragma once
-#include <CLI/CLI.hpp>
+#include "cli/arguments.h"
 
 #include "cli/console.h"
 #include "limbic/network/network.h"
@@ -14,7 +14,7 @@ struct NetworkOptions {
   int64_t image_size = 0;
   bool check = false;  ///< Run the weights' stored test case first.
 
-  void add_to(CLI::App& app, bool weights_required);
+  void add_to(const Verb& app, bool weights_required);
 };
 
 /// open_network, its remarks on standard error; with as many classes as the weights' classifier
@@ -33,7 +33,7 @@ io::Dataset list_labelled(const Common& common, const std::string& dir,
 struct PlanChoice {
   std::string dtype = "f32", tune = "on", calibration;
 
-  void add_to(CLI::App& app);
+  void add_to(const Verb& app);
   /// Options of a plan for `batch` pictures. int8 is calibrated on up to 64 pictures of the folder
   /// --calibration, else of `pictures`, which is said on standard error. `skipped` takes the
   /// pictures of --calibration that cannot be used. Throws Error.
@@ -46,7 +46,7 @@ struct PlanChoice {
 void note_convolutions(const Common& common, const Plan& plan);
 
 /// Checks a model name while arguments are read, so that a wrong one is wrong usage.
-CLI::Validator known_model(bool or_none);
+Check known_model(bool or_none);
 
 /// One name a line; throws Error unless there are `expected` of them (0: any number).
 std::vector<std::string> read_labels(const std::string& path, int64_t expected);

@@ -20,37 +20,37 @@ void set_gamma(const std::string& text, emotion::ClassifierOptions& classifier) 
           "--gamma: expected scale, auto or a positive number, got '", text, "'");
 }
 
-void add_branch(CLI::App& verb, emotion::BranchSpec& spec, const std::string& name,
+void add_branch(const Verb& verb, emotion::BranchSpec& spec, const std::string& name,
                 const std::string& what) {
   verb.add_option("--" + name, spec.model, what + ": an architecture, or none")
-      ->check(known_model(true));
+      .check(known_model(true));
   verb.add_option("--" + name + "-weights", spec.weights, "its checkpoint (.safetensors or .pth)");
 }
 
 }  // namespace
 
-void PipelineOptions::add_to(CLI::App& verb) {
-  verb.add_option("--data", data, "folder with one sub-folder an emotion")->required();
+void PipelineOptions::add_to(const Verb& verb) {
+  verb.add_option("--data", data, "folder with one sub-folder an emotion").required();
   add_branch(verb, diff1, "diff1", "first differential CNN");
   add_branch(verb, diff2, "diff2", "second differential CNN");
   add_branch(verb, supplement, "supplement", "supplementary CNN that knows objects");
   verb.add_option("--scale", scale,
                   "block: each block standardised before it is weighted; "
                   "none: the paper's raw features")
-      ->check(CLI::IsMember({"block", "none"}));
+      .check(one_of({"block", "none"}));
   verb.add_option("--gamma", gamma, "of the RBF kernel: scale, auto or a number");
   verb.add_option("--select", select,
                   "which pictures choose the epoch: validation (a slice of "
                   "the training part) or test (as the paper did)")
-      ->check(CLI::IsMember({"validation", "test"}));
+      .check(one_of({"validation", "test"}));
   verb.add_option("--preset", preset,
                   "how the Diff-CNNs' pictures are prepared (default: each model's)")
-      ->check(CLI::IsMember(io::preset_names()));
+      .check(one_of(io::preset_names()));
   verb.add_option("--image-size", image_size, "height and width of the Diff-CNNs' input")
-      ->check(CLI::Range(1, 4096));
+      .check(range(1, 4096));
   training.epochs = 20;
   training.add_to(verb);
-  learning_rate = verb.get_option("--lr");
+  learning_rate = verb.option("--lr");
 }
 
 emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
@@ -67,7 +67,7 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
     spec->image_size = image_size;
   }
   // Fine-tuning is gentle, as in the paper; nets without weights need a higher rate.
-  if (learning_rate->count() == 0 && diff1.weights.empty() && diff2.weights.empty()) {
+  if (!learning_rate.given() && diff1.weights.empty() && diff2.weights.empty()) {
     training.learning_rate = 0.05;
     if (image_size == 0)
       f.diff1.image_size = f.diff2.image_size = 64;  // 32 pixels, their papers' size, are few

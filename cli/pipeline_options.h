@@ -11,9 +11,9 @@ struct PipelineOptions {
   emotion::BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
   int64_t image_size = 0;
   TrainingOptions training;
-  CLI::Option* learning_rate = nullptr;
+  Option learning_rate;
 
-  void add_to(CLI::App& verb);
+  void add_to(const Verb& verb);
   /// As the pipeline wants them. Says on standard error where nets without weights are trained from
   /// scratch.
   emotion::FitOptions to_fit_options(const Common& common);

@@ -53,14 +53,13 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_predict(CLI::App& app, const Common& common, Action& action) {
+void add_predict(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, action, "predict", "The emotion that each photo evokes.",
-                            "limbic predict model photo.jpg", o, run, common);
-  verb->add_option("model", o->model, "model folder made by fit")->required();
-  verb->add_option("images", o->images, "pictures")->required();
-  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
-      ->check(CLI::Range(1, 4096));
+  const Verb verb = add_verb(app, action, "predict", "The emotion that each photo evokes.",
+                             "limbic predict model photo.jpg", o, run, common);
+  verb.add_option("model", o->model, "model folder made by fit").required();
+  verb.add_option("images", o->images, "pictures").required();
+  verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
 }
 
 }  // namespace limbic::cli

@@ -70,16 +70,16 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_summary(CLI::App& app, const Common& common, Action& action) {
+void add_summary(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(app, action, "summary",
-                            "Layers, shapes, parameters, multiply-adds and memory of a network.",
-                            "limbic summary resnet101 --batch-size 8", o, run, common);
-  verb->add_option("model", o->model, "architecture")->required()->check(known_model(false));
-  verb->add_option("--batch-size", o->batch_size, "pictures at once")->check(CLI::Range(1, 4096));
-  verb->add_option("--image-size", o->image_size, "height and width (default: the model's)")
-      ->check(CLI::Range(1, 4096));
-  verb->add_option("--classes", o->classes, "of the classifier")->check(CLI::Range(1, 1000000));
+  const Verb verb = add_verb(app, action, "summary",
+                             "Layers, shapes, parameters, multiply-adds and memory of a network.",
+                             "limbic summary resnet101 --batch-size 8", o, run, common);
+  verb.add_option("model", o->model, "architecture").required().check(known_model(false));
+  verb.add_option("--batch-size", o->batch_size, "pictures at once").check(range(1, 4096));
+  verb.add_option("--image-size", o->image_size, "height and width (default: the model's)")
+      .check(range(1, 4096));
+  verb.add_option("--classes", o->classes, "of the classifier").check(range(1, 1000000));
 }
 
 }  // namespace limbic::cli

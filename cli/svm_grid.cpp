@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "cli/cells.h"
-#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
@@ -119,24 +118,24 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_svm_grid(CLI::App& app, const Common& common, Action& action) {
+void add_svm_grid(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(
+  const Verb verb = add_verb(
       app, action, "svm-grid",
       "Searches C and gamma of an RBF SVM by cross-validation. A run that was interrupted goes on "
       "where it stopped. Prints the best C, gamma and accuracy.",
       "limbic svm-grid -log2c -5,15,2 -log2g 3,-15,-2 -v 5 train.txt", o, run, common);
-  verb->add_option("--log2c", o->log2c, "begin,end,step of log2 C; -log2c too");
-  verb->add_option("--log2g", o->log2g, "begin,end,step of log2 gamma; -log2g too");
-  verb->add_option("-v", o->folds, "folds")->check(CLI::Range(2, 1000000));
-  verb->add_option("-e", o->eps, "tolerance of termination")->check(above_zero());
-  verb->add_option("-m", o->cache_mb, "megabytes for distances and kernel values")
-      ->check(megabytes());
-  verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
-      ->allow_extra_args(false);
-  verb->add_option("-o,--out", o->out, "file of finished cells (default: DATA.grid.jsonl)");
-  verb->add_option("--picture", o->picture, "heat map to write (default: DATA.grid.svg)");
-  verb->add_option("data", o->data, "LIBSVM text or .safetensors")->required();
+  verb.add_option("--log2c", o->log2c, "begin,end,step of log2 C; -log2c too");
+  verb.add_option("--log2g", o->log2g, "begin,end,step of log2 gamma; -log2g too");
+  verb.add_option("-v", o->folds, "folds").check(range(2, 1000000));
+  verb.add_option("-e", o->eps, "tolerance of termination").check(above_zero());
+  verb.add_option("-m", o->cache_mb, "megabytes for distances and kernel values")
+      .check(megabytes());
+  verb.add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
+      .one_value_each();
+  verb.add_option("-o,--out", o->out, "file of finished cells (default: DATA.grid.jsonl)");
+  verb.add_option("--picture", o->picture, "heat map to write (default: DATA.grid.svg)");
+  verb.add_option("data", o->data, "LIBSVM text or .safetensors").required();
 }
 
 }  // namespace limbic::cli

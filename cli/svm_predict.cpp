@@ -99,17 +99,17 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_svm_predict(CLI::App& app, const Common& common, Action& action) {
+void add_svm_predict(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "svm-predict", "Predicts with an SVM; LIBSVM's flags and files.",
                "limbic svm-predict test.txt train.model labels.txt", o, run, common);
-  verb->add_option("-b", o->probability, "1: probability estimates of a model of svm-train -b 1")
-      ->check(CLI::IsMember({0, 1}));
-  verb->add_flag("-q", o->quiet, "print nothing");
-  verb->add_option("test_file", o->data, "LIBSVM text or .safetensors")->required();
-  verb->add_option("model_file", o->model, "made by svm-train, ours or LIBSVM's")->required();
-  verb->add_option("output_file", o->output, "predicted labels, one a line")->required();
+  verb.add_option("-b", o->probability, "1: probability estimates of a model of svm-train -b 1")
+      .check(zero_or(1));
+  verb.add_flag("-q", o->quiet, "print nothing");
+  verb.add_option("test_file", o->data, "LIBSVM text or .safetensors").required();
+  verb.add_option("model_file", o->model, "made by svm-train, ours or LIBSVM's").required();
+  verb.add_option("output_file", o->output, "predicted labels, one a line").required();
 }
 
 }  // namespace limbic::cli

@@ -116,18 +116,17 @@ int run(const Common&, Options& o) {
 
 }  // namespace
 
-void add_svm_scale(CLI::App& app, const Common& common, Action& action) {
+void add_svm_scale(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "svm-scale", "Scales features; LIBSVM's flags and files.",
                "limbic svm-scale -l -1 -u 1 -s range train.txt > train.scaled", o, run, common);
-  verb->add_option("-l", o->lower, "lower end of the range");
-  verb->add_option("-u", o->upper, "upper end of the range");
-  verb->add_option("-y", o->target, "scale the targets too: their lower and upper end")
-      ->expected(2);
-  auto* save = verb->add_option("-s", o->save, "file to save the ranges to");
-  verb->add_option("-r", o->restore, "file to take the ranges from")->excludes(save);
-  verb->add_option("data", o->data, "LIBSVM text or .safetensors")->required();
+  verb.add_option("-l", o->lower, "lower end of the range");
+  verb.add_option("-u", o->upper, "upper end of the range");
+  verb.add_option("-y", o->target, "scale the targets too: their lower and upper end").expected(2);
+  const Option save = verb.add_option("-s", o->save, "file to save the ranges to");
+  verb.add_option("-r", o->restore, "file to take the ranges from").excludes(save);
+  verb.add_option("data", o->data, "LIBSVM text or .safetensors").required();
 }
 
 }  // namespace limbic::cli

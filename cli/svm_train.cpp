@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/checks.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "limbic/svm/cross_validation.h"
@@ -144,38 +143,37 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_svm_train(CLI::App& app, const Common& common, Action& action) {
+void add_svm_train(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "svm-train", "Trains an SVM; LIBSVM's flags and files.",
                "limbic svm-train -c 1.5 -g 0.01 train.txt train.model", o, run, common);
-  verb->set_help_flag("--help", "print this help");
-  verb->add_option("-s", o->svm_type, "0: C-SVC, 3: epsilon-SVR")->check(CLI::IsMember({0, 3}));
-  verb->add_option("-t", o->kernel, "kernel: 0 linear, 1 polynomial, 2 RBF, 4 precomputed")
-      ->check(CLI::Range(0, 4));
-  verb->add_option("-d", o->degree, "degree of the polynomial kernel (3)")
-      ->check(CLI::Range(0, 100));
-  verb->add_option("-g", o->gamma, "gamma (default: 1 / number of features)")->check(above_zero());
-  verb->add_option("-r", o->coef0, "coef0 of the polynomial kernel (0)");
-  verb->add_option("-p", o->epsilon, "epsilon of regression: errors up to it cost nothing (0.1)")
-      ->check(not_negative());
-  verb->add_option("-n", o->nu, "nu; taken as LIBSVM does, neither type uses it");
-  verb->add_option("-c", o->C, "C")->check(above_zero());
-  verb->add_option(
+  verb.keep_h_free();
+  verb.add_option("-s", o->svm_type, "0: C-SVC, 3: epsilon-SVR").check(zero_or(3));
+  verb.add_option("-t", o->kernel, "kernel: 0 linear, 1 polynomial, 2 RBF, 4 precomputed")
+      .check(range(0, 4));
+  verb.add_option("-d", o->degree, "degree of the polynomial kernel (3)").check(range(0, 100));
+  verb.add_option("-g", o->gamma, "gamma (default: 1 / number of features)").check(above_zero());
+  verb.add_option("-r", o->coef0, "coef0 of the polynomial kernel (0)");
+  verb.add_option("-p", o->epsilon, "epsilon of regression: errors up to it cost nothing (0.1)")
+      .check(not_negative());
+  verb.add_option("-n", o->nu, "nu; taken as LIBSVM does, neither type uses it");
+  verb.add_option("-c", o->C, "C").check(above_zero());
+  verb.add_option(
           "-m", o->cache_mb,
           "megabytes for kernel values: the matrix where it fits, else a cache of rows (4096)")
-      ->check(megabytes());
-  verb->add_option("-e", o->eps, "tolerance of termination")->check(above_zero());
-  verb->add_option("-h", o->shrinking, "shrinking: 0 or 1")->check(CLI::IsMember({0, 1}));
-  verb->add_option("-b", o->probability, "1: fit probability estimates (regression: of the errors)")
-      ->check(CLI::IsMember({0, 1}));
-  verb->add_option("-v", o->folds, "folds of a cross-validation instead of a model")
-      ->check(CLI::Range(2, 1000000));
-  verb->add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
-      ->allow_extra_args(false);
-  verb->add_flag("-q", o->quiet, "print nothing");
-  verb->add_option("training_set_file", o->data, "LIBSVM text or .safetensors")->required();
-  verb->add_option("model_file", o->model, "model to write (default: DATA.model)");
+      .check(megabytes());
+  verb.add_option("-e", o->eps, "tolerance of termination").check(above_zero());
+  verb.add_option("-h", o->shrinking, "shrinking: 0 or 1").check(zero_or(1));
+  verb.add_option("-b", o->probability, "1: fit probability estimates (regression: of the errors)")
+      .check(zero_or(1));
+  verb.add_option("-v", o->folds, "folds of a cross-validation instead of a model")
+      .check(range(2, 1000000));
+  verb.add_option("--class-weight", o->weights, "LABEL=FACTOR of C; LIBSVM's -wLABEL FACTOR too")
+      .one_value_each();
+  verb.add_flag("-q", o->quiet, "print nothing");
+  verb.add_option("training_set_file", o->data, "LIBSVM text or .safetensors").required();
+  verb.add_option("model_file", o->model, "model to write (default: DATA.model)");
 }
 
 }  // namespace limbic::cli

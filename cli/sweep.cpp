@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "cli/cells.h"
-#include "cli/checks.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
 #include "limbic/report/heat_map.h"
@@ -237,9 +236,9 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_sweep(CLI::App& app, const Common& common, Action& action) {
+void add_sweep(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(
+  const Verb verb = add_verb(
       app, action, "sweep",
       "Scores every alpha, beta and C on test pictures (the paper's Table 2 and Fig. 3), features "
       "being computed once. Run again after an interruption, it goes on where it stopped (with "
@@ -248,23 +247,22 @@ void add_sweep(CLI::App& app, const Common& common, Action& action) {
       "densenet121 --diff2-weights densenet121.pth --supplement squeezenet1_1 "
       "--supplement-weights squeezenet1_1.pth --epochs 5 --alpha 0,0.5,1 --C 0.5,1.5,5 --out sweep",
       o, run, common);
-  o->pipeline.add_to(*verb);
-  verb->add_option("--out", o->pipeline.out, "folder for trainings, features, cells and heat maps")
-      ->required();
-  verb->add_option("--alpha", o->alpha,
-                   "differential factors, comma-separated (default: Table 2's)")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0));
-  verb->add_option("--beta", o->beta,
-                   "amplification factors, comma-separated (default: Table 2's, unless --alpha "
-                   "is given)")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0));
-  verb->add_option("--C", o->C, "values of the SVM's C, comma-separated")
-      ->delimiter(',')
-      ->check(above_zero());
-  verb->add_option("--cache", o->cache_mb, "megabytes for distances and kernel values")
-      ->check(above_zero());
+  o->pipeline.add_to(verb);
+  verb.add_option("--out", o->pipeline.out, "folder for trainings, features, cells and heat maps")
+      .required();
+  verb.add_option("--alpha", o->alpha, "differential factors, comma-separated (default: Table 2's)")
+      .delimiter(',')
+      .check(range(0.0, 1.0));
+  verb.add_option("--beta", o->beta,
+                  "amplification factors, comma-separated (default: Table 2's, unless --alpha "
+                  "is given)")
+      .delimiter(',')
+      .check(range(0.0, 1.0));
+  verb.add_option("--C", o->C, "values of the SVM's C, comma-separated")
+      .delimiter(',')
+      .check(above_zero());
+  verb.add_option("--cache", o->cache_mb, "megabytes for distances and kernel values")
+      .check(above_zero());
 }
 
 }  // namespace limbic::cli

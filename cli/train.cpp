@@ -70,20 +70,20 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_train(CLI::App& app, const Common& common, Action& action) {
+void add_train(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "train", "Trains one CNN, from scratch or from weights.",
                "limbic train --data photos/train --val photos/val --model resnet20 --lr 0.1 "
                "--schedule one-cycle --augment cifar --out run",
                o, run, common);
-  verb->add_option("--data", o->data, "folder with one sub-folder a class")->required();
-  verb->add_option("--val", o->validation,
-                   "folder to validate on (default: 15 % of the training pictures)");
-  verb->add_flag("--no-val", o->no_validation, "train on everything, validate on nothing");
-  verb->add_option("--out", o->out, "folder for weights and results")->required();
-  o->network.add_to(*verb, false);
-  o->training.add_to(*verb);
+  verb.add_option("--data", o->data, "folder with one sub-folder a class").required();
+  verb.add_option("--val", o->validation,
+                  "folder to validate on (default: 15 % of the training pictures)");
+  verb.add_flag("--no-val", o->no_validation, "train on everything, validate on nothing");
+  verb.add_option("--out", o->out, "folder for weights and results").required();
+  o->network.add_to(verb, false);
+  o->training.add_to(verb);
 }
 
 }  // namespace limbic::cli

@@ -1,40 +1,37 @@
 #include "cli/training_options.h"
 
-#include "cli/checks.h"
-
 namespace limbic::cli {
 
-void TrainingOptions::add_to(CLI::App& app) {
-  app.add_option("--epochs", epochs, "passes over the training pictures")
-      ->check(CLI::Range(0, 100000));
-  app.add_option("--batch-size", batch_size, "pictures a step")->check(CLI::Range(1, 65536));
+void TrainingOptions::add_to(const Verb& app) {
+  app.add_option("--epochs", epochs, "passes over the training pictures").check(range(0, 100000));
+  app.add_option("--batch-size", batch_size, "pictures a step").check(range(1, 65536));
   app.add_option("--micro-batch", micro_batch,
                  "pictures computed at once, their gradients added up; batch norm sees each "
                  "micro-batch alone (0: the most whose activations take 4 GB)")
-      ->check(CLI::Range(0, 65536));
-  app.add_option("--lr", learning_rate, "highest learning rate")->check(above_zero());
-  app.add_option("--momentum", momentum, "of SGD")->check(CLI::Range(0.0, 0.9999));
+      .check(range(0, 65536));
+  app.add_option("--lr", learning_rate, "highest learning rate").check(above_zero());
+  app.add_option("--momentum", momentum, "of SGD").check(range(0.0, 0.9999));
   app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
-  app.add_option("--weight-decay", weight_decay, "L2")->check(not_negative());
+  app.add_option("--weight-decay", weight_decay, "L2").check(not_negative());
   app.add_option("--schedule", schedule, "constant, step, cosine or one-cycle")
-      ->check(CLI::IsMember({"constant", "step", "cosine", "one-cycle"}));
+      .check(one_of({"constant", "step", "cosine", "one-cycle"}));
   app.add_option("--warmup", warmup, "share of all steps in which the rate rises from 0")
-      ->check(CLI::Range(0.0, 1.0));
+      .check(range(0.0, 1.0));
   app.add_option("--label-smoothing", label_smoothing, "share of the target spread over classes")
-      ->check(CLI::Range(0.0, 0.99));
+      .check(range(0.0, 0.99));
   app.add_flag("--class-weights", class_weights, "weigh classes by the inverse of their count");
   app.add_option("--augment", augment, "none, flip, crop, cifar or full")
-      ->check(CLI::IsMember({"none", "flip", "crop", "cifar", "full"}));
+      .check(one_of({"none", "flip", "crop", "cifar", "full"}));
   app.add_option("--freeze", freeze, "layers, or paths that hold layers, that must not change");
   app.add_option("--patience", patience,
                  "stop after so many epochs without a better validation (0: never)")
-      ->check(CLI::Range(0, 100000));
+      .check(range(0, 100000));
   app.add_option("--checkpoint-interval", checkpoint_interval, "steps between checkpoints")
-      ->check(CLI::Range(1, 1 << 30));
+      .check(range(1, 1 << 30));
   app.add_option("--dtype", dtype, "f32, or bf16 on processors that have it")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      .check(one_of({"f32", "bf16"}));
   app.add_option("--tune", tune, "off: training always takes the fixed choice of algorithms")
-      ->check(CLI::IsMember({"off"}));
+      .check(one_of({"off"}));
   app.add_flag("--resume", resume, "go on from the last checkpoint in --out");
 }
 

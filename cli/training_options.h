@@ -1,5 +1,5 @@
 #pragma once
-#include <CLI/CLI.hpp>
+#include "cli/arguments.h"
 
 #include "cli/console.h"
 #include "limbic/train/trainer.h"
@@ -15,7 +15,7 @@ struct TrainingOptions {
   std::string schedule = "constant", augment = "flip", dtype = "f32", tune = "off";
   std::vector<std::string> freeze;
 
-  void add_to(CLI::App& app);
+  void add_to(const Verb& app);
   /// As the trainer wants them, for this run folder.
   train::TrainOptions to_train_options(const Common& common, const std::string& out) const;
   /// "none", "flip", "crop" (random resized crop and flip), "cifar" (padded crop and flip), "full"

@@ -40,20 +40,18 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_validate(CLI::App& app, const Common& common, Action& action) {
+void add_validate(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = add_verb(
+  const Verb verb = add_verb(
       app, action, "validate", "A CNN's top-1, top-5 and loss on labelled photos.",
       "limbic validate --data photos/val --model resnet20 --weights run/weights/final.safetensors",
       o, run, common);
-  verb->add_option(
-          "--data", o->data,
-          "folder with one sub-folder a class, named as the weights name it or, where they "
-          "do not, in the alphabetical order of the network's classes")
-      ->required();
-  verb->add_option("--batch-size", o->batch_size, "pictures computed at once")
-      ->check(CLI::Range(1, 4096));
-  o->network.add_to(*verb, true);
+  verb.add_option("--data", o->data,
+                  "folder with one sub-folder a class, named as the weights name it or, where they "
+                  "do not, in the alphabetical order of the network's classes")
+      .required();
+  verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
+  o->network.add_to(verb, true);
 }
 
 }  // namespace limbic::cli

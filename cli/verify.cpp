@@ -72,18 +72,18 @@ int run(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, const Common& common, Action& action) {
+void add_verify(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb =
+  const Verb verb =
       add_verb(app, action, "verify",
                "Runs the inputs stored in a converted checkpoint or a model folder on this "
                "machine, in every "
                "dtype, tuned and not, and compares with the outputs stored beside them.",
                "limbic verify resnet101.safetensors", o, run, common);
-  verb->add_option("file", o->file, "file that `limbic convert` wrote, or a model folder")
-      ->required();
-  verb->add_option("--model", o->model, "architecture (default: what the file says)")
-      ->check(CLI::IsMember(models::model_names()));
+  verb.add_option("file", o->file, "file that `limbic convert` wrote, or a model folder")
+      .required();
+  verb.add_option("--model", o->model, "architecture (default: what the file says)")
+      .check(one_of(models::model_names()));
 }
 
 }  // namespace limbic::cli

@@ -34,7 +34,7 @@ int list(const Common& common, Options&) {
       print_json(json_of(f));
       continue;
     }
-    const auto figure = [](double x) { return x > 0 ? CLI::detail::to_string(x) : "-"; };
+    const auto figure = [](double x) { return x > 0 ? str_cat(x) : "-"; };
     char megabytes[32] = "-";
     if (f.bytes > 0)
       std::snprintf(megabytes, sizeof megabytes, "%.1f", static_cast<double>(f.bytes) / 1e6);
@@ -77,23 +77,21 @@ int verify(const Common& common, Options& o) {
 
 }  // namespace
 
-void add_weights(CLI::App& app, const Common& common, Action& action) {
+void add_weights(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand(
-      "weights", "The checkpoints that others publish: list them, fetch one, verify a file.");
-  verb->require_subcommand(1);
-  verb->fallthrough();
-  verb->footer("Example:\n  limbic weights url resnet101-63fe2227.pth");
-  add_verb(*verb, action, "list", "Names, sizes, checksums, presets and published accuracies.",
+  const Verb verb = new_verbs(
+      app, "weights", "The checkpoints that others publish: list them, fetch one, verify a file.",
+      "limbic weights url resnet101-63fe2227.pth");
+  add_verb(verb, action, "list", "Names, sizes, checksums, presets and published accuracies.",
            "limbic weights list", o, list, common);
-  add_verb(*verb, action, "url", "The line that fetches one; Limbic itself downloads nothing.",
+  add_verb(verb, action, "url", "The line that fetches one; Limbic itself downloads nothing.",
            "limbic weights url densenet201-c1103571.pth", o, url, common)
-      ->add_option("name", o->name, "a name from the list")
-      ->required();
-  add_verb(*verb, action, "verify", "Which published file this is, by its checksum.",
+      .add_option("name", o->name, "a name from the list")
+      .required();
+  add_verb(verb, action, "verify", "Which published file this is, by its checksum.",
            "limbic weights verify densenet201-c1103571.pth", o, verify, common)
-      ->add_option("file", o->name, "file to verify")
-      ->required();
+      .add_option("file", o->name, "file to verify")
+      .required();
 }
 
 }  // namespace limbic::cli

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <unordered_map>
 
 #include "limbic/core/file.h"
 #include "limbic/core/parallel.h"
+#include "limbic/emotion/hashed_name.h"
 #include "limbic/io/decode.h"
 #include "limbic/network/predictor.h"
 #include "limbic/nn/ops/softmax.h"
@@ -200,17 +200,20 @@ class Extractor {
   }
 
  private:
+  static bool is_cache(std::string_view name) {
+    const auto rest = after_hash(name, {"diff1", "diff2", "supplement"});
+    return rest && (rest->empty() || *rest == ".safetensors");
+  }
+
   // Caches of other weights, presets or layers than those in use.
   void remove_superseded() const {
     if (options_.cache.empty()) return;
-    static const std::regex caches("(diff1|diff2|supplement)-[0-9a-f]{16}(\\.safetensors)?");
     std::error_code ignored;
     std::vector<fs::path> old;
     for (const auto& entry : fs::directory_iterator(options_.cache, ignored))
       if (const std::string name = entry.path().filename();
-          std::regex_match(name, caches) &&
-          std::none_of(runners_.begin(), runners_.end(),
-                       [&](const auto& r) { return r->cache.name() == name; }))
+          is_cache(name) && std::none_of(runners_.begin(), runners_.end(),
+                                         [&](const auto& r) { return r->cache.name() == name; }))
         old.push_back(entry.path());
     for (const fs::path& path : old) fs::remove_all(path, ignored);
   }

@@ -6,10 +6,10 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 
 #include "limbic/core/file.h"
+#include "limbic/emotion/hashed_name.h"
 #include "limbic/emotion/model.h"
 #include "limbic/hash/hash.h"
 #include "limbic/network/stored_case.h"
@@ -117,16 +117,23 @@ class FolderWriter {
     fs::remove(dir_ + "/" + name, ignored);
   }
 
+  // Of a save, whole or killed: PART-HASH.safetensors, PART.new.safetensors and model.json, with
+  // ".tmp." and more behind it.
+  static bool is_ours(std::string_view name) {
+    name = name.substr(0, name.find(".tmp."));
+    if (const auto rest = after_hash(name, {"diff1", "diff2", "supplement", "classifier"}))
+      return *rest == ".safetensors";
+    for (const char* part : {"diff1", "diff2", "supplement", "classifier"})
+      if (name == std::string(part) + ".new.safetensors") return true;
+    return name == "model.json";
+  }
+
   // Files of earlier saves, also of ones that were killed.
   std::set<std::string> old_names() const {
-    static const std::regex ours(
-        "((diff1|diff2|supplement|classifier)(-[0-9a-f]{16}|\\.new)\\.safetensors|model\\.json)"
-        "(\\.tmp\\..*)?");
     std::set<std::string> out;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(dir_, ignored))
-      if (const std::string name = entry.path().filename();
-          name != "model.json" && std::regex_match(name, ours))
+      if (const std::string name = entry.path().filename(); name != "model.json" && is_ours(name))
         out.insert(name);
     try {
       for (const auto& [part, name] : names_in(read_description(dir_), dir_)) out.insert(name);

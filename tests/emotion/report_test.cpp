@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <sstream>
 
 #include "limbic/core/error.h"
 #include "limbic/io/png.h"
@@ -180,6 +182,25 @@ TEST_CASE("charts of nothing, of one point and of absurd ones are drawn without 
     CHECK_FALSE(contains(page, "nan"));
     CHECK_FALSE(contains(page, "inf"));
     CHECK(page.size() < 100000);
+  }
+}
+
+TEST_CASE("a line's points lie within its chart, the larger above") {
+  Report report;
+  report.line_charts = {{.title = "c", .series = {{"s", {{0, 40}, {1, 10}, {2, 90}, {3, 70}}}}}};
+  const std::string page = render_html(report);
+  const size_t at = page.find("<polyline"), from = page.find("points=\"", at) + 8;
+  REQUIRE(at != std::string::npos);
+  std::istringstream points(page.substr(from, page.find('"', from) - from));
+  std::vector<double> x, y;
+  char comma = 0;
+  for (double px = 0, py = 0; points >> px >> comma >> py;) x.push_back(px), y.push_back(py);
+  REQUIRE(x.size() == 4);
+  CHECK(std::is_sorted(x.begin(), x.end()));
+  CHECK((y[2] < y[3] && y[3] < y[0] && y[0] < y[1]));
+  for (size_t i = 0; i < 4; ++i) {
+    CHECK((x[i] >= 62 && x[i] <= 622));
+    CHECK((y[i] >= 0 && y[i] <= 300));
   }
 }
 

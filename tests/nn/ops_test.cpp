@@ -55,6 +55,11 @@ std::vector<GradientCase> cases() {
     const Value y = conv2d(g.root() / "conv", g.input(4), {.out_channels = 4, .bias = false});
     return relu(add(batch_norm(g.root() / "bn", y), y));
   };
+  const auto norm_add_relu_and_more = [](Graph& g) {  // adds to a gradient that is there
+    const Value x = g.input(4), y = conv2d(g.root() / "a", x, {.out_channels = 4, .bias = false});
+    const Value z = relu(add(batch_norm(g.root() / "bn", y), x));
+    return concat({z, conv2d(g.root() / "b", y, {.out_channels = 3})});
+  };
   const auto gathered = [](Graph& g) {  // two batch norms over pieces, which share their moments
     const Value x = g.input(7);
     const Value a = conv2d(g.root() / "a", x, {.out_channels = 33, .bias = false});
@@ -104,6 +109,7 @@ std::vector<GradientCase> cases() {
       {"batch_norm relu", norm_relu, {2, 17, 5, 3}},
       {"batch_norm add relu", norm_add_relu, {2, 4, 5, 6}},
       {"batch_norm add relu of its own input", norm_add_itself_relu, {2, 4, 5, 6}},
+      {"batch_norm add relu, its input read again", norm_add_relu_and_more, {2, 4, 5, 6}},
       {"batch_norm add relu, running", norm_add_relu, {2, 4, 5, 6}, false},
       {"batch_norm over pieces", gathered, {2, 7, 5, 6}},
       {"batch_norm over pieces, running", gathered, {2, 7, 5, 6}, false},

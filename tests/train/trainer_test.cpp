@@ -681,6 +681,7 @@ TEST_CASE("trainer: the loss is the mean over the pictures of a batch") {
   o.out = p.folder / "run";
   Parameters parameters = model.graph.initialise(1);
   const TrainResult result = train::train(model, parameters, p.data, o);
-  // Fresh weights prefer no class.
-  CHECK(result.epochs.at(0).train_loss == doctest::Approx(std::log(3.0)).epsilon(0.35));
+  // Fresh weights prefer no class: log(3) or somewhat more, not a multiple or a part of it.
+  CHECK(result.epochs.at(0).train_loss > 0.8 * std::log(3.0));
+  CHECK(result.epochs.at(0).train_loss < 1.6 * std::log(3.0));
 }

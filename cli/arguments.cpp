@@ -1,0 +1,154 @@
+#include "cli/arguments.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "cli/verbs.h"
+
+namespace limbic::cli {
+namespace {
+
+Check shared(CLI::Validator validator) {
+  return std::make_shared<const CLI::Validator>(std::move(validator));
+}
+
+// Where the verb stands: the first argument that is no option of the program's own.
+size_t verb_position(const CLI::App& app, const std::vector<std::string>& arguments) {
+  size_t at = 0;
+  while (at < arguments.size() && arguments[at].starts_with('-')) {
+    const CLI::Option* option = app.get_option_no_throw(arguments[at]);
+    at += option && option->get_expected_max() > 0 ? 2 : 1;  // --threads 2; not --threads=2
+  }
+  return at;
+}
+
+bool is_verb(const CLI::App& app, const std::string& name) {
+  const auto verbs = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(verbs.begin(), verbs.end(),
+                     [&](const CLI::App* verb) { return verb->get_name() == name; });
+}
+
+// No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the
+// 2^64 - 1 that strtoull makes of -1.
+void refuse_strange_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type.starts_with("FLOAT")) option->check(CLI::Validator(*finite_number()).description(""));
+    if (type.starts_with("UINT")) option->check(CLI::Validator(*not_negative()).description(""));
+  }
+  for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
+    refuse_strange_numbers(*verb);
+}
+
+}  // namespace
+
+Check one_of(std::vector<std::string> values) { return shared(CLI::IsMember(std::move(values))); }
+Check zero_or(int other) { return shared(CLI::IsMember({0, other})); }
+Check range(int low, int high) { return shared(CLI::Range(low, high)); }
+Check range(double low, double high) { return shared(CLI::Range(low, high)); }
+
+Check finite_number(const std::string& wanted, bool (*allowed)(double)) {
+  return shared({[wanted, allowed](std::string& text) -> std::string {
+                   double value = 0;
+                   if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) &&
+                       allowed(value))
+                     return {};
+                   return "expected a number " + wanted + ", got " + text;
+                 },
+                 wanted});
+}
+Check above_zero() {
+  return finite_number("> 0", [](double x) { return x > 0; });
+}
+Check not_negative() {
+  return finite_number(">= 0", [](double x) { return x >= 0; });
+}
+Check megabytes() {
+  return finite_number("> 0 and <= 1e12", [](double x) { return x > 0 && x <= 1e12; });
+}
+
+Option Option::check(const Check& check) const { return Option(option_->check(*check)); }
+Option Option::required() const { return Option(option_->required()); }
+Option Option::excludes(const Option& other) const {
+  return Option(option_->excludes(other.option_));
+}
+Option Option::delimiter(char c) const { return Option(option_->delimiter(c)); }
+Option Option::expected(int values) const { return Option(option_->expected(values)); }
+Option Option::one_value_each() const { return Option(option_->allow_extra_args(false)); }
+bool Option::given() const { return option_->count() > 0; }
+
+template <class T>
+Option Verb::add_option(const std::string& names, T& value, const std::string& help) const {
+  return Option(app_->add_option(names, value, help));
+}
+Option Verb::add_flag(const std::string& names, bool& value, const std::string& help) const {
+  return Option(app_->add_flag(names, value, help));
+}
+void Verb::keep_h_free() const { app_->set_help_flag("--help", "print this help"); }
+Option Verb::option(const std::string& name) const { return Option(app_->get_option(name)); }
+
+template Option Verb::add_option(const std::string&, int&, const std::string&) const;
+template Option Verb::add_option(const std::string&, int64_t&, const std::string&) const;
+template Option Verb::add_option(const std::string&, uint64_t&, const std::string&) const;
+template Option Verb::add_option(const std::string&, double&, const std::string&) const;
+template Option Verb::add_option(const std::string&, std::string&, const std::string&) const;
+template Option Verb::add_option(const std::string&, std::vector<std::string>&,
+                                 const std::string&) const;
+template Option Verb::add_option(const std::string&, std::vector<double>&,
+                                 const std::string&) const;
+
+Verb new_verb(const Verb& app, const std::string& name, const std::string& description,
+              const std::string& example, std::function<void()> chosen) {
+  CLI::App* verb = app.app().add_subcommand(name, description);
+  verb->footer("Example:\n  " + example);
+  verb->callback(std::move(chosen));
+  return Verb(*verb);
+}
+
+Verb new_verbs(const Verb& app, const std::string& name, const std::string& description,
+               const std::string& example) {
+  const Verb verb = new_verb(app, name, description, example, [] {});
+  verb.app().require_subcommand(1);
+  verb.app().fallthrough();
+  return verb;
+}
+
+CommandLine::CommandLine(const std::string& name, const std::string& description,
+                         std::string (*version)())
+    : app_(std::make_unique<CLI::App>(description, name)) {
+  app_->require_subcommand(1);
+  app_->set_version_flag("--version", version,
+                         "version, processor, libraries and the kernels that they chose");
+  app_->fallthrough();
+}
+
+CommandLine::~CommandLine() = default;
+
+std::optional<int> CommandLine::parse(std::vector<std::string> arguments,
+                                      void (*rewrite)(const std::string&,
+                                                      std::vector<std::string>&)) {
+  refuse_strange_numbers(*app_);
+  const size_t at = verb_position(*app_, arguments);
+  const std::string name = at < arguments.size() ? arguments[at] : "";
+  if (!name.empty() && !is_verb(*app_, name)) {
+    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", name.c_str());
+    return wrong_usage;
+  }
+  rewrite(name, arguments);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app_->parse(arguments);
+  } catch (const CLI::Success& e) {
+    return app_->exit(e);  // --help
+  } catch (const CLI::ParseError& e) {
+    const auto chosen = app_->get_subcommands();
+    const std::string verb = chosen.empty() ? "" : chosen[0]->get_name() + " ";
+    std::fprintf(stderr, "limbic: %s; see limbic %s--help\n", e.what(), verb.c_str());
+    return wrong_usage;
+  }
+  return {};
+}
+
+}  // namespace limbic::cli
