@@ -71,10 +71,9 @@ int cgroup_cores(const std::string& proc, const std::string& sys) {
 int64_t cgroup_memory(const std::string& proc, const std::string& sys) {
   int64_t bytes = much_memory;
   for (const std::string& folder : folders_of("memory", proc, sys))
-    bytes = std::min(
-        {bytes, memory_of(folder, "/memory.max", "/memory.current", "inactive_file"),
-         memory_of(folder, "/memory.limit_in_bytes", "/memory.usage_in_bytes",
-                   "total_inactive_file")});
+    bytes = std::min({bytes, memory_of(folder, "/memory.max", "/memory.current", "inactive_file"),
+                      memory_of(folder, "/memory.limit_in_bytes", "/memory.usage_in_bytes",
+                                "total_inactive_file")});
   return bytes;
 }
 

@@ -14,8 +14,8 @@ int cgroup_cores(const std::string& proc = "/proc", const std::string& sys = "/s
 /// memory.rst (memory.limit_in_bytes).
 int64_t cgroup_memory(const std::string& proc = "/proc", const std::string& sys = "/sys/fs/cgroup");
 
-/// Bytes that this process can have without swapping: what the machine has available and its control
-/// groups allow.
+/// Bytes that this process can have without swapping: what the machine has available and its
+/// control groups allow.
 int64_t available_memory();
 
 }  // namespace limbic

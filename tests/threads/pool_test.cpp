@@ -25,8 +25,9 @@ int64_t threads_of_process() {
 template <class F>
 void team(int size, F&& f) {
   using Plain = std::remove_reference_t<F>;
-  pool::run(size, [](void* call) { (*static_cast<Plain*>(call))(pool::member()); },
-            const_cast<void*>(static_cast<const void*>(&f)));
+  pool::run(
+      size, [](void* call) { (*static_cast<Plain*>(call))(pool::member()); },
+      const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 }  // namespace
