@@ -8,7 +8,9 @@ set(targets limbic_limbic)
 set(libs "")
 foreach(room ${rooms})
   list(APPEND targets limbic_${room})
-  string(PREPEND libs "-llimbic_${room} ")  # who is linked comes behind who links it
+  if(NOT room STREQUAL threads)  # a program's own decision: -llimbic_threads before them
+    string(PREPEND libs "-llimbic_${room} ")  # who is linked comes behind who links it
+  endif()
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${room}
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic FILES_MATCHING PATTERN "*.h"
     PATTERN keras EXCLUDE PATTERN hdf5 EXCLUDE)  # rooms of ring 3 within weights/

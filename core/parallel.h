@@ -7,7 +7,8 @@ namespace limbic {
 
 /// Cores that this process may use: its affinity mask and its cgroup's quota, not the machine's.
 int available_cores();
-/// Sets the threads of parallel_for, of oneDNN and of OpenBLAS alike. 0 means available_cores().
+/// Sets the threads of parallel_for, of oneDNN and of OpenBLAS alike, for every thread that calls
+/// them outside a ThreadScope. 0 means available_cores().
 void set_threads(int threads);
 int threads();
 

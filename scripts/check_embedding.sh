@@ -38,6 +38,7 @@ for ring in 1 2; do
   quietly cmake -S tests/embedding -B "$out/found$ring" -G Ninja -DCMAKE_PREFIX_PATH="$installed"
   quietly cmake --build "$out/found$ring"
   runs "$out/found$ring/embedding"
+  runs "$out/found$ring/own_threads"
   if ((ring == 2)); then
     for name in train_an_svm load_and_classify; do
       (cd "$out" && quietly "found$ring/$name")
