@@ -1,10 +1,14 @@
 #include "limbic/svm/gemm.h"
 
 #include <cblas.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
+#include <atomic>
 #include <sstream>
 
 #include "limbic/core/error.h"
+#include "limbic/core/parallel.h"
 
 namespace limbic::svm {
 namespace {
@@ -22,6 +26,25 @@ Sizes check(const Matrix<const T>& a, const Matrix<const T>& b, const Matrix<T>&
   return {static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k)};
 }
 
+// OpenBLAS takes a buffer for each thread, and where the system has no room for one it asks again,
+// for ever. Only a limit on the address space (`ulimit -v`) does that: there it is asked first.
+void require_buffers() {
+  static std::atomic<int> asked = 0;
+  const int wanted = threads();
+  rlimit limit{};
+  if (wanted <= asked || ::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return;
+  constexpr size_t buffer = size_t{130} << 20;
+  const size_t bytes = static_cast<size_t>(wanted) * buffer;
+  void* room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  require(room != MAP_FAILED, "SVM: OpenBLAS needs ", bytes >> 20, " MB of address space for ",
+          wanted, " threads, and the limit of ", limit.rlim_cur >> 20,
+          " MB leaves less; raise it (ulimit -v) or use fewer --threads");
+  ::munmap(room, bytes);
+  asked = wanted;
+}
+
 CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
 blasint ld(int64_t stride) { return static_cast<blasint>(stride); }
 
@@ -29,6 +52,7 @@ blasint ld(int64_t stride) { return static_cast<blasint>(stride); }
 
 void gemm(float alpha, Matrix<const float> a, Matrix<const float> b, float beta, Matrix<float> c) {
   const auto [m, n, k] = check(a, b, c);
+  require_buffers();
   cblas_sgemm(CblasRowMajor, flag(a.transposed), flag(b.transposed), m, n, k, alpha, a.data,
               ld(a.stride), b.data, ld(b.stride), beta, c.data, ld(c.stride));
 }
@@ -36,6 +60,7 @@ void gemm(float alpha, Matrix<const float> a, Matrix<const float> b, float beta,
 void gemm(double alpha, Matrix<const double> a, Matrix<const double> b, double beta,
           Matrix<double> c) {
   const auto [m, n, k] = check(a, b, c);
+  require_buffers();
   cblas_dgemm(CblasRowMajor, flag(a.transposed), flag(b.transposed), m, n, k, alpha, a.data,
               ld(a.stride), b.data, ld(b.stride), beta, c.data, ld(c.stride));
 }
@@ -44,6 +69,7 @@ void gemm_symmetric(Matrix<const float> a, Matrix<float> c) {
   require(!a.transposed && !c.transposed && c.rows == a.rows && c.cols == a.rows,
           "gemm_symmetric: (", a.rows, ",", a.cols, ") times its transpose does not give (", c.rows,
           ",", c.cols, ")");
+  require_buffers();
   cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, static_cast<blasint>(a.rows),
               static_cast<blasint>(a.cols), 1.0f, a.data, ld(a.stride), 0.0f, c.data, ld(c.stride));
 }
