@@ -64,10 +64,11 @@ done
 found_without_dnnl() {
   printf '%s\n' 'cmake_minimum_required(VERSION 3.22)' 'project(p CXX)' \
     "find_package(limbic $1)" 'message(STATUS "found: ${limbic_FOUND}")' >"$out/CMakeLists.txt"
+  rm -rf "$out/without"
   cmake -S "$out" -B "$out/without" -DCMAKE_PREFIX_PATH="$out/installed1" \
-    -DLIMBIC_DNNL_LIBRARY=LIMBIC_DNNL_LIBRARY-NOTFOUND -DCMAKE_SYSTEM_LIBRARY_PATH= \
-    -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -DCMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH=OFF 2>&1
+    -DCMAKE_IGNORE_PATH="$(dirname "$dnnl")" 2>&1
 }
+dnnl=$(sed -n 's/^LIMBIC_DNNL_LIBRARY:.*=//p' "$out/ring1/CMakeCache.txt")
 without=$(found_without_dnnl QUIET)
 grep -q 'found: FALSE' <<<"$without" || { echo "check_embedding: $without" >&2; exit 1; }
 without=$(found_without_dnnl REQUIRED || true)

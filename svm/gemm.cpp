@@ -1,12 +1,11 @@
 #include "limbic/svm/gemm.h"
 
 #include <cblas.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <sstream>
 
+#include "limbic/core/address_space.h"
 #include "limbic/core/error.h"
 #include "limbic/core/parallel.h"
 
@@ -27,21 +26,13 @@ Sizes check(const Matrix<const T>& a, const Matrix<const T>& b, const Matrix<T>&
 }
 
 // OpenBLAS takes a buffer for each thread, and where the system has no room for one it asks again,
-// for ever. Only a limit on the address space (`ulimit -v`) does that: there it is asked first.
+// for ever.
 void require_buffers() {
   static std::atomic<int> asked = 0;
   const int wanted = threads();
-  rlimit limit{};
-  if (wanted <= asked || ::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-    return;
-  constexpr size_t buffer = size_t{130} << 20;
-  const size_t bytes = static_cast<size_t>(wanted) * buffer;
-  void* room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  require(room != MAP_FAILED, "SVM: OpenBLAS needs ", bytes >> 20, " MB of address space for ",
-          wanted, " threads, and the limit of ", limit.rlim_cur >> 20,
-          " MB leaves less; raise it (ulimit -v) or use fewer --threads");
-  ::munmap(room, bytes);
+  if (wanted <= asked) return;
+  require_address_space(int64_t{130} * wanted << 20,
+                        str_cat("SVM: OpenBLAS with ", wanted, " threads"));
   asked = wanted;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "limbic/core/address_space.h"
 #include "limbic/core/clock.h"
 #include "limbic/core/parallel.h"
 #include "limbic/nn/ops/elementwise.h"
@@ -45,6 +46,8 @@ Workspace::Workspace(std::shared_ptr<Program> program, const RunState& state, Ar
       gradients_(steps_.nodes) {
   const int64_t bytes = program_->memory().arena.bytes;
   if (arena_.bytes < bytes) arena_ = {allocate_aligned(bytes), bytes};
+  // oneDNN makes code in its first runs, and runs it without looking whether there was room for it.
+  require_address_space(int64_t{48} << 20, "oneDNN");
   for (int n = 0; n < steps_.nodes; ++n) gradients_[n] = buffer(memory(n).diff);
   for (int n = 0; n < steps_.nodes; ++n) {
     for (const auto& slice : memory(n).diff_packed) packed_gradients_.push_back(buffer(slice));

@@ -1,0 +1,22 @@
+#include "limbic/core/address_space.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "limbic/core/error.h"
+
+namespace limbic {
+
+void require_address_space(int64_t bytes, const std::string& who) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  const auto size = static_cast<size_t>(bytes);
+  void* room = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  require(room != MAP_FAILED, who, " needs ", bytes >> 20,
+          " MB of address space, and the limit of ", limit.rlim_cur >> 20,
+          " MB leaves less; raise it (ulimit -v) or use fewer --threads");
+  ::munmap(room, size);
+}
+
+}  // namespace limbic
