@@ -1,5 +1,6 @@
 #include <csignal>
 #include <cstdio>
+#include <system_error>
 
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
@@ -64,6 +65,13 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     end_progress();
     std::fprintf(stderr, "limbic: out of memory; try a smaller --batch-size or --image-size\n");
+  } catch (const std::system_error& e) {
+    end_progress();
+    const bool thread = e.code() == std::errc::resource_unavailable_try_again;  // std::thread's
+    std::fprintf(stderr, "limbic: %s%s\n", e.what(),
+                 thread ? ": no room for a thread; raise the limit (ulimit -v, -u) or use fewer "
+                          "--threads"
+                        : "");
   } catch (const std::exception& e) {
     end_progress();
     std::fprintf(stderr, "limbic: %s\n", e.what());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "limbic/core/address_space.h"
 #include "limbic/core/clock.h"
@@ -46,8 +47,6 @@ Workspace::Workspace(std::shared_ptr<Program> program, const RunState& state, Ar
       gradients_(steps_.nodes) {
   const int64_t bytes = program_->memory().arena.bytes;
   if (arena_.bytes < bytes) arena_ = {allocate_aligned(bytes), bytes};
-  // oneDNN makes code in its first runs, and runs it without looking whether there was room for it.
-  require_address_space(int64_t{48} << 20, "oneDNN");
   for (int n = 0; n < steps_.nodes; ++n) gradients_[n] = buffer(memory(n).diff);
   for (int n = 0; n < steps_.nodes; ++n) {
     for (const auto& slice : memory(n).diff_packed) packed_gradients_.push_back(buffer(slice));
@@ -119,7 +118,13 @@ Tensor Workspace::to_nchw(const Buffer& b, int n) const {
   return out;
 }
 
+// oneDNN makes code in its first runs, and does not look whether there was room for it.
+void Workspace::require_room_for_code(bool& asked) {
+  if (!std::exchange(asked, true)) require_address_space(int64_t{64} << 20, "oneDNN");
+}
+
 void Workspace::forward(std::span<const float> values, int64_t images, Watch& watch) {
+  require_room_for_code(ran_forward_);
   poison(steps_.forward(0), true);
   take_in(values, images, 0, buffers_[0].dst);
   for (int n = 1; n < steps_.nodes; ++n) forward_node(n, watch);
@@ -140,6 +145,7 @@ void Workspace::forward_node(int n, Watch& watch) {
 
 void Workspace::backward(std::span<const float> diff, const std::function<void(size_t)>& sink,
                          Watch& watch) {
+  require_room_for_code(ran_backward_);
   const int loss = *program_->roles().loss;
   poison(steps_.loss(), true);
   take_in(diff, program_->shape(loss)[0], loss, gradients_[loss]);

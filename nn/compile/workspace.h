@@ -45,6 +45,7 @@ class Workspace {
   void take_in(std::span<const float> nchw, int64_t images, int node, const Buffer& buffer) const;
   Tensor to_nchw(const Buffer& buffer, int node) const;
   void forward_node(int n, Watch& watch);
+  static void require_room_for_code(bool& asked);
   void backward_node(int n, const std::function<void(size_t)>& sink, Watch& watch);
   void poison(int step, bool before) const;
   void show(int n, const Watch& watch) const;
@@ -52,6 +53,7 @@ class Workspace {
   std::shared_ptr<Program> program_;
   const RunState& state_;
   Arena arena_;
+  bool ran_forward_ = false, ran_backward_ = false;
   Steps steps_;
   PerNode<Buffers> buffers_;   ///< Of forward.
   PerNode<Buffers> backward_;  ///< Of backward: rebuilt values lie elsewhere.
