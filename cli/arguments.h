@@ -66,9 +66,9 @@ class CommandLine {
   CommandLine(const std::string& name, const std::string& description, std::string (*version)());
   ~CommandLine();
   Verb verb() const { return Verb(*app_); }
-  /// Reads the arguments and has the chosen verb called. The exit status, where that is all there is
-  /// to do: after --help, and after a wrong word, which it names. `rewrite` may change the arguments
-  /// of the verb that is named to it.
+  /// Reads the arguments and has the chosen verb called. The exit status, where that is all there
+  /// is to do: after --help, and after a wrong word, which it names. `rewrite` may change the
+  /// arguments of the verb that is named to it.
   std::optional<int> parse(std::vector<std::string> arguments,
                            void (*rewrite)(const std::string& verb, std::vector<std::string>&));
 

@@ -33,8 +33,8 @@ struct RunState {
 ///
 /// The gradient contract: `backward` assigns every element of each diff_src and diff_packed that is
 /// not null; it adds to a diff_src only where the plan says so in `add_diff_src`, and the plan says
-/// so only to kernels that `can_add_gradient`. For the others, and where a node reads a value twice,
-/// the plan sums.
+/// so only to kernels that `can_add_gradient`. For the others, and where a node reads a value
+/// twice, the plan sums.
 struct Buffers {
   std::vector<Buffer> src, diff_src;
   std::vector<char> add_diff_src;  ///< Parallel to diff_src.

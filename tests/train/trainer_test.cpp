@@ -366,8 +366,9 @@ TEST_CASE("trainer: bad input is an Error") {
   o = quick(1);
   p.data.train.samples[0].label = 7;
   parameters = model.graph.initialise(1);
-  CHECK(error_of([&] { train::train(model, parameters, p.data, o); }).find("label 7 of 3 classes") !=
-        std::string::npos);
+  CHECK(error_of([&] {
+          train::train(model, parameters, p.data, o);
+        }).find("label 7 of 3 classes") != std::string::npos);
   p.data.train.samples[0].label = 0;
 
   // A picture that cannot be read is skipped and named.
