@@ -2,24 +2,20 @@
 // leaves less, asks for them for ever. What stands in .preinit_array runs before any library's
 // constructors.
 #include <sched.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
 
+#include "limbic/core/address_space.h"
+
 namespace {
 
-void require_address_space(int, char**, char**) {
+void require_room_for_openblas(int, char**, char**) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   const int n = ::sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-  const size_t megabytes = 136 * static_cast<size_t>(n) + 16, bytes = megabytes << 20;
-  void* room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (room != MAP_FAILED) {
-    ::munmap(room, bytes);
-    return;
-  }
+  const size_t megabytes = 136 * static_cast<size_t>(n) + 16;
+  if (limbic::has_address_space(megabytes << 20)) return;
   char text[200];
   const int length = std::snprintf(text, sizeof text,
                                    "limbic: OpenBLAS takes %zu MB of address space at its start, "
@@ -31,6 +27,6 @@ void require_address_space(int, char**, char**) {
 }
 
 [[gnu::section(".preinit_array"),
-  gnu::used]] void (*const before_libraries)(int, char**, char**) = require_address_space;
+  gnu::used]] void (*const before_libraries)(int, char**, char**) = require_room_for_openblas;
 
 }  // namespace

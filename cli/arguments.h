@@ -1,6 +1,6 @@
 #pragma once
 // What the verbs say of their options. Reading them is CLI11's work, whose header is long: it is
-// included by arguments.cpp and main.cpp alone.
+// included by arguments.cpp alone.
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,8 +1,12 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace limbic {
+
+/// Whether `bytes` more of address space could be had now. Callable before main.
+bool has_address_space(size_t bytes);
 
 /// For libraries that do not look whether the system gave them memory. Throws Error where a limit
 /// on this process's address space (`ulimit -v`) leaves less than `bytes`, which `who` needs; where

@@ -125,8 +125,7 @@ void run_parallel(int64_t n, int64_t grain, RangeFunction function, void* contex
 #pragma omp parallel num_threads(team)
     region.work(omp_get_thread_num(), team);
 #else
-    region.grain = 0;
-    region.work(0, 1);
+    function(context, 0, n);
 #endif
   }
   if (region.error) std::rethrow_exception(region.error);

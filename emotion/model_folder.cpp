@@ -120,12 +120,15 @@ class FolderWriter {
   // Of a save, whole or killed: PART-HASH.safetensors, PART.new.safetensors and model.json, with
   // ".tmp." and more behind it.
   static bool is_ours(std::string_view name) {
+    static const std::initializer_list<std::string_view> parts = {"diff1", "diff2", "supplement",
+                                                                  "classifier"};
     name = name.substr(0, name.find(".tmp."));
-    if (const auto rest = after_hash(name, {"diff1", "diff2", "supplement", "classifier"}))
-      return *rest == ".safetensors";
-    for (const char* part : {"diff1", "diff2", "supplement", "classifier"})
-      if (name == std::string(part) + ".new.safetensors") return true;
-    return name == "model.json";
+    if (name == "model.json") return true;
+    if (!name.ends_with(".safetensors")) return false;
+    name.remove_suffix(std::string_view(".safetensors").size());
+    if (const auto rest = after_hash(name, parts)) return rest->empty();
+    return name.ends_with(".new") &&
+           std::ranges::find(parts, name.substr(0, name.size() - 4)) != parts.end();
   }
 
   // Files of earlier saves, also of ones that were killed.

@@ -47,10 +47,11 @@ PROGRAMS = {
     "nn, slow": ["test_nn", "-tc=" + SLOW] + FIRST_FAILURE,
     "train": ["test_train", "-tce=training: each speed-up*"] + FIRST_FAILURE,
     "train, slow": ["test_train", "-tc=training: each speed-up*"] + FIRST_FAILURE,
-    **{name: ["test_" + name] + FIRST_FAILURE for name in ("weights", "svm", "emotion", "demo", "io")},
+    **{name: ["test_" + name] + FIRST_FAILURE for name in ("threads", "weights", "svm", "emotion", "demo", "io")},
 }
 TESTS = {
     "core": ["core", "graphs", "histories", "nn", "nn, slow", "train", "train, slow"],
+    "threads": ["threads", "core", "graphs"],
     "nn": ["core", "graphs", "histories", "nn", "nn, slow", "train", "train, slow"],
     "models": ["nn", "nn, slow", "train"],
     "train": ["train", "train, slow", "histories"],

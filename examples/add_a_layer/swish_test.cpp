@@ -6,12 +6,12 @@
 
 #include "limbic/nn/ops/batch_norm.h"
 #include "limbic/nn/ops/conv2d.h"
-#include "tests/docs/text.h"
+#include "tests/text.h"
 #include "tests/reference/check_gradient.h"
 #include "tests/reference/differentiate.h"
 
 using namespace limbic;
-using limbic::testing::text_of;
+using limbic::testing::source_text;
 
 namespace {
 
@@ -82,9 +82,9 @@ TEST_CASE("swish: an op without a twin, and a twin that does not fit, are named"
 
 TEST_CASE("docs/add_a_layer.md shows the code that is compiled here") {
   const std::string folder = "examples/add_a_layer/";
-  const std::string code = text_of(folder + "swish.h") + text_of(folder + "swish.cpp") +
-                           text_of(folder + "swish_test.cpp") + text_of("examples/CMakeLists.txt");
-  const std::string doc = text_of("docs/add_a_layer.md"), fence = "```";
+  const std::string code = source_text(folder + "swish.h") + source_text(folder + "swish.cpp") +
+                           source_text(folder + "swish_test.cpp") + source_text("examples/CMakeLists.txt");
+  const std::string doc = source_text("docs/add_a_layer.md"), fence = "```";
   int blocks = 0;
   for (size_t at = doc.find(fence); at != std::string::npos; at = doc.find(fence, at)) {
     const size_t begin = doc.find('\n', at) + 1, end = doc.find(fence, begin);

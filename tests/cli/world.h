@@ -13,6 +13,7 @@
 #include "limbic/hash/hash.h"
 #include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
+#include "tests/text.h"
 
 namespace limbic::testing {
 
@@ -37,11 +38,6 @@ struct Result {
     return all[0];
   }
 };
-
-inline std::string text_of(const std::string& path) {
-  const auto bytes = read_file(path);
-  return {bytes.begin(), bytes.end()};
-}
 
 inline bool is_one_line(const std::string& text) {
   return text.size() > 1 && text.find('\n') == text.size() - 1;

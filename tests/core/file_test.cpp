@@ -19,20 +19,17 @@
 #include "limbic/core/error.h"
 #include "limbic/core/parameters.h"
 #include "tests/temporary.h"
+#include "tests/text.h"
 
 namespace fs = std::filesystem;
 using namespace limbic;
 using testing::TemporaryFolder;
+using testing::text_of;
 
 namespace {
 
 void write(const std::string& path, const std::string& text) {
   write_atomically(path, [&](std::ostream& out) { out << text; });
-}
-
-std::string text_of(const std::string& path) {
-  const auto bytes = read_file(path);
-  return {bytes.begin(), bytes.end()};
 }
 
 std::string error_of(const std::function<void()>& action) {

@@ -7,10 +7,12 @@
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
 #include "tests/temporary.h"
+#include "tests/text.h"
 
 using namespace limbic;
 using namespace limbic::demo;
 using limbic::testing::TemporaryFolder;
+using limbic::testing::text_of;
 namespace fs = std::filesystem;
 
 namespace {
@@ -24,11 +26,6 @@ DemoOptions small_demo(const std::string& out) {
   o.image_size = 24;
   o.command = "limbic demo --small";
   return o;
-}
-
-std::string text_of(const std::string& path) {
-  const auto bytes = read_file(path);
-  return {bytes.begin(), bytes.end()};
 }
 
 int64_t occurrences(const std::string& text, const std::string& part) {

@@ -1,12 +1,12 @@
 #include <doctest/doctest.h>
 
-#include "tests/docs/text.h"
+#include "tests/text.h"
 
-using limbic::testing::text_of;
+using limbic::testing::source_text;
 
 TEST_CASE("docs/add_a_network.md shows what is compiled and run as examples/add_a_network") {
-  const std::string page = text_of("docs/add_a_network.md"), fence = "```cpp\n";
-  const std::string code = text_of("examples/add_a_network/tiny.cpp");
+  const std::string page = source_text("docs/add_a_network.md"), fence = "```cpp\n";
+  const std::string code = source_text("examples/add_a_network/tiny.cpp");
   int blocks = 0;
   for (size_t at = page.find(fence); at != std::string::npos; at = page.find(fence, at)) {
     at += fence.size();

@@ -1,13 +1,13 @@
 #include <doctest/doctest.h>
 
-#include "tests/docs/text.h"
+#include "tests/text.h"
 
-using limbic::testing::text_of;
+using limbic::testing::source_text;
 
 TEST_CASE("README.md shows the program that is compiled and run as examples/readme.cpp") {
-  const std::string readme = text_of("README.md"), fence = "```cpp\n";
+  const std::string readme = source_text("README.md"), fence = "```cpp\n";
   const size_t begin = readme.find(fence);
   REQUIRE(begin != std::string::npos);
   const size_t code = begin + fence.size();
-  CHECK(readme.substr(code, readme.find("```", code) - code) == text_of("examples/readme.cpp"));
+  CHECK(readme.substr(code, readme.find("```", code) - code) == source_text("examples/readme.cpp"));
 }
