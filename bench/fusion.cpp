@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "limbic/emotion/model.h"
-#include "limbic/svm/gemm.h"
 #include "limbic/weights/safetensors.h"
 
 using namespace limbic;
@@ -58,9 +57,9 @@ int main(int count, char** arguments) {
     const double dense = seconds_since(start);
     const Prediction p = classify(both, roles, test.blocks, classes);
     std::printf(
-        "{\"blas\":\"%s\",\"svm\":%.4f,\"dense\":%.4f,\"loss\":%.8f,\"converged\":%s,"
+        "{\"svm\":%.4f,\"dense\":%.4f,\"loss\":%.8f,\"converged\":%s,"
         "\"both_s\":%.2f,\"dense_s\":%.2f}\n",
-        gemm_version().c_str(), accuracy(p.labels, test.labels),
+        accuracy(p.labels, test.labels),
         accuracy(p.dense_labels, test.labels), both.dense.loss,
         both.dense.converged ? "true" : "false", fit, dense);
   } catch (const std::exception& e) {

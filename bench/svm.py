@@ -20,6 +20,7 @@ import pathlib
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -33,9 +34,8 @@ PROGRAM = ROOT / "build" / "bench" / "bench_svm"
 
 class Limbic:
     def __init__(self, path, threads):
-        environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
         self.process = subprocess.Popen([PROGRAM, path, str(threads)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env=environment)
+                                        stdout=subprocess.PIPE, text=True)
         self.core = self.process.stdout.readline().strip()
 
     def ask(self, line):
@@ -48,6 +48,31 @@ class Limbic:
         self.process.stdin.flush()
         pairs = [word.split(":") for word in self.process.stdout.readline().split()]
         return np.array([int(p[0]) for p in pairs]), np.array([float(p[1]) for p in pairs])
+
+
+class Numpy:
+    """x x' by NumPy, which computes one triangle (syrk of its OpenBLAS), under one of OpenBLAS' kernels."""
+
+    PROGRAM = """
+import sys, time, numpy
+x = numpy.load(sys.argv[1])
+for line in sys.stdin:
+    start = time.perf_counter(); x @ x.T; print(time.perf_counter() - start, flush=True)
+"""
+
+    def __init__(self, path, kernels, threads):
+        environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+        environment["OPENBLAS_NUM_THREADS"] = str(threads)
+        if kernels != "its own choice":
+            environment["OPENBLAS_CORETYPE"] = kernels
+        self.process = subprocess.Popen([sys.executable, "-c", self.PROGRAM, path], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=environment)
+
+    def product(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
 
 class LibsvmProblem(ctypes.Structure):
@@ -122,7 +147,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--libsvm-repeat", type=int, default=1)
-    parser.add_argument("--peers", default="sklearn,libsvm")
+    parser.add_argument("--peers", default="sklearn,libsvm", help="and onedal, scikit-learn-intelex")
+    parser.add_argument("--kernels", nargs="*", default=["its own choice"],
+                        help="OPENBLAS_CORETYPE of the products by NumPy beside ours")
     o = parser.parse_args()
     peers = o.peers.split(",")
     if o.set == "generated":
@@ -144,12 +171,20 @@ def main():
 def compare(path, data, peers, o):
     train, labels, test, truth = data
     limbic = Limbic(path, o.threads)
-    print("%d x %d, %d classes; OpenBLAS core %s, %d threads" % (o.rows, o.features, o.classes,
-                                                                 limbic.core, o.threads))
-    times = {name: [] for name in ("fit", "predict", "sklearn fit", "sklearn predict", "libsvm",
-                                   "product", "sgemm", "kernel")}
+    print("%d x %d, %d classes; %s, %d threads" % (o.rows, o.features, o.classes, limbic.core,
+                                                   o.threads))
+    times = {name: [] for name in ("fit", "predict", "sklearn fit", "sklearn predict", "onedal fit",
+                                   "onedal predict", "libsvm", "product", "kernel")}
+    makers = {}
     if "sklearn" in peers:
         from sklearn.svm import SVC
+        makers["sklearn"] = SVC
+    if "onedal" in peers:
+        from sklearnex.svm import SVC
+        makers["onedal"] = SVC
+    np.save(path + ".npy", train)
+    products = {kernels: Numpy(path + ".npy", kernels, o.threads) for kernels in o.kernels}
+    times.update({"NumPy's product, " + kernels: [] for kernels in products})
     libsvm = Libsvm(train, labels) if "libsvm" in peers else None
     for round_ in range(o.repeat):
         seconds, objective, support, iterations = limbic.ask(
@@ -158,16 +193,18 @@ def compare(path, data, peers, o):
         seconds, accuracy = limbic.ask("predict")
         times["predict"].append(seconds)
         if o.budget is None:
-            for name, value in zip(("product", "sgemm", "kernel"), limbic.ask("product")):
+            for name, value in zip(("product", "kernel"), limbic.ask("product")):
                 times[name].append(value)
-        if "sklearn" in peers:
-            svc = SVC(C=o.C, gamma=1.0 / o.features, tol=o.eps, cache_size=o.cache)
+            for kernels, numpy in products.items():
+                times["NumPy's product, " + kernels].append(numpy.product())
+        for name, maker in makers.items():
+            svc = maker(C=o.C, gamma=1.0 / o.features, tol=o.eps, cache_size=o.cache)
             start = time.perf_counter()
             svc.fit(train, labels)
-            times["sklearn fit"].append(time.perf_counter() - start)
+            times[name + " fit"].append(time.perf_counter() - start)
             start = time.perf_counter()
             theirs = svc.predict(test)
-            times["sklearn predict"].append(time.perf_counter() - start)
+            times[name + " predict"].append(time.perf_counter() - start)
         if libsvm and round_ < o.libsvm_repeat:
             seconds, libsvm_objective = libsvm.fit(o)
             times["libsvm"].append(seconds)
@@ -176,9 +213,9 @@ def compare(path, data, peers, o):
     if "libsvm" in peers:
         print("LIBSVM's objective %.10g, relative difference %.2g" % (
             libsvm_objective, abs(objective - libsvm_objective) / abs(libsvm_objective)))
-    if "sklearn" in peers:
+    if makers:
         ours, margin = limbic.labels()
-        print("scikit-learn: %d support vectors; equal labels on %.4f of test rows, on %.4f of those "
+        print("the last of them: %d support vectors; equal labels on %.4f of test rows, on %.4f of those "
               "with |decision| > 1e-3" % (len(svc.support_), np.mean(ours == theirs),
                                           np.mean((ours == theirs)[margin > 1e-3])))
     for name, values in times.items():
@@ -187,10 +224,12 @@ def compare(path, data, peers, o):
     median = {name: statistics.median(values) for name, values in times.items() if values}
     if "product" in median:
         work = o.rows * o.rows * o.features / 1e9
-        print("distance product %.1f GFLOP/s, %.0f %% of sgemm's %.1f" % (
-            work / median["product"], 50 * median["sgemm"] / median["product"],
-            2 * work / median["sgemm"]))
-    for ours, theirs in (("fit", "sklearn fit"), ("predict", "sklearn predict"), ("fit", "libsvm")):
+        print("product %.1f GFLOP/s" % (work / median["product"]))
+        for name in median:
+            if name.startswith("NumPy"):
+                print("product: %.2f x %s" % (median[name] / median["product"], name))
+    for ours, theirs in (("fit", "sklearn fit"), ("predict", "sklearn predict"),
+                         ("fit", "onedal fit"), ("predict", "onedal predict"), ("fit", "libsvm")):
         if theirs in median:
             print("%s: %.1f x %s" % (ours, median[theirs] / median[ours], theirs))
 

@@ -31,7 +31,7 @@ install(FILES ${package}/limbicConfig.cmake ${package}/limbicConfigVersion.cmake
 set(needs "${LIMBIC_DNNL_LIBRARY} ${LIMBIC_HWY_LIBRARY}")
 if(LIMBIC_RING GREATER 1)
   string(APPEND needs
-    " ${LIMBIC_OPENBLAS_LIBRARY} ${LIMBIC_MD_LIBRARY} ${LIMBIC_JPEG_LIBRARY} -lz -lpthread")
+    " ${LIMBIC_MD_LIBRARY} ${LIMBIC_JPEG_LIBRARY} -lz -lpthread")
 endif()
 if(OpenMP_CXX_FOUND)
   string(APPEND needs " ${OpenMP_CXX_FLAGS}")

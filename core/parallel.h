@@ -7,8 +7,8 @@ namespace limbic {
 
 /// Cores that this process may use: its affinity mask and its cgroup's quota, not the machine's.
 int available_cores();
-/// Sets the threads of parallel_for, of oneDNN and of OpenBLAS alike, for every thread that calls
-/// them outside a ThreadScope. 0 means available_cores().
+/// Sets the threads of parallel_for and of oneDNN alike, for every thread that calls them outside a
+/// ThreadScope. 0 means available_cores().
 void set_threads(int threads);
 int threads();
 
@@ -17,8 +17,8 @@ int threads();
 using PoolFunction = std::function<void(int team, const std::function<void(int member)>& body)>;
 
 /// Parallel work is done by `pool` from now on, by the threads of a host application for example;
-/// an empty function gives it back. Not while work is running. oneDNN's and OpenBLAS's loops follow
-/// where the program is linked with limbic::threads.
+/// an empty function gives it back. Not while work is running. oneDNN's loops follow where
+/// the program is linked with limbic::threads.
 void set_pool(PoolFunction pool);
 const PoolFunction& handed_in_pool();
 

@@ -124,15 +124,15 @@ class SoftmaxLoss {
       const auto bias = static_cast<float>(offset(v, c));
       for (int64_t i = 0; i < n_; ++i) out.data()[i * classes_ + c] = bias;
     }
-    svm::gemm(1.0f, {x_.data(), n_, d_, d_},
-              svm::Matrix<const float>{weights_.data(), classes_, d_, d_}.t(), 1.0f,
-              {out.data(), n_, classes_, classes_});
+    svm::gemm({x_.data(), n_, d_, d_},
+              svm::Matrix<const float>{weights_.data(), classes_, d_, d_}.t(),
+              {out.data(), n_, classes_, classes_}, true);
   }
 
   // rows_' (x - mean, 1) / n + decay (V, 0)
   Vector gather(const Vector& v) {
-    svm::gemm(1.0f, svm::Matrix<const float>{rows_.data(), n_, classes_, classes_}.t(),
-              {x_.data(), n_, d_, d_}, 0.0f, {weights_.data(), classes_, d_, d_});
+    svm::gemm(svm::Matrix<const float>{rows_.data(), n_, classes_, classes_}.t(),
+              {x_.data(), n_, d_, d_}, {weights_.data(), classes_, d_, d_});
     Vector out(size());
     const auto n = static_cast<double>(n_);
     for (int64_t c = 0; c < classes_; ++c) {
@@ -226,8 +226,8 @@ Tensor SoftmaxClassifier::probabilities(const Tensor& x) const {
   require(weight.dim(1) == d, "softmax classifier: expected ", weight.dim(1), " features, got ", d);
   Tensor out({n, classes});
   for (int64_t i = 0; i < n; ++i) std::copy_n(bias.data(), classes, out.data() + i * classes);
-  svm::gemm(1.0f, {x.data(), n, d, d}, svm::Matrix<const float>{weight.data(), classes, d, d}.t(),
-            1.0f, {out.data(), n, classes, classes});
+  svm::gemm({x.data(), n, d, d}, svm::Matrix<const float>{weight.data(), classes, d, d}.t(),
+            {out.data(), n, classes, classes}, true);
   softmax_rows(out.values(), out.dim(1), out.values());
   return out;
 }

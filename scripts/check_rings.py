@@ -30,7 +30,7 @@ ROOMS = {
     "models": (1, "core nn nn/graph nn/ops", ""),
     "hash": (2, "core", "md5.h sha2.h"),
     "io": (2, "core hash", "nlohmann jpeglib.h jerror.h stb_image.h zlib.h"),
-    "svm": (2, "core", "cblas.h"),
+    "svm": (2, "core", ""),
     "weights": (2, "core hash", "nlohmann zlib.h"),
     "weights/hdf5": (3, "core weights", "zlib.h"),
     "weights/keras": (3, "core weights weights/hdf5", "nlohmann"),

@@ -10,7 +10,7 @@
 set -eu
 
 packages="g++ cmake ninja-build make pkg-config
-  libdnnl-dev libopenblas-openmp-dev libhwy-dev libmd-dev zlib1g-dev libjpeg-dev
+  libdnnl-dev libhwy-dev libmd-dev zlib1g-dev libjpeg-dev
   libstb-dev doctest-dev libcli11-dev nlohmann-json3-dev"
 case "${1:-build}" in
   build) ;;

@@ -275,7 +275,6 @@ class Scratch:
     def run(self, name):
         """"" where every test of TESTS' entry passes, else what happened."""
         environment = dict(os.environ, OMP_WAIT_POLICY="passive", TMPDIR=str(self.temporary))
-        environment.pop("OPENBLAS_CORETYPE", None)
         program = PROGRAMS[name][0]
         command = ["nice", str(self.build / "tests" / program)] + PROGRAMS[name][1:]
         limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))

@@ -7,7 +7,6 @@
 set -u
 build="${1:-build}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
-unset OPENBLAS_CORETYPE
 log="$build/tests.log"
 {
   ctest --test-dir "$build" --output-on-failure -V 2>&1

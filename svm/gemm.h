@@ -14,16 +14,14 @@ struct Matrix {
   Matrix t() const { return {data, rows, cols, stride, !transposed}; }
 };
 
-/// C = alpha A B + beta C over OpenBLAS. Throws Error where the shapes do not fit.
-void gemm(float alpha, Matrix<const float> a, Matrix<const float> b, float beta, Matrix<float> c);
-void gemm(double alpha, Matrix<const double> a, Matrix<const double> b, double beta,
-          Matrix<double> c);
+/// C = A B, or C += A B. Throws Error where the shapes do not fit. Sums go over pieces of the inner
+/// dimension whose length is fixed: an element has the same bits whatever rows and columns are
+/// computed beside it, on any number of threads and any processor with fused multiply-adds.
+void gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, bool accumulate = false);
+void gemm(Matrix<const double> a, Matrix<const double> b, Matrix<double> c,
+          bool accumulate = false);
 
-/// The lower triangle of C = A A', diagonal included; the upper one is left as it is.
+/// The lower triangle of C = A A', diagonal included; what is above it may be overwritten.
 void gemm_symmetric(Matrix<const float> a, Matrix<float> c);
-
-/// OpenBLAS' version and the kernels that it chose on this processor: "OpenBLAS 0.3.21, kernels for
-/// Zen".
-std::string gemm_version();
 
 }  // namespace limbic::svm

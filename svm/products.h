@@ -116,7 +116,7 @@ void fill_block(const SampleRows& a, const SampleRows& b, Range columns, Matrix<
   const int64_t n = a.rows();
   if (n == 0 || columns.size() == 0) return;
   if (!a.f64()) {
-    if (a.width() > 0) gemm(1.0f, a.matrix<float>({0, n}), b.matrix<float>(columns).t(), 0.0f, out);
+    if (a.width() > 0) gemm(a.matrix<float>({0, n}), b.matrix<float>(columns).t(), out);
     parallel_for(n, [&](int64_t i) {
       float* row = out.data + i * out.stride;
       finish(i, columns, row, row);
@@ -128,7 +128,7 @@ void fill_block(const SampleRows& a, const SampleRows& b, Range columns, Matrix<
   for (int64_t begin = 0; begin < n; begin += at_once) {
     const Range part{begin, std::min(n, begin + at_once)};
     const Matrix<double> c{products.data(), part.size(), columns.size(), columns.size()};
-    if (a.width() > 0) gemm(1.0, a.matrix<double>(part), b.matrix<double>(columns).t(), 0.0, c);
+    if (a.width() > 0) gemm(a.matrix<double>(part), b.matrix<double>(columns).t(), c);
     parallel_for(part.size(), [&](int64_t i) {
       finish(begin + i, columns, products.data() + i * columns.size(),
              out.data + (begin + i) * out.stride);
@@ -154,7 +154,7 @@ void fill_symmetric(const SampleRows& x, Tensor& out, const Finish& finish) {
     for (int64_t begin = 0; begin < n; begin += at_once) {
       const Range part{begin, std::min(n, begin + at_once)}, columns{0, part.end};
       const Matrix<double> c{products.data(), part.size(), columns.size(), columns.size()};
-      if (x.width() > 0) gemm(1.0, x.matrix<double>(part), x.matrix<double>(columns).t(), 0.0, c);
+      if (x.width() > 0) gemm(x.matrix<double>(part), x.matrix<double>(columns).t(), c);
       parallel_for(part.size(), [&](int64_t i) {
         finish(begin + i, Range{0, begin + i + 1}, products.data() + i * columns.size(),
                out.data() + (begin + i) * n);

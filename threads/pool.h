@@ -3,7 +3,7 @@
 namespace limbic {
 
 /// The threads of a program that is linked with limbic::threads: behind parallel_for, and behind
-/// the loops of oneDNN and OpenBLAS (openmp.cpp).
+/// the loops of oneDNN (openmp.cpp).
 namespace pool {
 
 /// body(context) once for each member of a team of `size`, the caller among them, at the same time.

@@ -11,7 +11,7 @@ struct LinearOptions {
 };
 
 /// dst(n,o) = bias(o) + sum_i weight(o,i) src(n,i); weight (out_features, in_features).
-/// (N,in_features) -> (N,out_features). The matrix product is OpenBLAS'.
+/// (N,in_features) -> (N,out_features).
 /// Plain twin: reference/linear.h.
 class Linear : public Op {
  public:

@@ -9,10 +9,8 @@
 #include "limbic/core/parallel.h"
 #include "limbic/core/random.h"
 #include "limbic/core/tensor.h"
-#include "limbic/svm/gemm.h"
 
 using namespace limbic;
-using namespace limbic::svm;
 
 TEST_CASE("tensor: copies share, clones do not, views keep their owner") {
   Tensor a = Tensor::of(std::vector<float>{1, 2, 3, 4, 5, 6}, {3, 2});
@@ -85,29 +83,6 @@ TEST_CASE("random: moments, and a shuffle is a permutation") {
   random.shuffle(items);
   CHECK(std::set<int>(items.begin(), items.end()).size() == 100);
   CHECK(items[0] + items[1] * 100 != 100);
-}
-
-TEST_CASE("gemm: against the definition, with strides and transposes") {
-  const int64_t m = 5, n = 7, k = 3;
-  Random random(3);
-  std::vector<double> a(static_cast<size_t>(k * 9)), b(static_cast<size_t>(k * 11));
-  for (auto& x : a) x = random.normal();
-  for (auto& x : b) x = random.normal();
-  std::vector<double> c(static_cast<size_t>(m * n), 0.5);
-  // a is stored (k, m) with stride 9 and read transposed; b is stored (k, n) with stride 11.
-  gemm(2.0, Matrix<const double>{a.data(), k, m, 9}.t(), Matrix<const double>{b.data(), k, n, 11},
-       1.0, Matrix<double>{c.data(), m, n, n});
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; ++j) {
-      double sum = 0.5;
-      for (int64_t p = 0; p < k; ++p)
-        sum += 2 * a[static_cast<size_t>(p * 9 + i)] * b[static_cast<size_t>(p * 11 + j)];
-      CHECK(c[static_cast<size_t>(i * n + j)] == doctest::Approx(sum));
-    }
-  CHECK_THROWS_AS(
-      gemm(1.0, Matrix<const double>{a.data(), 2, 2, 2}, Matrix<const double>{b.data(), 3, 2, 2},
-           0.0, Matrix<double>{c.data(), 2, 2, 2}),
-      Error);
 }
 
 TEST_CASE("json: whole numbers up to both ends, and what is none") {

@@ -178,7 +178,7 @@ void Convolution::stream_tiles(const Run& run, Range own, Range vectors, float* 
                 .cols = columns,
                 .inner = in_channels,
                 .a = input + p * input_plane_,
-                .a_stride = in_stride_,
+                .a_row_stride = in_stride_,
                 .b = weights + p * weight_plane_,
                 .c = product + p * product_plane_,
                 .c_stride = columns});
@@ -232,11 +232,11 @@ void Convolution::multiply_block(const Run& run, const Block& block, const float
               .cols = vectors.size() * lanes,
               .inner = in.size(),
               .a = input + p * input_plane_,
-              .a_stride = in_stride_,
+              .a_row_stride = in_stride_,
               .b = weights + p * weight_plane_,
               .c = product + p * product_plane_,
               .c_stride = vectors.size() * lanes,
-              .accumulate = in.begin > 0});
+              .into = in.begin > 0 ? Into::continue_ : Into::replace});
   }
 }
 
