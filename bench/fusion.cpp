@@ -59,8 +59,7 @@ int main(int count, char** arguments) {
     std::printf(
         "{\"svm\":%.4f,\"dense\":%.4f,\"loss\":%.8f,\"converged\":%s,"
         "\"both_s\":%.2f,\"dense_s\":%.2f}\n",
-        accuracy(p.labels, test.labels),
-        accuracy(p.dense_labels, test.labels), both.dense.loss,
+        accuracy(p.labels, test.labels), accuracy(p.dense_labels, test.labels), both.dense.loss,
         both.dense.converged ? "true" : "false", fit, dense);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "bench_fusion: %s\n", e.what());

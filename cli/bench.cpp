@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "limbic/core/clock.h"
 #include "limbic/core/parallel.h"
+#include "limbic/network/dtype_choice.h"
 #include "limbic/nn/calibrate.h"
 #include "limbic/nn/compile/program.h"
 #include "limbic/nn/plan.h"
@@ -46,6 +47,15 @@ int run(const Common& common, Options& o) {
   require(options.dtype != DType::i8 || !training, "int8 is for --mode infer");
   if (options.dtype == DType::i8)
     options.calibration = calibrate(model.graph, parameters, {images});
+  if (o.dtype == "auto") {
+    require(!training, "--dtype auto is for --mode infer");
+    // Weights and pictures are random: nobody's first class is right.
+    auto answer =
+        network::choose_dtype({model, parameters, options, [&] { return std::vector{images}; }, 0});
+    options = answer.options;
+    o.dtype = network::activation_name(options.dtype);
+    note(common, "--dtype auto: " + answer.reason);
+  }
   Plan plan(model.graph, parameters, options);
   std::optional<train::Sgd> sgd;
   if (training) sgd.emplace(plan, train::SgdOptions{});
@@ -143,7 +153,8 @@ void add_bench(const Verb& app, const Common& common, Action& action) {
   verb.add_option("--image-size", o->image_size, "height and width (default: the model's)")
       .check(range(1, 4096));
   verb.add_option("--mode", o->mode, "infer or train").check(one_of({"infer", "train"}));
-  verb.add_option("--dtype", o->dtype, "f32, bf16 or int8").check(one_of({"f32", "bf16", "int8"}));
+  verb.add_option("--dtype", o->dtype, "f32, bf16, int8; auto: the fastest here")
+      .check(one_of({"f32", "bf16", "int8", "auto"}));
   verb.add_option("--repeat", o->repeat, "timed runs").check(range(1, 100000));
   verb.add_option("--tune", o->tune, "on or off").check(one_of({"on", "off"}));
   verb.add_flag("--layers", o->layers, "times of each layer");

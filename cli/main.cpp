@@ -22,7 +22,8 @@ std::string version_text() {
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
                  has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
                  " instructions\noneDNN ", onednn::version(), ", kernels for ", onednn::kernels(),
-                 "\n", "the SVM's matrix products: Limbic's own, by Highway", "\n", highway_version());
+                 "\n", "the SVM's matrix products: Limbic's own, by Highway", "\n",
+                 highway_version());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "limbic/core/file.h"
+#include "limbic/network/dtype_choice.h"
 #include "limbic/network/predictor.h"
 #include "limbic/network/read_batch.h"
 #include "limbic/network/stored_case.h"
@@ -73,13 +74,18 @@ io::Dataset list_labelled(const Common& common, const std::string& dir,
 }
 
 void PlanChoice::add_to(const Verb& app) {
-  app.add_option("--dtype", dtype, "f32; bf16 or int8 on processors that have them")
-      .check(one_of({"f32", "bf16", "int8"}));
+  app.add_option("--dtype", dtype,
+                 "f32; bf16 or int8 on processors that have them; auto: the fastest of those here")
+      .check(one_of({"f32", "bf16", "int8", "auto"}));
+  app.add_option("--agreement", agreement,
+                 "auto: the share of pictures that must keep the first class that f32 gives them")
+      .check(range(0.0, 1.0));
   app.add_option("--tune", tune,
                  "on: time each layer's algorithms once on this machine and remember the fastest")
       .check(one_of({"on", "off"}));
   app.add_option("--calibration", calibration,
-                 "folder with pictures from which int8 takes its scales (default: the ones given)");
+                 "folder with pictures from which int8 takes its scales, and on which auto tries "
+                 "dtypes (default: the ones given)");
 }
 
 namespace {
@@ -112,20 +118,35 @@ PlanOptions PlanChoice::options(const Common& common, const network::Network& ne
                                 std::vector<io::SkippedSample>& skipped) const {
   PlanOptions o = PlanOptions::inference(network::input_shape(batch, network.preset));
   o.tune = tune == "on";
-  if (dtype == "bf16") o.dtype = DType::bf16;
-  if (dtype != "int8") return o;
-  o.dtype = DType::i8;
-  if (calibration.empty())
-    note(common,
-         "int8: scales are taken from the pictures themselves (--calibration DIR takes "
-         "them from others)");
-  std::vector<io::SkippedSample> own;  // the verb names those itself
-  const auto batches = calibration.empty()
-                           ? calibration_batches(network, pictures, own)
-                           : calibration_batches(network, io::pictures_below(calibration), skipped);
-  require(!batches.empty(), calibration.empty() ? "the pictures" : calibration,
-          ": none can be read, and int8 needs some to calibrate on");
-  o.calibration = calibrate(network.model.graph, network.parameters, batches);
+  if (dtype == "f32") return o;
+  const auto batches = [&] {
+    if (calibration.empty() && dtype != "bf16")
+      note(common, dtype +
+                       ": scales are taken from the pictures themselves (--calibration DIR takes "
+                       "them from others)");
+    std::vector<io::SkippedSample> own;  // the verb names those itself
+    auto out = calibration.empty()
+                   ? calibration_batches(network, pictures, own)
+                   : calibration_batches(network, io::pictures_below(calibration), skipped);
+    require(!out.empty(), calibration.empty() ? "the pictures" : calibration,
+            ": none can be read, and --dtype ", dtype, " needs some to calibrate on");
+    return out;
+  };
+  if (dtype == "auto") {
+    const auto answer =
+        network::choose_dtype({network.model, network.parameters, o, batches, agreement});
+    note(common, "--dtype auto: " + answer.reason);
+    return answer.options;
+  }
+  o.dtype = dtype == "bf16" ? DType::bf16 : DType::i8;
+  if (dtype == "int8")
+    o.calibration = calibrate(network.model.graph, network.parameters, batches());
+  const auto here = network::dtypes_here();
+  PlanOptions f32 = o;
+  f32.dtype = DType::f32;
+  if (o.tune && std::find(here.begin(), here.end(), o.dtype) != here.end() &&
+      network::fastest_plan(network.model, network.parameters, {f32, o}) == 0)
+    note(common, dtype + " is slower here than f32 (--dtype auto takes the fastest)");
   return o;
 }
 

@@ -28,13 +28,15 @@ network::Network load_network(const Common& common, const NetworkOptions& option
 io::Dataset list_labelled(const Common& common, const std::string& dir,
                           const network::Network& network);
 
-/// --dtype, --tune and --calibration: how a network is computed in inference.
+/// --dtype, --agreement, --tune and --calibration: how a network is computed in inference.
 struct PlanChoice {
   std::string dtype = "f32", tune = "on", calibration;
+  double agreement = 0.99;
 
   void add_to(const Verb& app);
-  /// Options of a plan for `batch` pictures. int8 is calibrated on up to 64 pictures of the folder
-  /// --calibration, else of `pictures`, which is said on standard error. `skipped` takes the
+  /// Options of a plan for `batch` pictures. int8 is calibrated, and auto decided, on up to 64
+  /// pictures of the folder --calibration, else of `pictures`, which is said on standard error, as
+  /// is what auto chose and that a narrow type is slower here. `skipped` takes the
   /// pictures of --calibration that cannot be used. Throws Error.
   PlanOptions options(const Common& common, const network::Network& network, int64_t batch,
                       const std::vector<std::string>& pictures,

@@ -62,8 +62,7 @@ void multiply_panel(const PackedGemm<T>& g, const T* b, T* c) {
   const int64_t blocks = (g.rows + most - 1) / most;
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t begin = g.rows * i / blocks, end = g.rows * (i + 1) / blocks;
-    multiply_rows<vectors>(end - begin, g, g.a + begin * g.a_row_stride, b,
-                           c + begin * g.c_stride);
+    multiply_rows<vectors>(end - begin, g, g.a + begin * g.a_row_stride, b, c + begin * g.c_stride);
   }
 }
 

@@ -15,16 +15,16 @@ inline int64_t vector_floats() { return vector_lanes<float>(); }
 
 /// What a product does with what C holds.
 enum class Into {
-  replace,   ///< C = A B
-  continue_, ///< C += A B, as if the inner dimensions stood one behind the other.
-  add,       ///< C += A B, A B having been summed first: errors of long sums grow less.
+  replace,    ///< C = A B
+  continue_,  ///< C += A B, as if the inner dimensions stood one behind the other.
+  add,        ///< C += A B, A B having been summed first: errors of long sums grow less.
 };
 
 /// C = A B, or C += A B, for small matrices that are in a cache already; one thread. T is float or
 /// double.
 ///
-/// B is packed into panels of two vectors' columns, each stored row by row (inner x columns) and one
-/// behind the other; where an odd number of vectors is left, the last panel is one vector wide.
+/// B is packed into panels of two vectors' columns, each stored row by row (inner x columns) and
+/// one behind the other; where an odd number of vectors is left, the last panel is one vector wide.
 /// `cols` is a multiple of vector_lanes<T>(): a caller pads B with columns of zeros, and C alike.
 /// Every element of C is one chain of multiply-adds in the order of `inner`, so the bits do not
 /// depend on how a product is cut into rows, columns or continued pieces of `inner`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "limbic/core/random.h"
+#include "limbic/network/dtype_choice.h"
 #include "limbic/network/predictor.h"
 #include "limbic/nn/calibrate.h"
 #include "limbic/nn/plan.h"
@@ -67,9 +68,7 @@ CaseResult compare(const Network& network, const Tensor& images, const PlanOptio
   const Tensor &features = stored(network, features_name), &logits = stored(network, logits_name);
   CaseResult result;
   result.tuned = options.tune;
-  result.dtype = options.dtype == DType::bf16 ? "bf16"
-                 : options.dtype == DType::i8 ? "int8"
-                                              : "f32";
+  result.dtype = activation_name(options.dtype);
   result.limit = options.dtype == DType::bf16 ? 5e-2 : options.dtype == DType::i8 ? 0.5 : 1e-4;
   Answers got;
   try {

@@ -7,6 +7,7 @@
 set -u
 build="${1:-build}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-allocator_may_return_null=1}" # as without a sanitizer
 log="$build/tests.log"
 {
   ctest --test-dir "$build" --output-on-failure -V 2>&1

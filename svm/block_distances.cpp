@@ -47,9 +47,8 @@ BlockDistances::BlockDistances(std::span<const Tensor> blocks, const Options& op
   }
   n_ = blocks[0].dim(0);
   const int64_t needed = bytes(n_, std::ssize(blocks));
-  require(needed <= options.budget_bytes, "distances of ", n_, " rows in ", blocks.size(),
-          " blocks need ", static_cast<double>(needed) / 1e9, " GB, the budget is ",
-          static_cast<double>(options.budget_bytes) / 1e9, " GB");
+  require_affordable(static_cast<double>(needed), options.budget_bytes,
+                     str_cat("distances of ", n_, " rows in ", blocks.size(), " blocks"));
   for (const Tensor& block : blocks) {
     const SquaredDistances distances = squared_distances(
         block, {.gamma = options.gamma, .budget_bytes = options.budget_bytes, .order = order});

@@ -44,10 +44,7 @@ struct ToDistances {
 void check_budget(const Tensor& x, const DistanceOptions& options) {
   check_shape(x);
   const double bytes = 4.0 * static_cast<double>(x.dim(0)) * static_cast<double>(x.dim(0));
-  require(bytes <= static_cast<double>(options.budget_bytes), "distances of ", x.dim(0),
-          " rows need ", bytes / 1e9, " GB, the budget is ",
-          static_cast<double>(options.budget_bytes) / 1e9,
-          " GB; use fewer rows or a larger budget");
+  require_affordable(bytes, options.budget_bytes, str_cat("distances of ", x.dim(0), " rows"));
 }
 
 ProductNeeds needs_of(const DistanceOptions& options) {

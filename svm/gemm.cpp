@@ -11,8 +11,8 @@ namespace limbic::svm {
 namespace {
 
 // B is packed a slab at a time, which lies in the last cache and is shared by all threads. A thread
-// takes some rows of A (second cache) with a piece of the inner dimension; within multiply() a panel
-// of the slab stays in the first or second cache.
+// takes some rows of A (second cache) with a piece of the inner dimension; within multiply() a
+// panel of the slab stays in the first or second cache.
 constexpr int64_t piece = 384, slab_bytes = int64_t{3} << 20, slab_columns = 2048, block_rows = 84;
 
 // (i, j) at data[i * row + j * col].
@@ -92,7 +92,9 @@ class Product {
     return {inner.begin + i * piece, std::min(inner.end, inner.begin + (i + 1) * piece)};
   }
 
-  T* packed(Range inner, Range k) { return slab_.data<T>() + (k.begin - inner.begin) * slab_.dim(1); }
+  T* packed(Range inner, Range k) {
+    return slab_.data<T>() + (k.begin - inner.begin) * slab_.dim(1);
+  }
 
   void run_block(Range rows, Range k, const T* b) const {
     PackedGemm<T> product = {
@@ -122,7 +124,8 @@ class Product {
     product.b += whole_ * k.size();
     product.c = last;
     multiply(product);
-    for (int64_t i = 0; i < rows.size(); ++i) std::copy_n(last + i * lanes_, rest, c + i * c_.stride);
+    for (int64_t i = 0; i < rows.size(); ++i)
+      std::copy_n(last + i * lanes_, rest, c + i * c_.stride);
   }
 
   const View<T> a_, b_;

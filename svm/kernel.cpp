@@ -121,10 +121,8 @@ void check_budget(const Tensor& x, const Tensor& y, const KernelOptions& options
   require(options.type == KernelType::precomputed || x.dim(1) == y.dim(1),
           "SVM features: expected ", y.dim(1), " columns, got ", x.dim(1));
   const double bytes = 4.0 * static_cast<double>(x.dim(0)) * static_cast<double>(y.dim(0));
-  require(bytes <= static_cast<double>(options.budget_bytes), "the kernel matrix of ", x.dim(0),
-          " x ", y.dim(0), " rows needs ", bytes / 1e9, " GB, the budget is ",
-          static_cast<double>(options.budget_bytes) / 1e9,
-          " GB; use fewer rows or a larger budget");
+  require_affordable(bytes, options.budget_bytes,
+                     str_cat("kernel values of ", x.dim(0), " x ", y.dim(0), " rows"));
 }
 
 Tensor precomputed_block(const Tensor& x, const Tensor& y) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "limbic/core/cgroup.h"
 #include "limbic/core/parallel.h"
 #include "limbic/core/simd.h"
 #include "limbic/svm/distances.h"
@@ -100,6 +101,19 @@ bool too_coarse(const ProductNeeds& needs, double largest_norm) {
 }
 
 }  // namespace
+
+int64_t affordable(int64_t budget_bytes) {
+  return std::min(budget_bytes, available_memory() / 4 * 3);
+}
+
+void require_affordable(double bytes, int64_t budget_bytes, const std::string& what) {
+  constexpr int64_t little = int64_t{16} << 20;  // nobody asks the system for that
+  if (bytes <= static_cast<double>(std::min(little, budget_bytes))) return;
+  const auto most = static_cast<double>(affordable(budget_bytes));
+  require(bytes <= most, what, " need ", bytes / 1e9, " GB, and ", most / 1e9,
+          " GB may be used, by the budget and by what memory is free; use fewer rows or a larger "
+          "budget");
+}
 
 void check_shape(const Tensor& x) {
   require(x.rank() == 2 && x.dtype() == DType::f32,

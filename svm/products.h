@@ -17,6 +17,11 @@ struct Range {
   int64_t size() const { return end - begin; }
 };
 
+/// What may be used of a budget now: no more than three quarters of the memory that is free.
+int64_t affordable(int64_t budget_bytes);
+/// Throws Error "WHAT need 9 GB, and 4 GB may be used" where that is less than `bytes`.
+void require_affordable(double bytes, int64_t budget_bytes, const std::string& what);
+
 /// Throws Error unless x is F32 (rows,features).
 void check_shape(const Tensor& x);
 

@@ -94,7 +94,8 @@ class Sweep {
  private:
   TrainingKernel kernel_of(const SweepKernel& kernel) {
     const int64_t budget = options_.svc.budget_bytes;
-    if (BlockDistances::bytes(std::ssize(fold_), std::ssize(blocks_)) <= budget) {
+    if (distances_ ||
+        BlockDistances::bytes(std::ssize(fold_), std::ssize(blocks_)) <= affordable(budget)) {
       if (!distances_)
         distances_.emplace(
             blocks_,

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "limbic/core/file.h"
+#include "limbic/svm/products.h"
 
 namespace limbic::svm {
 namespace {
@@ -89,9 +90,8 @@ Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes,
                          const std::string& path) const {
   const int64_t width = std::max(min_features, width_);
   const double bytes = 4.0 * static_cast<double>(rows()) * static_cast<double>(width);
-  require(bytes <= static_cast<double>(budget_bytes), path, ": ", rows(), " rows of ", width,
-          " features need ", bytes / 1e9, " GB, the budget is ",
-          static_cast<double>(budget_bytes) / 1e9, " GB");
+  require_affordable(bytes, budget_bytes,
+                     str_cat(path, ": ", rows(), " rows of ", width, " features"));
   Tensor out({rows(), width});
   size_t at = 0;
   for (size_t row = 0; row < row_end_.size(); ++row)

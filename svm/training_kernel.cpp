@@ -9,7 +9,7 @@ namespace limbic::svm {
 
 TrainingKernel::TrainingKernel(const Tensor& x, const KernelOptions& options,
                                std::span<const int64_t> order)
-    : kernel_(std::in_place, x, options, order), budget_bytes_(options.budget_bytes) {
+    : kernel_(std::in_place, x, options, order), budget_bytes_(affordable(options.budget_bytes)) {
   const auto n = static_cast<double>(kernel_->samples());
   if (4 * n * n > static_cast<double>(budget_bytes_)) return;
   whole_ = kernel_->whole();

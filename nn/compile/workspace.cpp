@@ -45,6 +45,8 @@ Workspace::Workspace(std::shared_ptr<Program> program, const RunState& state, Ar
       buffers_(steps_.nodes),
       backward_(steps_.nodes),
       gradients_(steps_.nodes) {
+  // A thread that the system refuses is refused here, and not within a loop of oneDNN.
+  parallel_ranges(threads(), [](int64_t, int64_t) {});
   const int64_t bytes = program_->memory().arena.bytes;
   if (arena_.bytes < bytes) arena_ = {allocate_aligned(bytes), bytes};
   for (int n = 0; n < steps_.nodes; ++n) gradients_[n] = buffer(memory(n).diff);

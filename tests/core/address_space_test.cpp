@@ -6,13 +6,12 @@
 #include <unistd.h>
 
 #include "limbic/core/error.h"
+#include "tests/sanitized.h"
 
 using namespace limbic;
 
 TEST_CASE("address space: what a limit leaves less than is refused, without a limit nothing is") {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return;  // they map terabytes
-#endif
+  if (sanitized) return;
   require_address_space(int64_t{1} << 40, "x");
   const pid_t child = ::fork();
   if (child == 0) {  // a limit cannot be taken back

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <hwy/highway.h>
+#include <cmath>
 #include <vector>
 
 #include "limbic/core/error.h"
@@ -41,8 +41,8 @@ struct Stored {
 // C is written is checked.
 template <class T>
 double worst(int64_t m, int64_t n, int64_t k, Random& random) {
-  Stored<T> a(m, k, random.uniform() < 0.5, 3, &random), b(k, n, random.uniform() < 0.5, 5, &random),
-      c(m, n, false, 2, nullptr);
+  Stored<T> a(m, k, random.uniform() < 0.5, 3, &random),
+      b(k, n, random.uniform() < 0.5, 5, &random), c(m, n, false, 2, nullptr);
   const bool accumulate = random.uniform() < 0.5;
   gemm(a, b, c.matrix, accumulate);
   double largest = 0;
@@ -70,7 +70,8 @@ std::vector<float> product(int64_t m, int64_t n, int64_t k, const std::vector<fl
 
 }  // namespace
 
-TEST_CASE("gemm: against the definition, any shape, stride and transpose, on every instruction set") {
+TEST_CASE(
+    "gemm: against the definition, any shape, stride and transpose, on every instruction set") {
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().DeInit();
@@ -78,7 +79,8 @@ TEST_CASE("gemm: against the definition, any shape, stride and transpose, on eve
     Random random(3);
     for (int i = 0; i < 60; ++i) {
       const auto size = [&](int64_t most) { return static_cast<int64_t>(random.uniform() * most); };
-      const int64_t m = size(i % 3 ? 8 : 200), n = size(i % 4 ? 40 : 300), k = size(i % 5 ? 30 : 900);
+      const int64_t m = size(i % 3 ? 8 : 200), n = size(i % 4 ? 40 : 300),
+                    k = size(i % 5 ? 30 : 900);
       CAPTURE(m);
       CAPTURE(n);
       CAPTURE(k);
@@ -124,7 +126,8 @@ TEST_CASE("gemm: an element's bits do not depend on what is computed beside it, 
   }
   const std::vector<float> narrow = product(m, 13, k, x);
   for (int64_t i = 0; i < m; ++i)
-    CHECK(std::equal(narrow.begin() + i * 13, narrow.begin() + (i + 1) * 13, whole.begin() + i * n));
+    CHECK(
+        std::equal(narrow.begin() + i * 13, narrow.begin() + (i + 1) * 13, whole.begin() + i * n));
   for (const int team : {1, 3, 16}) {
     const ThreadScope scope(team);
     CHECK(product(m, n, k, x) == whole);

@@ -15,6 +15,7 @@
 #include "limbic/core/clock.h"
 #include "limbic/core/random.h"
 #include "limbic/weights/keras/keras.h"
+#include "tests/sanitized.h"
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
@@ -23,12 +24,6 @@ using namespace limbic::weights;
 namespace {
 
 using Bytes = std::vector<uint8_t>;
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;  // shadow memory counts as the process's own
-#else
-constexpr bool sanitized = false;
-#endif
 
 // While it lives the process may take `bytes` of private memory more than it has: the system
 // refuses what goes beyond (RLIMIT_DATA), which then shows as an error of its own.

@@ -14,16 +14,11 @@
 #include <numeric>
 
 #include "limbic/core/error.h"
+#include "tests/sanitized.h"
 #include "tests/weights/zip_writer.h"
 
 namespace limbic {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 // Of this thread, so that a busy machine makes no test fail.
 double processor_seconds() {
