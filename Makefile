@@ -8,11 +8,13 @@
 #   make reference  builds reference/ alone and trains its LeNet; CXX=clang++ or CXX=em++ (run by
 #                  node) chooses another compiler
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
-#   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list)
+#   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list),
+#                  ROWS=--short takes ten minutes
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
 #                  sanitizers, and a project that embeds Limbic: before a release (an hour)
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make tsan      the tests under ThreadSanitizer
 #   make clang     compile everything with clang, warnings as errors
 #   make mutation  change the sources in one place at a time and see whether a test notices (hours);
 #                  MUTATION="--count 40 --folders svm" asks for less
@@ -25,7 +27,7 @@ PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
 .PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
-  asan clang format install clean dependencies
+  asan tsan clang format install clean dependencies
 
 demo: configure
 	cmake --build --preset release --target limbic
@@ -105,6 +107,12 @@ asan: dependencies
 	cmake --build --preset asan
 	scripts/run_tests.sh build-asan
 
+tsan: dependencies
+	cmake --preset tsan
+	cmake --build --preset tsan
+	TSAN_OPTIONS="die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp" \
+	  scripts/run_tests.sh build-tsan
+
 clang:
 	scripts/install_dependencies.sh check
 	cmake --preset clang
@@ -120,7 +128,7 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-clang build-reference build-static build-mutation
+	rm -rf build build-asan build-tsan build-clang build-reference build-static build-mutation
 
 dependencies:
 	@scripts/install_dependencies.sh

@@ -43,7 +43,7 @@ double resident_mb(const std::string& field) {
 class Task {
  public:
   explicit Task(const Options& o)
-      : training_(o.mode == "train"), model_(build_model(o.model, classes_of(o.weights))) {
+      : training_(o.mode == "train"), model_(build_model(o.model, classes_of(o))) {
     const SafetensorsFile input = read_safetensors(o.input);
     images_ = input.tensors.at("images").clone();
     const auto labels = input.tensors.at("labels").values<int64_t>();
@@ -85,11 +85,11 @@ class Task {
   }
 
  private:
-  static int64_t classes_of(const std::string& weights) {
-    const SafetensorsFile file = read_safetensors(weights);
-    for (const std::string name : {"fc.bias", "classifier.bias", "linear.bias"})
-      if (file.tensors.count(name)) return file.tensors.at(name).dim(0);
-    fail(weights, ": has no classifier");
+  static int64_t classes_of(const Options& o) {
+    const SafetensorsFile file = read_safetensors(o.weights);
+    const std::string name = find_architecture(o.model).classifier + ".bias";
+    require(file.tensors.count(name) > 0, o.weights, ": has no ", name);
+    return file.tensors.at(name).dim(0);
   }
 
   bool training_;

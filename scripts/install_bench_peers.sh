@@ -13,9 +13,10 @@ python3 -m venv "$folder" || {
   exit 1
 }
 "$folder/bin/pip" install --quiet --upgrade "$@" \
-  numpy pillow torch torchvision onnx onnxscript sympy onnxruntime openvino
+  numpy pillow torch torchvision onnx onnxscript sympy onnxruntime openvino ncnn pnnx executorch \
+  scikit-learn scikit-learn-intelex
 "$folder/bin/python" - <<'END'
 import importlib.metadata
-for name in ("torch", "torchvision", "onnx", "onnxruntime", "openvino"):
+for name in ("torch", "torchvision", "onnx", "onnxruntime", "openvino", "ncnn", "executorch"):
     print(name, importlib.metadata.version(name))
 END

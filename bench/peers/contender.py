@@ -107,6 +107,10 @@ class Photo:
         pass
 
 
+def build_folder(contender, settings):
+    return settings.build + ("-static" if contender.engine == "limbic-static" else "")
+
+
 def start(contender, row, settings):
     """Starts what runs a contender; throws Unavailable."""
     if row.mode == "photo":
@@ -126,10 +130,10 @@ def photo_command(contender, settings):
 
 def worker_command(contender, row, settings):
     common = ["--mode", row.mode, "--dtype", contender.dtype, "--threads", str(settings.threads)]
-    if contender.engine == "limbic":
+    if contender.engine.startswith("limbic"):
         if contender.dtype == "int8":
             common += ["--calibration", settings.material + "/calibration-224.safetensors"]
-        return [settings.build + "/bench/network_worker", "--model", row.network,
+        return [build_folder(contender, settings) + "/bench/network_worker", "--model", row.network,
                 "--weights", "%s/%s.safetensors" % (settings.material, row.network),
                 "--input", pictures_file(settings.material, row.network, row.batch_size), *common]
     return [settings.python, os.path.join(HERE, "worker.py"), contender.engine,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Limbic beside other frameworks: same weights, same pictures, same threads, in turns.
 
-    python3 bench/peers/driver.py [--list] [ROW ...]        (`make bench ROWS="..."`)
+    python3 bench/peers/driver.py [--list] [--short] [ROW ...]      (`make bench ROWS="..."`)
 
 Each row starts one worker process an engine. Their outputs are held against a reference in f64
 first; then two warm-up runs each and rounds A B C A B C ..., so that a change of the machine's
@@ -9,9 +9,11 @@ speed meets all alike. Idle workers are stopped by a signal. Results go to bench
 row, and from there to bench/results.md and README.md (table.py).
 """
 import argparse
+import dataclasses
 import datetime
 import importlib.util
 import json
+import math
 import os
 import re
 import statistics
@@ -33,7 +35,8 @@ WARM_UP = 2
 LIMITS = {"infer": {"f32": 1e-4, "bf16": 3e-2, "int8": 2e-1},
           "train": {"f32": 1e-4, "bf16": 1e-2},
           "photo": {"f32": 0}}
-MODULES = {"pytorch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino"}
+MODULES = {"pytorch": "torch", "inductor": "torch", "onnxruntime": "onnxruntime",
+           "openvino": "openvino", "ncnn": "ncnn", "executorch": "executorch"}
 
 
 def processor():
@@ -111,6 +114,7 @@ def measure(row, settings):
         limit = LIMITS[row.mode][contender.dtype]
         entries.append({"label": label, "engine": contender.engine, "dtype": contender.dtype,
                         "median_ms": statistics.median(times[label]), "min_ms": min(times[label]),
+                        "p99_ms": sorted(times[label])[math.ceil(0.99 * len(times[label])) - 1],
                         "max_ms": max(times[label]), "rounds": len(times[label]),
                         "peak_mb": memory[label], "error": errors[label], "limit": limit,
                         "goal": contender.goal, "memory_goal": contender.memory_goal})
@@ -127,9 +131,9 @@ def print_row(name, result):
     print(name)
     ours = table.ours_of(result)
     for entry in result["entries"]:
-        label, time, faster, memory, share, error = table.cells(entry, ours, result["mode"])
-        print("  %-40s %-30s %-13s %8s %-12s %s" % (label, time, faster, memory,
-                                                    share and share + " of it", error))
+        label, time, p99, faster, memory, share, error = table.cells(entry, ours, result["mode"])
+        print("  %-40s %-30s %10s %-13s %8s %-12s %s" % (label, time, p99, faster, memory,
+                                                         share and share + " of it", error))
     for note in result["notes"]:
         print("  " + note)
     sys.stdout.flush()
@@ -154,6 +158,9 @@ def main():
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run (default: all)")
+    parser.add_argument("--short", action="store_true",
+                        help="a few small rows and fewer rounds: about ten minutes, once weights "
+                             "and other engines' files are made")
     parser.add_argument("--list", action="store_true", help="names the rows")
     parser.add_argument("--build", default="build", help="build folder")
     parser.add_argument("--threads", type=int, default=2)
@@ -167,7 +174,10 @@ def main():
         parser.error("unknown rows: %s; known: %s" % (" ".join(unknown), " ".join(names)))
     settings.python = sys.executable
     settings.material = settings.build + "/bench-material"
-    chosen = [row for row in ROWS if not settings.rows or row.name in settings.rows]
+    chosen = [row for row in ROWS if (row.name in settings.rows if settings.rows
+                                      else row.short or not settings.short)]
+    if settings.short:
+        chosen = [dataclasses.replace(row, rounds=min(row.rounds, 31)) for row in chosen]
     return 0 if run_rows(chosen, settings) else 1
 
 

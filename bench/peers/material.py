@@ -16,7 +16,9 @@ import numpy as np
 
 import safetensors
 
-BATCHES = {"resnet101": (1, 8), "densenet201": (1, 8), "resnet20": (128,)}
+BATCHES = {"resnet101": (1, 8), "densenet201": (1, 8), "resnet20": (128,),
+           **{name: (1,) for name in ("resnet18", "resnet50", "densenet121", "squeezenet1_1",
+                                      "mobilenet_v2", "alexnet", "vgg16")}}
 PHOTO_NETWORKS = ("resnet101", "densenet201")
 CALIBRATION = 32  # pictures for int8
 
@@ -97,6 +99,26 @@ def export(model, batch, size, path):
     os.replace(path + ".part", path)
 
 
+def export_ncnn(model, picture, folder):
+    import pnnx
+
+    os.makedirs(folder, exist_ok=True)
+    pnnx.export(model, folder + "/model.pt", (picture,), fp16=False)
+
+
+def export_executorch(model, picture, path):
+    """For XNNPACK, which takes all layers that it knows."""
+    import torch
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    program = to_edge_transform_and_lower(torch.export.export(model, (picture,)),
+                                          partitioner=[XnnpackPartitioner()]).to_executorch()
+    with open(path + ".part", "wb") as file:
+        file.write(program.buffer)
+    os.replace(path + ".part", path)
+
+
 def quantise(source, target, batch, size, batch_norm):
     """ONNX Runtime's static quantisation: QDQ, u8 activations, s8 weights per channel; of batch
     norms that no convolution has swallowed only if asked."""
@@ -152,7 +174,8 @@ def stamp():
     """What the files depend on: this program and the installed exporters."""
     with open(__file__, "rb") as file:
         parts = [hashlib.sha256(file.read()).hexdigest()]
-    return " ".join(parts + [m for m in ("onnxscript", "onnxruntime") if installed(m)])
+    return " ".join(parts + [m for m in ("onnxscript", "onnxruntime", "pnnx", "executorch")
+                             if installed(m)])
 
 
 def make_photo(folder):
@@ -195,11 +218,17 @@ def make(folder, network):
     if network != "resnet20" and installed("onnxscript"):
         for batch in BATCHES[network]:
             export(model, batch, size, "%s-%d.onnx" % (stem, batch))
-        if installed("onnxruntime"):
+        if installed("onnxruntime") and 8 in BATCHES[network]:
             # ONNX Runtime is faster with DenseNet's batch norms quantised, OpenVINO cannot run
             # them: each gets what suits it.
             quantise(stem + "-8.onnx", stem + "-8-int8.onnx", 8, size, batch_norm=True)
             quantise(stem + "-8.onnx", stem + "-8-int8-openvino.onnx", 8, size, batch_norm=False)
+    if 1 in BATCHES[network]:
+        picture = torch.zeros(1, 3, size, size)
+        if installed("pnnx"):
+            export_ncnn(model, picture, stem + "-ncnn")
+        if installed("executorch"):
+            export_executorch(model, picture, stem + ".pte")
     for batch in BATCHES[network]:
         safetensors.write(reference_file(folder, network, batch),
                           reference(pictures_file(folder, network, batch), model))

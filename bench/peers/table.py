@@ -3,9 +3,12 @@ import json
 import os
 import re
 
+from rows import PEERS
+
 TITLES = {"resnet101": "ResNet101", "densenet201": "DenseNet201", "resnet20": "CIFAR ResNet-20",
-          "photo": "one photo, ResNet101 and DenseNet201"}
-PEERS = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "pytorch": "PyTorch"}
+          "photo": "one photo, ResNet101 and DenseNet201", "resnet18": "ResNet18",
+          "resnet50": "ResNet50", "densenet121": "DenseNet121", "squeezenet1_1": "SqueezeNet 1.1",
+          "mobilenet_v2": "MobileNetV2", "alexnet": "AlexNet", "vgg16": "VGG16"}
 
 
 def read(path):
@@ -43,6 +46,21 @@ def update(folder, name, result, order):
 
 def ours_of(result):
     return next((e for e in result["entries"] if e["engine"] == "limbic"), None)
+
+
+def least_ahead(result):
+    """The smallest ratio of another engine's time to ours."""
+    ours = ours_of(result)
+    if ours is None:
+        return 0
+    return min((e["median_ms"] / ours["median_ms"] for e in result["entries"]
+                if e["engine"] in PEERS and e["dtype"] == result["dtype"]), default=9)
+
+
+def behind_first(rows):
+    """(name, row) of a processor: first those where somebody is faster, the furthest ahead of us
+    leading; the others as they come."""
+    return sorted(rows.items(), key=lambda item: min(least_ahead(item[1]), 1))
 
 
 def title(result):
@@ -86,18 +104,19 @@ def memory_beside(entry, ours):
 
 def short(results):
     """README's tables of one processor: medians, an engine's fastest variant a column."""
-    rows = results.values()
+    rows = [row for _, row in behind_first(results)]
     newest = max(rows, key=lambda r: r["date"])
     versions = {}
     for row in rows:
         versions.update(row["versions"])
     known = (("onednn", "Limbic's oneDNN"), ("onnxruntime", "ONNX Runtime"),
-             ("openvino", "OpenVINO"), ("torch", "PyTorch"))
+             ("openvino", "OpenVINO"), ("torch", "PyTorch"), ("ncnn", "ncnn"),
+             ("executorch", "ExecuTorch"))
     text = "%s; %s, %d threads; %s.\n\n" % (
         newest["date"], newest["processor"], newest["threads"],
         ", ".join("%s %s" % (name, re.split("[-+]", versions[key])[0])
                   for key, name in known if key in versions))
-    text += line(["", "Limbic", *PEERS.values()]) + line(["---"] + ["--:"] * 4)
+    text += line(["", "Limbic", *PEERS.values()]) + line(["---"] + ["--:"] * (1 + len(PEERS)))
     for row in rows:
         ours = ours_of(row)
         text += line([title(row), unit(ours["median_ms"]) if ours else "not yet",
@@ -117,14 +136,15 @@ def short(results):
 def everything(results):
     """results.md: every engine of every row, with spread, memory, error and goal."""
     text = ("# Measured\n\nWritten by `make bench`; the numbers are in `results.json`. Times are "
-            "medians with (minimum to maximum).\n\"Faster\" is the other's time divided by "
+            "medians with (minimum to maximum)\nand the 99th percentile. Rows where another engine "
+            "is faster come first. \"Faster\" is the other's time divided by "
             "Limbic's, with the goal in brackets. Memory is the peak of resident\nmemory above "
             "what the process needed before there was a network; \"of it\" is Limbic's share of "
             "the\nother's. The error is ||a-b|| / ||b|| of the logits against f64, in training of "
             "the first step's loss.\n")
     for processor, rows in results.items():
         text += "\n## %s\n" % processor
-        text += "".join(section(name, row) for name, row in rows.items())
+        text += "".join(section(name, row) for name, row in behind_first(rows))
     return text
 
 
@@ -133,8 +153,8 @@ def section(name, row):
     text = "\n### %s\n\n`make bench ROWS=%s`, %s, commit %s, %d threads, %s; %s\n\n" % (
         title(row), name, row["date"], row["commit"], row["threads"], row["processor"],
         ", ".join("%s %s" % pair for pair in sorted(row["versions"].items())))
-    text += line(["", "time", "faster", "memory", "of it", "error"])
-    text += line(["---"] + ["--:"] * 5)
+    text += line(["", "time", "p99", "faster", "memory", "of it", "error"])
+    text += line(["---"] + ["--:"] * 6)
     for entry in row["entries"]:
         text += line(cells(entry, ours, row["mode"]))
     return text + "".join("\n- " + note for note in row["notes"]) + ("\n" if row["notes"] else "")
@@ -155,4 +175,4 @@ def cells(entry, ours, mode):
         error = "same classes" if entry["error"] == 0 else "other classes"
     return [entry["label"],
             "%.1f ms (%.1f to %.1f)" % (entry["median_ms"], entry["min_ms"], entry["max_ms"]),
-            faster, "" if photo else "%.0f MB" % entry["peak_mb"], share, error]
+            "%.1f ms" % entry["p99_ms"] if "p99_ms" in entry else "", faster, "" if photo else "%.0f MB" % entry["peak_mb"], share, error]

@@ -4,6 +4,8 @@
 """
 import argparse
 
+import numpy as np
+
 import protocol
 import safetensors
 from material import pictures_file
@@ -32,7 +34,16 @@ def pytorch_model(o):
     return model
 
 
-def serve_pytorch(o):
+def serve_inductor(o):
+    """PyTorch compiled by inductor; in inference its weights are frozen into the program."""
+    import torch
+    import torch._inductor.config
+
+    torch._inductor.config.freezing = o.mode == "infer"
+    serve_pytorch(o, torch.compile)
+
+
+def serve_pytorch(o, compiled=lambda model: model):
     """Eager PyTorch. bf16 is autocast; --bf16-weights stores the whole network in bf16 instead."""
     import torch
     import torchvision
@@ -49,22 +60,22 @@ def serve_pytorch(o):
         model, images = model.bfloat16(), images.bfloat16()
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
     result = []
+    network = compiled(model.train(o.mode == "train"))
 
     def infer():
-        with torch.inference_mode(), autocast:
-            result[:] = [model(images)]
+        with torch.no_grad(), autocast:
+            result[:] = [network(images)]
 
     sgd = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
 
     def step():
         sgd.zero_grad()
         with autocast:
-            loss = torch.nn.functional.cross_entropy(model(images), labels)
+            loss = torch.nn.functional.cross_entropy(network(images), labels)
         loss.backward()
         sgd.step()
         result.append(loss.item())
 
-    model.train(o.mode == "train")
     protocol.serve(step if o.mode == "train" else infer,
                    lambda: result[0] if o.mode == "train" else result[0].float().numpy(),
                    baseline_mb, versions)
@@ -113,7 +124,50 @@ def serve_openvino(o):
                    {"openvino": openvino.__version__})
 
 
-ENGINES = {"pytorch": serve_pytorch, "onnxruntime": serve_onnxruntime, "openvino": serve_openvino}
+def serve_ncnn(o):
+    import ncnn
+
+    baseline_mb = protocol.baseline()
+    net = ncnn.Net()
+    net.opt.num_threads = o.threads
+    stem = "%s/%s-ncnn/model.ncnn" % (o.material, o.network)
+    if net.load_param(stem + ".param") or net.load_model(stem + ".bin"):
+        raise OSError(stem + ": cannot be read")
+    images, _ = read_pictures(o)
+    picture, result = ncnn.Mat(images[0]).clone(), []
+
+    def infer():
+        extractor = net.create_extractor()
+        extractor.input("in0", picture)
+        result[:] = [extractor.extract("out0")[1]]
+
+    protocol.serve(infer, lambda: np.array(result[0]), baseline_mb, {"ncnn": ncnn.__version__})
+
+
+def serve_executorch(o):
+    """ExecuTorch with XNNPACK's kernels."""
+    import importlib.metadata
+
+    import torch
+    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+    from executorch.runtime import Runtime
+
+    _unsafe_reset_threadpool(o.threads)
+    baseline_mb = protocol.baseline()
+    program = Runtime.get().load_program("%s/%s.pte" % (o.material, o.network))
+    method = program.load_method("forward")
+    images, _ = read_pictures(o)
+    picture, result = torch.from_numpy(images), []
+
+    def infer():
+        result[:] = method.execute([picture])
+
+    protocol.serve(infer, lambda: result[0].numpy(), baseline_mb,
+                   {"executorch": importlib.metadata.version("executorch")})
+
+
+ENGINES = {"pytorch": serve_pytorch, "inductor": serve_inductor, "onnxruntime": serve_onnxruntime,
+           "openvino": serve_openvino, "ncnn": serve_ncnn, "executorch": serve_executorch}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
