@@ -24,12 +24,15 @@ int run(const Common& common, Options& o) {
     usable += check.usable[c];
   }
   if (common.json()) {
-    nlohmann::ordered_json unusable = nlohmann::ordered_json::array();
-    for (const auto& s : check.unusable)
-      unusable.push_back({{"image", s.path}, {"error", s.reason}});
+    const auto listed = [](const std::vector<io::SkippedSample>& samples, const char* what) {
+      nlohmann::ordered_json out = nlohmann::ordered_json::array();
+      for (const auto& s : samples) out.push_back({{"image", s.path}, {what, s.reason}});
+      return out;
+    };
     print_json({{"usable", usable},
                 {"classes", counts},
-                {"unusable", unusable},
+                {"unusable", listed(check.unusable, "error")},
+                {"damaged", listed(check.damaged, "damage")},
                 {"duplicates", check.duplicates},
                 {"empty_classes", check.empty_classes},
                 {"other_files", check.other_files}});
@@ -45,6 +48,8 @@ int run(const Common& common, Options& o) {
     for (const auto& path : group) std::printf(" %s", path.c_str());
     std::printf("\n");
   }
+  for (const auto& s : check.damaged)
+    std::printf("damaged, but used: %s: %s\n", s.path.c_str(), s.reason.c_str());
   for (const auto& path : check.other_files) std::printf("not a picture: %s\n", path.c_str());
   return report_skipped(check.unusable);
 }

@@ -15,6 +15,7 @@ struct Common {
   int threads = 0;
   uint64_t seed = 0;
   bool quiet = false;
+  int64_t max_pixels = int64_t{1} << 27;
   std::string format = "text";
   bool json() const { return format == "json"; }
 };

@@ -8,6 +8,7 @@
 #include "limbic/core/parallel.h"
 #include "limbic/core/processor.h"
 #include "limbic/core/version.h"
+#include "limbic/io/decode.h"
 #include "limbic/nn/cpu/onednn/compat.h"
 #ifdef LIMBIC_KERAS
 #include "limbic/weights/keras/keras.h"
@@ -45,13 +46,16 @@ int main(int argc, char** argv) {
       .check(range(0, 4096));
   all.add_option("--seed", common.seed, "of all randomness");
   all.add_flag("--quiet", common.quiet, "no progress, no remarks");
+  all.add_option("--max-pixels", common.max_pixels, "of a picture; larger ones are refused")
+      .check(range(1.0, 1e12));
   all.add_option("--format", common.format, "text or json").check(one_of({"text", "json"}));
 
   Action action;
   for (const auto add : {add_demo,        add_fit,       add_predict,  add_evaluate, add_train,
                          add_validate,    add_classify,  add_extract,  add_summary,  add_svm_train,
                          add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
-                         add_bench,       add_convert,   add_compare,  add_weights,  add_verify})
+                         add_bench,       add_convert,   add_compare,  add_weights,  add_verify,
+                         add_inspect})
     add(all, common, action);
   const auto rewrite = [](const std::string& verb, std::vector<std::string>& arguments) {
     if (verb == "svm-train" || verb == "svm-grid") arguments = rewrite_libsvm_flags(arguments);
@@ -59,6 +63,7 @@ int main(int argc, char** argv) {
   if (const auto status = program.parse({argv + 1, argv + argc}, rewrite)) return *status;
   try {
     limbic::set_threads(common.threads);
+    limbic::io::set_most_pixels(common.max_pixels);
     const int status = action();
     limbic::require(std::fflush(stdout) == 0 && !std::ferror(stdout),
                     "standard output: cannot write");

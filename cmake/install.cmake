@@ -31,7 +31,8 @@ install(FILES ${package}/limbicConfig.cmake ${package}/limbicConfigVersion.cmake
 set(needs "${LIMBIC_DNNL_LIBRARY} ${LIMBIC_HWY_LIBRARY}")
 if(LIMBIC_RING GREATER 1)
   string(APPEND needs
-    " ${LIMBIC_MD_LIBRARY} ${LIMBIC_JPEG_LIBRARY} -lz -lpthread")
+    " ${LIMBIC_MD_LIBRARY} ${LIMBIC_JPEG_LIBRARY} ${LIMBIC_PNG_LIBRARY}"
+    " ${LIMBIC_WEBPDEMUX_LIBRARY} ${LIMBIC_WEBP_LIBRARY} ${LIMBIC_GIF_LIBRARY} -lz -lpthread")
 endif()
 if(OpenMP_CXX_FOUND)
   string(APPEND needs " ${OpenMP_CXX_FLAGS}")

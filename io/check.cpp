@@ -16,6 +16,7 @@ namespace {
 struct Finding {
   std::string hash;    // empty where the file cannot be read
   std::string reason;  // empty where the picture decodes
+  std::string damage;  // empty where it decodes without a remark
 };
 
 Finding look_at(const std::string& path, ByteBudget& decoding) {
@@ -25,7 +26,7 @@ Finding look_at(const std::string& path, ByteBudget& decoding) {
     const std::vector<uint8_t> bytes = read_file(path, most_bytes);
     out.hash = sha256(bytes);
     const ByteBudget::Share share = decoding.take(decoded_bytes(bytes));
-    decode(bytes, path);
+    out.damage = decode_all(bytes, path).damage;
   });
   return out;
 }
@@ -53,6 +54,7 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   std::map<std::string, std::vector<std::string>> by_hash;
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!findings[i].hash.empty()) by_hash[findings[i].hash].push_back(samples[i].path);
+    if (!findings[i].damage.empty()) out.damaged.push_back({samples[i].path, findings[i].damage});
     if (findings[i].reason.empty())
       ++out.usable[static_cast<size_t>(samples[i].label)];
     else

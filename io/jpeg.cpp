@@ -1,176 +1,180 @@
-#include "limbic/io/jpeg.h"
+// JPEG by libjpeg-turbo, as Pillow does: slow integer DCT, fancy upsampling, CMYK read inverted as
+// Adobe stores it and converted as Pillow's convert("RGB") does.
+#include <csetjmp>
+#include <cstdio>  // jpeglib.h needs it above itself
+#include <new>
+#include <vector>
 
-#include <array>
-#include <cstring>
-#include <map>
-#include <string_view>
+#include <jpeglib.h>
+// It needs jpeglib.h above itself.
+#include <jerror.h>
+
+#include "limbic/core/error.h"
+#include "limbic/io/formats.h"
 
 namespace limbic::io {
 namespace {
 
-using Bytes = std::span<const uint8_t>;
+// libjpeg's errors jump back to the last setjmp: no object with a destructor may live in between.
+struct Reader {
+  jpeg_decompress_struct jpeg{};
+  jpeg_error_mgr errors{};
+  jpeg_source_mgr source{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf back{};
+  char message[JMSG_LENGTH_MAX] = "", warning[JMSG_LENGTH_MAX] = "";
+  uint8_t* rgb = nullptr;
+  uint8_t* cmyk = nullptr;  // one row, where the picture is CMYK
 
-enum Marker : uint8_t {
-  dht = 0xC4,
-  rst0 = 0xD0,
-  rst7 = 0xD7,
-  soi = 0xD8,
-  eoi = 0xD9,
-  sos = 0xDA,
-  dqt = 0xDB,
-  app1 = 0xE1,
-  app14 = 0xEE
+  explicit Reader(Bytes bytes);
+  ~Reader() { jpeg_destroy_decompress(&jpeg); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
 };
 
-bool is_frame(uint8_t code) {
-  return code >= 0xC0 && code <= 0xCF && code != dht && code != 0xC8 && code != 0xCC;
+Reader& reader_of(void* any) {
+  return *static_cast<Reader*>(static_cast<j_common_ptr>(any)->client_data);
 }
 
-bool starts_with(Bytes bytes, std::string_view text) {
-  return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
+[[noreturn]] void stop(Reader& r, const char* text, long a = 0, long b = 0) {
+  std::snprintf(r.message, sizeof r.message, text, a, b);
+  std::longjmp(r.back, 1);
 }
 
-// The position of the next marker's code byte at or after `at`; size() where there is none.
-// `in_scan`: 0xFF00 and restart markers belong to the entropy-coded data.
-size_t next_marker(Bytes bytes, size_t at, bool in_scan) {
-  while (at < bytes.size()) {
-    const void* found = std::memchr(bytes.data() + at, 0xFF, bytes.size() - at);
-    if (!found) return bytes.size();
-    at = static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data()) + 1;
-    while (at < bytes.size() && bytes[at] == 0xFF) ++at;
-    if (at == bytes.size()) return at;
-    const uint8_t code = bytes[at];
-    if (code == 0x00 || (in_scan && code >= rst0 && code <= rst7)) continue;
-    return at;
-  }
-  return at;
+// Every scan of a progressive JPEG goes over the whole picture, however little the scan holds.
+// Encoders write 3 to 20 of them; 256 empty ones would take as long as a hundred pictures.
+void check_scans(j_common_ptr c) {
+  constexpr long always = 24, most = 256, work = 1L << 29;  // pixels times scans
+  Reader& r = reader_of(c);
+  const long scans = r.jpeg.input_scan_number,
+             pixels = static_cast<long>(r.jpeg.image_width) * r.jpeg.image_height;
+  if (scans > most) stop(r, "a JPEG of too many scans");
+  if (scans > always && pixels > work / scans)
+    stop(r,
+         "a JPEG of %ld and more scans over %ld pixels, more work than a picture is worth; save it "
+         "again",
+         scans, pixels);
 }
 
-// What the segments have defined so far. Each function takes a segment's body and returns whether
-// the decoder may see it.
-class Tables {
- public:
-  // Each table: class and number, 16 counts of codes by length, their symbols.
-  bool huffman(Bytes body) {
-    constexpr size_t head = 17, looked_up_bits = 9;
-    while (!body.empty()) {
-      if (body.size() < head) return false;
-      size_t symbols = 0, longest = 0;
-      for (size_t length = 1; length <= 16; ++length) {
-        symbols += body[length];
-        if (body[length] > 0) longest = length;
-      }
-      // The decoder's arrays hold 256 codes, and it mistakes a short 256th one for a long one.
-      if (symbols > 256 || (symbols == 256 && longest <= looked_up_bits)) return false;
-      if (body.size() < head + symbols || body[0] >> 4 > 1 || (body[0] & 15) > 3) return false;
-      has_huffman_[body[0] >> 4][body[0] & 15] = true;
-      body = body.subspan(head + symbols);
+Reader::Reader(Bytes bytes) {
+  jpeg.err = jpeg_std_error(&errors);
+  jpeg.client_data = this;
+  errors.error_exit = [](j_common_ptr c) {
+    char said[JMSG_LENGTH_MAX];
+    c->err->format_message(c, said);
+    bool intact = false;
+    for (const int code :
+         {JERR_SOF_UNSUPPORTED, JERR_BAD_PRECISION, JERR_CONVERSION_NOTIMPL, JERR_ARITH_NOTIMPL,
+          JERR_NOTIMPL, JERR_NOT_COMPILED, JERR_CCIR601_NOTIMPL, JERR_FRACT_SAMPLE_NOTIMPL})
+      intact = intact || c->err->msg_code == code;
+    Reader& r = reader_of(c);
+    std::snprintf(r.message, sizeof r.message,
+                  intact ? "a JPEG of a kind that is not read (%.150s)" : "corrupt JPEG (%.150s)",
+                  said);
+    std::longjmp(r.back, 1);
+  };
+  errors.emit_message = [](j_common_ptr c, int level) {
+    if (level >= 0) return;
+    ++c->err->num_warnings;
+    const bool harmless = c->err->msg_code == JWRN_EXTRANEOUS_DATA ||
+                          c->err->msg_code == JWRN_ADOBE_XFORM || c->err->msg_code == JWRN_JFIF_MAJOR;
+    if (Reader& r = reader_of(c); !harmless && r.warning[0] == 0)
+      c->err->format_message(c, r.warning);
+  };
+  errors.output_message = [](j_common_ptr) {};
+  source.next_input_byte = bytes.data();
+  source.bytes_in_buffer = bytes.size();
+  source.init_source = source.term_source = [](j_decompress_ptr) {};
+  source.resync_to_restart = jpeg_resync_to_restart;
+  // libjpeg would take an end marker for what is not there, and fill the picture with grey.
+  source.fill_input_buffer = [](j_decompress_ptr c) -> boolean {
+    stop(reader_of(c), "truncated JPEG");
+  };
+  source.skip_input_data = [](j_decompress_ptr c, long count) {
+    if (count < 0 || static_cast<size_t>(count) > c->src->bytes_in_buffer)
+      stop(reader_of(c), "truncated JPEG");
+    c->src->next_input_byte += count;
+    c->src->bytes_in_buffer -= static_cast<size_t>(count);
+  };
+  progress.progress_monitor = check_scans;
+}
+
+void read_header(Reader& r) {
+  jpeg_create_decompress(&r.jpeg);
+  r.jpeg.src = &r.source;
+  r.jpeg.progress = &r.progress;
+  jpeg_save_markers(&r.jpeg, JPEG_APP0 + 1, 0xFFFF);  // EXIF and XMP
+  jpeg_read_header(&r.jpeg, TRUE);
+  r.jpeg.out_color_space = r.jpeg.num_components == 4 ? JCS_CMYK : JCS_RGB;
+}
+
+// One row; what is stored is inverted: 255 - K is the light that black lets through.
+void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int64_t width) {
+  for (int64_t x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
+    const int light = cmyk[3];
+    for (int c = 0; c < 3; ++c) {
+      const int product = (255 - cmyk[c]) * light + 128;
+      const int absorbed = ((product >> 8) + product) >> 8;
+      rgb[c] = static_cast<uint8_t>(light > absorbed ? light - absorbed : 0);
     }
-    return true;
   }
+}
 
-  bool quantisation(Bytes body) {
-    while (!body.empty()) {
-      const size_t size = body[0] >> 4 ? 129 : 65;
-      if (body.size() < size || (body[0] & 15) > 3) return false;
-      has_quantisation_[body[0] & 15] = true;
-      body = body.subspan(size);
-    }
-    return true;
+void read_rows(Reader& r) {
+  jpeg_start_decompress(&r.jpeg);
+  while (r.jpeg.output_scanline < r.jpeg.output_height) {
+    uint8_t* rgb = r.rgb + size_t{3} * r.jpeg.output_width * r.jpeg.output_scanline;
+    JSAMPROW row = r.cmyk ? r.cmyk : rgb;
+    jpeg_read_scanlines(&r.jpeg, &row, 1);
+    if (r.cmyk) cmyk_to_rgb(r.cmyk, rgb, r.jpeg.output_width);
   }
+}
 
-  bool frame(uint8_t code, Bytes body) {
-    if (body.size() < 6 || body.size() != 6 + size_t{3} * body[5]) return false;
-    progressive_ = code == 0xC2;
-    for (size_t i = 6; i < body.size(); i += 3) quantisation_of_[body[i]] = body[i + 2];
-    return true;
+// Throws Error where libjpeg jumped back with one.
+void take(Reader& r, void (*step)(Reader&)) {
+  if (setjmp(r.back) == 0) return step(r);
+  if (r.errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+  fail(r.message);
+}
+
+PictureSize size(Bytes bytes) {
+  Reader reader(bytes);
+  take(reader, read_header);
+  return {reader.jpeg.image_height, reader.jpeg.image_width};
+}
+
+int orientation(const jpeg_decompress_struct& jpeg) {
+  constexpr std::string_view xmp_name("http://ns.adobe.com/xap/1.0/\0", 29);
+  Bytes exif;
+  std::string_view xmp;
+  for (auto m = jpeg.marker_list; m; m = m->next) {
+    const Bytes body(m->data, m->data_length);
+    if (exif.empty() && has(body, 0, {"Exif\0\0", 6})) exif = body;
+    if (xmp.empty() && has(body, 0, xmp_name))
+      xmp = {reinterpret_cast<const char*>(m->data), m->data_length};
   }
+  return orientation_of(exif, xmp);
+}
 
-  // The components of the scan with their table numbers, then Ss, Se, Ah and Al.
-  bool scan(Bytes body) const {
-    if (body.empty() || body.size() != 4 + size_t{2} * body[0]) return false;
-    const bool starts_at_dc = body[body.size() - 3] == 0;
-    const bool refines = body[body.size() - 1] >> 4 != 0;
-    for (size_t i = 1; i + 3 < body.size(); i += 2) {
-      const auto quantisation = quantisation_of_.find(body[i]);
-      const size_t dc = body[i + 1] >> 4, ac = body[i + 1] & 15;
-      if (quantisation == quantisation_of_.end() || quantisation->second > 3 || dc > 3 || ac > 3 ||
-          !has_quantisation_[quantisation->second])
-        return false;
-      const bool needs_dc = !progressive_ || (starts_at_dc && !refines);
-      const bool needs_ac = !progressive_ || !starts_at_dc;
-      if ((needs_dc && !has_huffman_[0][dc]) || (needs_ac && !has_huffman_[1][ac])) return false;
-    }
-    return true;
-  }
-
- private:
-  std::array<std::array<bool, 4>, 2> has_huffman_{};  // by class (DC, AC) and number
-  std::array<bool, 4> has_quantisation_{};
-  std::map<uint8_t, uint8_t> quantisation_of_;  // by component
-  bool progressive_ = false;
-};
-
-// Takes one segment in; false where it is damaged.
-bool read_segment(uint8_t code, Bytes body, size_t position, Tables& tables, Container& out) {
-  if (code == app1 && out.exif.empty() && starts_with(body, {"Exif\0\0", 6}))
-    out.exif = body.subspan(6);
-  if (code == app14 && body.size() >= 12 && starts_with(body, "Adobe"))
-    out.adobe_transform_at = static_cast<int64_t>(position + 11);
-  if (code == dht) return tables.huffman(body);
-  if (code == dqt) return tables.quantisation(body);
-  if (code == sos) return tables.scan(body);
-  if (!is_frame(code)) return true;
-  if (out.components != 0 || !tables.frame(code, body)) return false;
-  out.components = body[5];
-  return true;
+Decoded decode(Bytes bytes) {
+  Reader reader(bytes);
+  Decoded out;
+  std::vector<uint8_t> cmyk;
+  take(reader, read_header);
+  out.picture = Picture(reader.jpeg.image_height, reader.jpeg.image_width);
+  reader.rgb = out.picture.pixels.data();
+  if (reader.jpeg.out_color_space == JCS_CMYK) cmyk.resize(size_t{4} * reader.jpeg.image_width);
+  reader.cmyk = cmyk.empty() ? nullptr : cmyk.data();
+  take(reader, read_rows);
+  out.orientation = orientation(reader.jpeg);
+  out.damage = reader.warning;
+  return out;
 }
 
 }  // namespace
 
-Container inspect_jpeg(Bytes bytes) {
-  constexpr int most_scans = 256;  // more would only serve to keep the decoder busy for hours
-  Container out;
-  Tables tables;
-  bool in_scan = false;
-  for (size_t at = 2;;) {
-    at = next_marker(bytes, at, in_scan);
-    in_scan = false;
-    if (at >= bytes.size()) break;
-    const uint8_t code = bytes[at++];
-    if (code == eoi) {
-      if (out.scans == 0) out.problem = "a JPEG without picture data";
-      return out;
-    }
-    if (code == 0x01 || (code >= rst0 && code <= soi)) continue;  // these have no length
-    if (bytes.size() - at < 2) break;
-    const size_t length = size_t{bytes[at]} << 8 | bytes[at + 1];
-    if (length > bytes.size() - at) break;
-    if (length < 2 || !read_segment(code, bytes.subspan(at + 2, length - 2), at + 2, tables, out)) {
-      out.problem = "corrupt JPEG";
-      return out;
-    }
-    at += length;
-    in_scan = code == sos;
-    if (in_scan && ++out.scans > most_scans) {
-      out.problem = "a JPEG of too many scans";
-      return out;
-    }
-  }
-  out.problem = "truncated JPEG";
-  return out;
-}
-
-std::vector<uint8_t> with_adobe_segment(Bytes bytes, const Container& found) {
-  std::vector<uint8_t> out(bytes.begin(), bytes.end());
-  if (found.adobe_transform_at < 0) {
-    constexpr uint8_t cmyk[] = {0xFF, 0xEE, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0};
-    out.insert(out.begin() + 2, std::begin(cmyk), std::end(cmyk));
-  } else if (uint8_t& transform = out[static_cast<size_t>(found.adobe_transform_at)];
-             transform != 0) {
-    transform = 2;  // YCCK
-  }
-  return out;
-}
+// One bit for a block's DC in every plane comes to 512 pixels a byte.
+const Format jpeg_format = {"JPEG", [](Bytes b) { return has(b, 0, "\xFF\xD8"); }, size, decode,
+                            1000};
 
 }  // namespace limbic::io

@@ -29,7 +29,7 @@ ROOMS = {
     "nn": (1, "core nn/graph nn/compile", ""),
     "models": (1, "core nn nn/graph nn/ops", ""),
     "hash": (2, "core", "md5.h sha2.h"),
-    "io": (2, "core hash", "nlohmann jpeglib.h jerror.h stb_image.h zlib.h"),
+    "io": (2, "core hash", "nlohmann jpeglib.h jerror.h png.h webp gif_lib.h zlib.h"),
     "svm": (2, "core", ""),
     "weights": (2, "core hash", "nlohmann zlib.h"),
     "weights/hdf5": (3, "core weights", "zlib.h"),

@@ -11,7 +11,7 @@ set -eu
 
 packages="g++ cmake ninja-build make pkg-config
   libdnnl-dev libhwy-dev libmd-dev zlib1g-dev libjpeg-dev
-  libstb-dev doctest-dev libcli11-dev nlohmann-json3-dev"
+  libpng-dev libwebp-dev libgif-dev doctest-dev libcli11-dev nlohmann-json3-dev"
 case "${1:-build}" in
   build) ;;
   check) packages="$packages clang clang-format libclang-rt-dev" ;;

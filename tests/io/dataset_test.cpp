@@ -151,7 +151,7 @@ TEST_CASE("check_dataset: counts, reasons, duplicates") {
   CHECK(check.other_files == std::vector<std::string>{folder / "fear/photo.heic"});
   REQUIRE(check.unusable.size() == 2);
   CHECK(check.unusable[0] == SkippedSample{folder / "fear/empty.jpg", "the file is empty"});
-  CHECK(contains(check.unusable[1].reason, "text file"));
+  CHECK(contains(check.unusable[1].reason, "a web page"));
   CHECK(check.duplicates ==
         std::vector<std::vector<std::string>>{{folder / "fear/copy.png", folder / "joy/a.png"}});
   CHECK(done == 5);
