@@ -10,6 +10,12 @@ struct Options {
   std::string dir;
 };
 
+// What the verbs that train would say of this folder.
+int verdict(const io::DatasetCheck& check, int64_t usable) {
+  if (usable == 0 || !check.empty_classes.empty()) return failed;
+  return check.unusable.empty() && check.left_out.empty() ? done : some_skipped;
+}
+
 int run(const Common& common, Options& o) {
   const auto bar = progress_bar(common);
   const io::DatasetCheck check =
@@ -35,8 +41,9 @@ int run(const Common& common, Options& o) {
                 {"damaged", listed(check.damaged, "damage")},
                 {"duplicates", check.duplicates},
                 {"empty_classes", check.empty_classes},
-                {"other_files", check.other_files}});
-    return check.unusable.empty() ? done : some_skipped;
+                {"other_files", check.other_files},
+                {"left_out", listed(check.left_out, "reason")}});
+    return verdict(check, usable);
   }
   for (const auto& [name, n] : counts.items())
     std::printf("%8ld  %s\n", n.get<int64_t>(), name.c_str());
@@ -51,7 +58,10 @@ int run(const Common& common, Options& o) {
   for (const auto& s : check.damaged)
     std::printf("damaged, but used: %s: %s\n", s.path.c_str(), s.reason.c_str());
   for (const auto& path : check.other_files) std::printf("not a picture: %s\n", path.c_str());
-  return report_skipped(check.unusable);
+  for (const auto& s : check.left_out)
+    std::printf("left out: %s: %s\n", s.path.c_str(), s.reason.c_str());
+  report_skipped(check.unusable);
+  return verdict(check, usable);
 }
 
 }  // namespace

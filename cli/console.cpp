@@ -126,14 +126,25 @@ void note(const Common& common, const std::string& text) {
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-int report_skipped(const std::vector<io::SkippedSample>& skipped) {
+void note_left_out(const Common& common, const io::Dataset& data) {
+  constexpr size_t shown = 20;
+  for (size_t i = 0; i < std::min(shown, data.left_out.size()); ++i)
+    note(common, "left out " + data.left_out[i].path + ": " + data.left_out[i].reason);
+  if (data.left_out.size() > shown)
+    note(common, str_cat("and ", data.left_out.size() - shown, " more were left out"));
+  if (const size_t n = data.other_files.size())
+    note(common, str_cat("passed over ", n, n == 1 ? " file that is no picture: " :
+                         " files that are no pictures, the first: ", data.other_files[0]));
+}
+
+int report_skipped(const std::vector<io::SkippedSample>& skipped, const io::Dataset& data) {
   end_progress();
   for (const auto& s : skipped)
     std::fprintf(stderr, "skipped %s: %s\n", s.path.c_str(), s.reason.c_str());
   if (!skipped.empty())
     std::fprintf(stderr, "%zu picture%s skipped\n", skipped.size(),
                  skipped.size() == 1 ? " was" : "s were");
-  return skipped.empty() ? done : some_skipped;
+  return skipped.empty() && data.left_out.empty() ? done : some_skipped;
 }
 
 void print_json(const nlohmann::ordered_json& object) {

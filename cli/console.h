@@ -30,8 +30,11 @@ void end_progress();
 
 /// A remark on standard error, unless --quiet.
 void note(const Common& common, const std::string& text);
-/// Names each skipped picture and why; returns some_skipped if there is one, else done.
-int report_skipped(const std::vector<io::SkippedSample>& skipped);
+/// Before the work: what of a folder is no part of its data set.
+void note_left_out(const Common& common, const io::Dataset& data);
+/// Names each skipped picture and why; returns some_skipped if there is one or something was left
+/// out of `data`, else done.
+int report_skipped(const std::vector<io::SkippedSample>& skipped, const io::Dataset& data = {});
 
 /// One JSON object on a line of standard output.
 void print_json(const nlohmann::ordered_json& object);

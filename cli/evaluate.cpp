@@ -14,6 +14,7 @@ struct Options {
 int run(const Common& common, Options& o) {
   const emotion::EmotionModel model = emotion::load_model(o.model);
   const io::Dataset data = io::list_folders(o.data, model.classes);
+  note_left_out(common, data);
   const emotion::BranchFeatures features = emotion::extract_features(
       model.branches, data, {.batch_size = o.batch_size, .task = "evaluating"},
       progress_bar(common));
@@ -37,7 +38,7 @@ int run(const Common& common, Options& o) {
                 percent(e.accuracy).c_str(), e.samples, percent(dense.accuracy).c_str());
     print_report(model.classes, e.confusion);
   }
-  return report_skipped(features.skipped);
+  return report_skipped(features.skipped, data);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ int run(const Common& common, Options& o) {
   network::Network network = load_network(common, o.network);
   network.model.graph.find(o.layer);  // a wrong name is said before the work, not after
   const io::Dataset data = io::list_folders(o.data);
+  note_left_out(common, data);
   const int64_t batch = std::min(o.batch_size, data.size());
   io::Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
   network::Predictor predictor(network.model, network.parameters,
@@ -38,7 +39,7 @@ int run(const Common& common, Options& o) {
        {"layer", o.layer},
        {"preset", io::to_json(network.preset)}});
   note(common, str_cat("wrote ", to_string(out.values.shape()), " features to ", o.out));
-  return report_skipped(loader.skipped());
+  return report_skipped(loader.skipped(), data);
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ void print_result(const Common& common, const emotion::FitResult& r, const std::
 
 int run(const Common& common, Options& o) {
   const io::Dataset data = io::list_folders(o.pipeline.data);
+  note_left_out(common, data);
   emotion::FitOptions f = o.pipeline.to_fit_options(common);
   f.classifier.fusion = o.beta_option.given() ? emotion::Fusion::with_beta(o.beta)
                                               : emotion::Fusion::with_alpha(o.alpha);
@@ -55,7 +56,7 @@ int run(const Common& common, Options& o) {
     if (training.resumed_step > 0)
       note(common, str_cat(role, ": resumed at step ", training.resumed_step));
   print_result(common, result, f.out);
-  return report_skipped(result.skipped);
+  return report_skipped(result.skipped, data);
 }
 
 }  // namespace

@@ -63,8 +63,10 @@ network::Network load_network(const Common& common, const NetworkOptions& option
 
 io::Dataset list_labelled(const Common& common, const std::string& dir,
                           const network::Network& network) {
-  if (!network.labels.empty()) return io::list_folders(dir, network.labels);
-  io::Dataset data = io::list_folders(dir);
+  const bool named = !network.labels.empty();
+  io::Dataset data = named ? io::list_folders(dir, network.labels) : io::list_folders(dir);
+  note_left_out(common, data);
+  if (named) return data;
   require(std::ssize(data.classes) == network.model.classes, dir, ": has ", data.classes.size(),
           " class folders, the network has ", network.model.classes, " classes");
   note(common, dir +

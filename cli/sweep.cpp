@@ -196,6 +196,7 @@ void compute(const Common& common, const emotion::FitResult& prepared,
 
 int run(const Common& common, Options& o) {
   const io::Dataset data = io::list_folders(o.pipeline.data);
+  note_left_out(common, data);
   emotion::FitOptions fit_options = o.pipeline.to_fit_options(common);
   fit_options.always_hold_out = true;
   const emotion::FitResult prepared = emotion::prepare_fit(data, fit_options, progress_bar(common));
@@ -231,7 +232,7 @@ int run(const Common& common, Options& o) {
                 percent(best.at("test_accuracy")).c_str(), selection.c_str());
     for (const auto& name : pictures) std::printf("heat map: %s\n", name.c_str());
   }
-  return report_skipped(prepared.skipped);
+  return report_skipped(prepared.skipped, data);
 }
 
 }  // namespace

@@ -42,7 +42,9 @@ void print_epochs(const Common& common, const train::TrainResult& result, bool v
 
 int run(const Common& common, Options& o) {
   train::TrainData data;
-  data.train = io::list_folders(o.data);
+  const io::Dataset all = io::list_folders(o.data);
+  note_left_out(common, all);
+  data.train = all;
   if (!o.validation.empty()) {
     data.validation = io::list_folders(o.validation, data.train.classes);
   } else if (!o.no_validation) {
@@ -65,7 +67,7 @@ int run(const Common& common, Options& o) {
   print_epochs(common, result, data.validation.size() > 0);
   note(common, str_cat("best epoch: ", result.best_epoch, "; its weights are in ", o.out,
                        "/weights/final.safetensors"));
-  return report_skipped(result.skipped);
+  return report_skipped(result.skipped, all);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ int run(const Common& common, Options& o) {
                 100 * (1 - e.accuracy), 100 * e.top5, e.loss, e.samples);
     if (data.classes.size() <= 20) print_report(data.classes, e.confusion);
   }
-  return report_skipped(loader.skipped());
+  return report_skipped(loader.skipped(), data);
 }
 
 }  // namespace

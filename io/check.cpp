@@ -65,7 +65,8 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   std::sort(out.duplicates.begin(), out.duplicates.end());  // by path, not by hash
   out.classes = std::move(scan.dataset.classes);
   out.empty_classes = std::move(scan.empty_classes);
-  out.other_files = std::move(scan.other_files);
+  out.other_files = std::move(scan.dataset.other_files);
+  out.left_out = std::move(scan.dataset.left_out);
   return out;
 }
 

@@ -16,7 +16,8 @@ struct DatasetCheck {
   std::vector<SkippedSample> damaged;  ///< Those that decode in part or over errors, and what it was.
   std::vector<std::vector<std::string>> duplicates;  ///< Groups of paths of equal bytes.
   std::vector<std::string> empty_classes;            ///< Sub-folders without a picture.
-  std::vector<std::string> other_files;  ///< Files with another ending, which a run ignores.
+  std::vector<std::string> other_files;  ///< No pictures by name or content, which a run ignores.
+  std::vector<SkippedSample> left_out;   ///< As in Dataset.
 };
 
 struct CheckOptions {

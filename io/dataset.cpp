@@ -1,12 +1,16 @@
 #include "limbic/io/dataset.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 
 #include "limbic/core/error.h"
 #include "limbic/core/random.h"
+#include "limbic/io/formats.h"
 
 namespace limbic::io {
 namespace fs = std::filesystem;
@@ -14,29 +18,62 @@ namespace {
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
 
+bool is_of_a_system(const fs::path& path) {  // macOS's zip, Synology's thumbnails
+  return path.filename() == "__MACOSX" || path.filename() == "@eaDir";
+}
+
 bool has_picture_ending(const fs::path& path) {
   std::string ending = path.extension().string();
   for (char& c : ending)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  for (const char* known : {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif"})
+  for (const char* known :
+       {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".mpo", ".png", ".apng", ".webp", ".gif",
+        ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2"})
     if (ending == known) return true;
   return false;
 }
 
-// Regular files below `dir` in byte order. Links to folders below a class are not followed: they
-// could form a circle.
-std::vector<std::string> files_below(const fs::path& dir) {
+// One of a kind that is not read is a picture, too: it is skipped with its reason.
+bool is_picture(const std::string& file) {
+  if (has_picture_ending(file)) return true;
+  std::array<char, 64> head{};
+  std::ifstream in(file, std::ios::binary);
+  in.read(head.data(), head.size());
+  const Bytes bytes(reinterpret_cast<const uint8_t*>(head.data()),
+                    static_cast<size_t>(in.gcount()));
+  return format_of(bytes) || describe_unknown(bytes).find(" picture") != std::string::npos;
+}
+
+struct Found {
+  std::vector<std::string> pictures, other_files;
+  std::vector<SkippedSample> left_out;
+};
+
+// What lies below `dir`, in byte order.
+Found look_below(const fs::path& dir) {
   std::vector<std::string> files;
+  Found out;
   for (auto at = fs::recursive_directory_iterator(dir); at != fs::recursive_directory_iterator();
        ++at) {
-    std::error_code ignored;
-    if (is_hidden(at->path()))
+    std::error_code error;
+    const fs::path& path = at->path();
+    if (is_hidden(path)) {
       at.disable_recursion_pending();
-    else if (at->is_regular_file(ignored))
-      files.push_back(at->path().string());
+    } else if (is_of_a_system(path)) {
+      at.disable_recursion_pending();
+      out.other_files.push_back(path.string());
+    } else if (at->is_symlink(error) && !fs::is_regular_file(path, error)) {
+      out.left_out.push_back({path.string(), fs::is_directory(path, error)
+                                                 ? "a link to a folder, which is not followed"
+                                                 : "a link that leads nowhere"});
+    } else if (at->is_regular_file(error)) {
+      files.push_back(path.string());
+    }
   }
   std::sort(files.begin(), files.end());
-  return files;
+  for (std::string& file : files)
+    (is_picture(file) ? out.pictures : out.other_files).push_back(std::move(file));
+  return out;
 }
 
 std::string join(const std::vector<std::string>& names) {
@@ -53,43 +90,113 @@ std::vector<int64_t> Dataset::class_counts() const {
   return counts;
 }
 
+namespace {
+
+bool is_utf8(const std::string& text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<uint8_t>(text[i]);
+    const size_t length = first < 0x80                     ? 1
+                          : first >= 0xC2 && first < 0xE0 ? 2
+                          : first >= 0xE0 && first < 0xF0 ? 3
+                          : first >= 0xF0 && first < 0xF5 ? 4
+                                                           : 0;
+    if (length == 0 || length > text.size() - i) return false;
+    for (size_t k = 1; k < length; ++k)
+      if ((static_cast<uint8_t>(text[i + k]) & 0xC0) != 0x80) return false;
+    i += length;
+  }
+  return true;
+}
+
+// Sub-folders, without links, by name.
+std::vector<std::string> names_within(const fs::path& dir) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(dir)) {
+    std::error_code error;
+    if (!entry.is_symlink(error) && entry.is_directory(error) && !is_hidden(entry.path()) &&
+        !is_of_a_system(entry.path()))
+      names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Throws Error where the classes are data sets themselves.
+void refuse_nested(const fs::path& dir, const std::vector<std::string>& classes) {
+  std::vector<std::string> parts;
+  for (const char* part : {"train", "training", "val", "valid", "validation", "test", "testing"})
+    if (std::find(classes.begin(), classes.end(), part) != classes.end()) parts.push_back(part);
+  if (parts.size() > 1 && names_within(dir / parts[0]).size() > 1 &&
+      names_within(dir / parts[0]) == names_within(dir / parts[1]))
+    fail(dir.string(), ": ", join(parts), " are parts of a data set and no classes; give ",
+         (dir / parts[0]).string(), " and so on, each by its own option");
+  for (const std::string& name : classes) {
+    const std::vector<std::string> inner = names_within(dir / name);
+    std::vector<std::string> both;
+    std::set_intersection(inner.begin(), inner.end(), classes.begin(), classes.end(),
+                          std::back_inserter(both));
+    if (both.size() > 1)
+      fail((dir / name).string(), ": holds folders called as its neighbours (", join(both),
+           "): it is another data set and no class; move it out of ", dir.string());
+  }
+}
+
+}  // namespace
+
 FolderScan scan_folders(const std::string& dir) {
   FolderScan out;
+  Dataset& data = out.dataset;
   try {
     require(fs::exists(dir), dir, ": no such folder");
     require(fs::is_directory(dir), dir, ": not a folder");
     std::vector<fs::path> folders;
-    for (const auto& entry : fs::directory_iterator(dir))
-      if (entry.is_directory() && !is_hidden(entry.path())) folders.push_back(entry.path());
+    for (const auto& entry : fs::directory_iterator(dir)) {
+      std::error_code error;
+      const fs::path& path = entry.path();
+      if (is_hidden(path)) continue;
+      if (is_of_a_system(path))
+        data.other_files.push_back(path.string());
+      else if (fs::is_directory(path, error))
+        folders.push_back(path);
+      else if (entry.is_symlink(error) && !fs::is_regular_file(path, error))
+        data.left_out.push_back({path.string(), "a link that leads nowhere"});
+      else if (is_picture(path.string()))
+        data.left_out.push_back({path.string(), "beside the class folders, and so of no class"});
+    }
     require(!folders.empty(), dir, ": no class folders; expected one sub-folder a class");
     std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
       return a.filename().string() < b.filename().string();
     });
     for (const fs::path& folder : folders) {
-      const int64_t label = static_cast<int64_t>(out.dataset.classes.size());
-      const int64_t before = out.dataset.size();
-      out.dataset.classes.push_back(folder.filename().string());
-      for (std::string& file : files_below(folder)) {
-        if (has_picture_ending(file))
-          out.dataset.samples.push_back({std::move(file), label});
-        else
-          out.other_files.push_back(std::move(file));
-      }
-      if (out.dataset.size() == before) out.empty_classes.push_back(out.dataset.classes.back());
+      const std::string name = folder.filename().string();
+      require(is_utf8(name), dir, ": the name of a class folder, '", name,
+              "', is not UTF-8; rename it");
+      data.classes.push_back(name);
+    }
+    refuse_nested(dir, data.classes);
+    for (size_t label = 0; label < folders.size(); ++label) {
+      Found found = look_below(folders[label]);
+      if (found.pictures.empty()) out.empty_classes.push_back(data.classes[label]);
+      for (std::string& file : found.pictures)
+        data.samples.push_back({std::move(file), static_cast<int64_t>(label)});
+      std::move(found.other_files.begin(), found.other_files.end(),
+                std::back_inserter(data.other_files));
+      std::move(found.left_out.begin(), found.left_out.end(), std::back_inserter(data.left_out));
     }
   } catch (const fs::filesystem_error& error) {
     fail(error.path1().empty() ? dir : error.path1().string(),
          ": cannot be listed: ", error.code().message());
   }
+  const auto by_path = [](const SkippedSample& a, const SkippedSample& b) { return a.path < b.path; };
+  std::sort(data.left_out.begin(), data.left_out.end(), by_path);
+  std::sort(data.other_files.begin(), data.other_files.end());
   return out;
 }
 
 std::vector<std::string> pictures_below(const std::string& dir) {
   require(fs::is_directory(dir), dir, ": is not a folder");
   try {
-    std::vector<std::string> files = files_below(dir);
-    std::erase_if(files, [](const std::string& file) { return !has_picture_ending(file); });
-    return files;
+    return look_below(dir).pictures;
   } catch (const fs::filesystem_error& error) {
     fail(dir, ": cannot be listed: ", error.code().message());
   }
@@ -98,7 +205,7 @@ std::vector<std::string> pictures_below(const std::string& dir) {
 Dataset list_folders(const std::string& dir,
                      const std::optional<std::vector<std::string>>& classes) {
   FolderScan scan = scan_folders(dir);
-  require(scan.empty_classes.empty(), dir, ": no pictures (.jpg .png .bmp .gif) in class ",
+  require(scan.empty_classes.empty(), dir, ": no pictures in class ",
           join(scan.empty_classes));
   if (!classes) return std::move(scan.dataset);
   std::vector<int64_t> label_of;
@@ -135,7 +242,8 @@ Split split(const Dataset& dataset, double fraction, uint64_t seed) {
     for (int64_t i = 0; i < train; ++i)
       in_train[static_cast<size_t>(indices[static_cast<size_t>(i)])] = true;
   }
-  Split out{{dataset.classes, {}}, {dataset.classes, {}}};
+  Split out;
+  out.train.classes = out.held_out.classes = dataset.classes;
   for (size_t i = 0; i < dataset.samples.size(); ++i)
     (in_train[i] ? out.train : out.held_out).samples.push_back(dataset.samples[i]);
   return out;

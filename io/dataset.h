@@ -12,9 +12,18 @@ struct Sample {
   bool operator==(const Sample&) const = default;
 };
 
+/// A picture that is not used, and why.
+struct SkippedSample {
+  std::string path, reason;
+  bool operator==(const SkippedSample&) const = default;
+};
+
 struct Dataset {
   std::vector<std::string> classes;
   std::vector<Sample> samples;
+  /// What lies in the folder and is no part of the data set: pictures in no class, links.
+  std::vector<SkippedSample> left_out;
+  std::vector<std::string> other_files;  ///< Below the classes, and no pictures by name or content.
 
   int64_t size() const { return static_cast<int64_t>(samples.size()); }
   /// Samples of each class.
@@ -22,17 +31,20 @@ struct Dataset {
 };
 
 /// A labelled folder as it is: one sub-folder a class, alphabetical by bytes, each searched with
-/// all below it. Names that start with a dot are passed over.
+/// all below it. A picture is what has a picture's ending or, under any other name, its content.
+/// Names that start with a dot are passed over, and __MACOSX and @eaDir, which are named in
+/// other_files. Links to folders are not followed: they could form a circle.
 struct FolderScan {
-  Dataset dataset;  ///< Files ending in .jpg .jpeg .jpe .png .bmp .gif.
+  Dataset dataset;
   std::vector<std::string> empty_classes;
-  std::vector<std::string> other_files;  ///< Paths of files with other endings, below the classes.
 };
-/// Throws Error where there is no such folder, no sub-folder, or one that cannot be listed.
+/// Throws Error where there is no such folder, no sub-folder, or one that cannot be listed or has a
+/// name that is not UTF-8; and where sub-folders are no classes but data sets of their own: parts
+/// like train/ and val/, or a folder with the other classes' names in it.
 FolderScan scan_folders(const std::string& dir);
 
-/// The pictures of a folder and all below it, by their endings, in byte order. Throws Error where
-/// it is no folder or cannot be listed.
+/// The pictures of a folder and all below it, in byte order. Throws Error where it is no folder or
+/// cannot be listed.
 std::vector<std::string> pictures_below(const std::string& dir);
 
 /// The data set of a labelled folder. With `classes`, labels are indices into these, and a folder

@@ -49,10 +49,6 @@ struct Batch {
   Tensor storage_;  // images is its first rows; kept from batch to batch
 };
 
-struct SkippedSample {
-  std::string path, reason;
-  bool operator==(const SkippedSample&) const = default;
-};
 /// Does what reads or decodes the picture `path`. Returns why that cannot be done, without the
 /// path; "" where it can. Only an Error is the picture's fault: std::bad_alloc comes through.
 template <class Read>

@@ -8,7 +8,7 @@
 namespace limbic::io {
 
 /// An 8-bit RGB PNG file, for reports. Throws Error on an empty picture.
-/// Source: PNG 1.2, sections 3 and 4.
+/// By libpng.
 std::vector<uint8_t> encode_png(const Picture& picture);
 
 /// RFC 4648, with padding, without line breaks.

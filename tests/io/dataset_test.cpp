@@ -74,7 +74,55 @@ TEST_CASE("dataset: links in a circle end") {
   const TemporaryFolder folder;
   write_text(folder / "joy/a.jpg", "x");
   std::filesystem::create_directory_symlink(folder.path, folder / "joy/again");
-  CHECK(list_folders(folder.path.string()).size() == 1);
+  const Dataset found = list_folders(folder.path.string());
+  CHECK(found.size() == 1);
+  CHECK(found.left_out ==
+        std::vector<SkippedSample>{{folder / "joy/again", "a link to a folder, which is not followed"}});
+}
+
+TEST_CASE("dataset: what is left out is known, pictures are found under any name") {
+  const TemporaryFolder folder;
+  const auto png = encode_png(random_picture(2, 2, 1));
+  for (const char* name : {"a/1.jfif", "a/2.webp", "a/3.heic", "b/plain", "b/photo.jpg?w=640"})
+    write_bytes(folder / name, png);
+  write_text(folder / "b/avif", std::string("\0\0\0\x20" "ftypavif", 12));
+  for (const char* name : {"b/notes.txt", "__MACOSX/b/1.jpg", "b/@eaDir/1.jpg"})
+    write_text(folder / name, "x");
+  write_bytes(folder / "loose", png);
+  std::filesystem::create_symlink("nowhere", folder / "a/gone.jpg");
+  std::filesystem::create_symlink("round", folder / "round");
+  std::filesystem::create_symlink(folder.path / "a/1.jfif", folder / "a/4.jpg");
+  const Dataset found = list_folders(folder.path.string());
+  CHECK(found.classes == std::vector<std::string>{"a", "b"});
+  CHECK(found.samples == std::vector<Sample>{{folder / "a/1.jfif", 0},
+                                             {folder / "a/2.webp", 0},
+                                             {folder / "a/3.heic", 0},
+                                             {folder / "a/4.jpg", 0},
+                                             {folder / "b/avif", 1},
+                                             {folder / "b/photo.jpg?w=640", 1},
+                                             {folder / "b/plain", 1}});
+  CHECK(found.left_out ==
+        std::vector<SkippedSample>{
+            {folder / "a/gone.jpg", "a link that leads nowhere"},
+            {folder / "loose", "beside the class folders, and so of no class"},
+            {folder / "round", "a link that leads nowhere"}});
+  CHECK(found.other_files == std::vector<std::string>{folder / "__MACOSX", folder / "b/@eaDir",
+                                                      folder / "b/notes.txt"});
+}
+
+TEST_CASE("dataset: data sets within data sets are no classes") {
+  const TemporaryFolder folder;
+  for (const char* name : {"photos/awe/1.jpg", "photos/fear/1.jpg", "photos/more/awe/2.jpg",
+                           "photos/more/fear/2.jpg", "split/train/awe/1.jpg", "split/train/fear/1.jpg",
+                           "split/val/awe/2.jpg", "split/val/fear/2.jpg", "deep/awe/2019/fear.jpg",
+                           "deep/fear/2019/1.jpg", "latin/caf\xE9/1.jpg", "latin/bar/1.jpg"})
+    write_text(folder / name, "x");
+  const auto error = [&](const char* dir) { return error_of([&] { list_folders(folder / dir); }); };
+  CHECK(contains(error("photos"), "photos/more: holds folders called as its neighbours (awe, fear)"));
+  CHECK(contains(error("split"), "train, val are parts of a data set and no classes"));
+  CHECK(error("split/train") == "");
+  CHECK(error("deep") == "");
+  CHECK(contains(error("latin"), "is not UTF-8"));
 }
 
 TEST_CASE("split: each class in proportion, seeded") {
@@ -140,7 +188,7 @@ TEST_CASE("check_dataset: counts, reasons, duplicates") {
   write_png(folder / "fear/copy.png", random_picture(5, 6, 1));
   write_text(folder / "fear/page.jpg", "<html>moved</html>");
   write_text(folder / "fear/empty.jpg", "");
-  write_text(folder / "fear/photo.heic", "x");
+  write_text(folder / "fear/notes", "x");
   std::filesystem::create_directories(folder / "awe");
   int64_t done = 0;
   const DatasetCheck check =
@@ -148,7 +196,7 @@ TEST_CASE("check_dataset: counts, reasons, duplicates") {
   CHECK(check.classes == std::vector<std::string>{"awe", "fear", "joy"});
   CHECK(check.usable == std::vector<int64_t>{0, 1, 2});
   CHECK(check.empty_classes == std::vector<std::string>{"awe"});
-  CHECK(check.other_files == std::vector<std::string>{folder / "fear/photo.heic"});
+  CHECK(check.other_files == std::vector<std::string>{folder / "fear/notes"});
   REQUIRE(check.unusable.size() == 2);
   CHECK(check.unusable[0] == SkippedSample{folder / "fear/empty.jpg", "the file is empty"});
   CHECK(contains(check.unusable[1].reason, "a web page"));
