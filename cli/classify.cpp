@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/network.h"
+#include "cli/pictures.h"
 #include "cli/verbs.h"
 #include "limbic/network/predictor.h"
 #include "limbic/network/read_batch.h"
@@ -15,11 +16,12 @@ struct Options {
   PlanChoice plan;
   std::string labels;
   int64_t top = 5, batch_size = 8;
-  std::vector<std::string> images;
+  Pictures pictures;
 };
 
-void print_picture(const Common& common, const std::string& path, std::span<const float> scores,
-                   const std::vector<std::string>& labels, int64_t top) {
+void print_picture(const Common& common, Pictures& pictures, const std::string& path,
+                   std::span<const float> scores, const std::vector<std::string>& labels,
+                   int64_t top) {
   std::vector<int64_t> order(scores.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
   top = std::min(top, static_cast<int64_t>(order.size()));
@@ -32,6 +34,8 @@ void print_picture(const Common& common, const std::string& path, std::span<cons
   for (int64_t k = 0; k < top; ++k) {
     const auto index = static_cast<size_t>(order[static_cast<size_t>(k)]);
     const std::string label = labels.empty() ? std::to_string(index) : labels[index];
+    pictures.write({path, std::to_string(k + 1), std::to_string(index), label,
+                    str_cat(scores[index])});
     if (common.json())
       best.push_back({{"index", index}, {"label", label}, {"probability", scores[index]}});
     else
@@ -44,18 +48,21 @@ int run(const Common& common, Options& o) {
   network::Network network = load_network(common, o.network);
   std::vector<std::string> labels = network.labels;
   if (!o.labels.empty()) labels = read_labels(o.labels, network.model.classes);
-  const auto total = static_cast<int64_t>(o.images.size());
+  o.pictures.open(common);
+  o.pictures.write({"image", "rank", "index", "label", "probability"});
+  const std::vector<std::string>& all = o.pictures.paths();
+  const auto total = std::ssize(all);
   const int64_t batch = std::min(o.batch_size, total);
   std::vector<io::SkippedSample> uncalibrated;
   network::Predictor predictor(network.model, network.parameters,
-                               o.plan.options(common, network, batch, o.images, uncalibrated));
+                               o.plan.options(common, network, batch, all, uncalibrated));
   note_convolutions(common, predictor.plan());
   const int64_t classes = network.model.classes;
   const auto progress = progress_bar(common);
-  bool skipped = report_skipped(uncalibrated) == some_skipped;
+  const int calibrated = report_skipped(uncalibrated);
   for (int64_t begin = 0; begin < total; begin += batch) {
     const int64_t n = std::min(batch, total - begin);
-    const std::vector<std::string> paths(o.images.begin() + begin, o.images.begin() + begin + n);
+    const std::vector<std::string> paths(all.begin() + begin, all.begin() + begin + n);
     const auto [images, errors] =
         network::read_batch(paths, network.preset, network::Unusable::keep_row);
     Tensor scores = predictor.run(images);
@@ -65,19 +72,19 @@ int run(const Common& common, Options& o) {
                         &error = errors[static_cast<size_t>(i)];
       if (error.empty()) {
         print_picture(
-            common, path,
+            common, o.pictures, o.pictures.shown(path),
             scores.values().subspan(static_cast<size_t>(i * classes), static_cast<size_t>(classes)),
             labels, o.top);
         continue;
       }
-      skipped = true;
-      if (common.json()) print_json({{"image", path}, {"error", error}});
-      report_skipped({{path, error}});
+      if (common.json()) print_json({{"image", o.pictures.shown(path)}, {"error", error}});
+      o.pictures.skip(path, error);
     }
     if (progress && total > batch)
       progress({.task = "classifying", .done = begin + n, .total = total});
   }
-  return skipped ? some_skipped : done;
+  const int status = o.pictures.finish();
+  return status == done ? calibrated : status;
 }
 
 }  // namespace
@@ -95,7 +102,7 @@ void add_classify(const Verb& app, const Common& common, Action& action) {
   verb.add_option("--top", o->top, "how many classes to print").check(range(1, 100000));
   verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
   o->plan.add_to(verb);
-  verb.add_option("images", o->images, "pictures").required();
+  o->pictures.add_to(verb);
 }
 
 }  // namespace limbic::cli

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/pictures.h"
 #include "cli/verbs.h"
 #include "limbic/emotion/model.h"
 
@@ -9,14 +10,18 @@ namespace {
 
 struct Options {
   std::string model;
-  std::vector<std::string> images;
+  Pictures pictures;
   int64_t batch_size = 16;
 };
 
 int run(const Common& common, Options& o) {
   const emotion::EmotionModel model = emotion::load_model(o.model);
   io::Dataset data{.classes = model.classes, .samples = {}};
-  for (const auto& path : o.images) data.samples.push_back({path, 0});
+  o.pictures.open(common);
+  for (const auto& path : o.pictures.paths()) data.samples.push_back({path, 0});
+  std::vector<std::string> heading = {"image", "emotion"};
+  heading.insert(heading.end(), model.classes.begin(), model.classes.end());
+  o.pictures.write(heading);
   ProgressFunction progress;
   if (data.size() > o.batch_size) progress = progress_bar(common);
   const emotion::BranchFeatures features = emotion::extract_features(
@@ -30,15 +35,20 @@ int run(const Common& common, Options& o) {
   std::map<std::string, std::string> errors;
   for (const auto& s : features.skipped) errors[s.path] = s.reason;
   for (int64_t i = 0; i < data.size(); ++i) {
-    const std::string& path = data.samples[static_cast<size_t>(i)].path;
+    const std::string& file = data.samples[static_cast<size_t>(i)].path;
+    const std::string& path = o.pictures.shown(file);
     const auto found = row_of.find(i);
     if (found == row_of.end()) {
-      if (common.json()) print_json({{"image", path}, {"error", errors[path]}});
+      if (common.json()) print_json({{"image", path}, {"error", errors[file]}});
+      o.pictures.skip(file, errors[file]);
       continue;
     }
     const double* row =
         p.probabilities.data<double>() + static_cast<int64_t>(found->second) * classes;
     const auto label = static_cast<size_t>(p.labels[found->second]);
+    std::vector<std::string> cells = {path, model.classes[label]};
+    for (int64_t c = 0; c < classes; ++c) cells.push_back(str_cat(row[c]));
+    o.pictures.write(cells);
     if (common.json()) {
       nlohmann::ordered_json all = nlohmann::ordered_json::object();
       for (int64_t c = 0; c < classes; ++c) all[model.classes[static_cast<size_t>(c)]] = row[c];
@@ -48,7 +58,7 @@ int run(const Common& common, Options& o) {
                   percent(row[label]).c_str());
     }
   }
-  return report_skipped(features.skipped);
+  return o.pictures.finish();
 }
 
 }  // namespace
@@ -58,7 +68,7 @@ void add_predict(const Verb& app, const Common& common, Action& action) {
   const Verb verb = add_verb(app, action, "predict", "The emotion that each photo evokes.",
                              "limbic predict model photo.jpg", o, run, common);
   verb.add_option("model", o->model, "model folder made by fit").required();
-  verb.add_option("images", o->images, "pictures").required();
+  o->pictures.add_to(verb);
   verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
 }
 

@@ -283,7 +283,7 @@ TEST_CASE("cli: bad pictures are skipped with the reason, strange ones are used"
   testing::write_png(path("tiny.png"), testing::random_picture(1, 1, 1));
   testing::write_png(path("wide.png"), testing::random_picture(10, 20000, 1));
   testing::write_png(path("tall.png"), testing::random_picture(20000, 10, 1));
-  const std::vector<std::string> bad = {"text.jpg", "empty.jpg", "nowhere.jpg", "photos"};
+  const std::vector<std::string> bad = {"text.jpg", "empty.jpg", "nowhere.jpg"};
   const std::vector<std::string> good = {"tiny.png",
                                          "wide.png",
                                          "tall.png",
@@ -309,7 +309,16 @@ TEST_CASE("cli: bad pictures are skipped with the reason, strange ones are used"
       CHECK(r.err.find("skipped " + image + ": ") != std::string::npos);
     }
     CHECK(world().run(verb + good[0] + " " + good[3]).status == done);
-    CHECK(world().run(verb + bad[0]).status == some_skipped);
+    CHECK(world().run(verb + bad[0]).status == failed);
+    // Folders, standard input, a table.
+    const Result folder = world().run(verb + "photos - --out t.csv --format json <" + good[0]);
+    CHECK(folder.status == done);
+    CHECK(folder.objects().size() == 19);
+    CHECK(folder.objects().back().at("image") == "-");
+    const std::string table = testing::text_of(path("t.csv"));
+    CHECK(table.starts_with("image,"));
+    CHECK(table.find("\n-,") != table.npos);
+    CHECK(world().run(verb + "- </dev/null").status == failed);
   }
   // A file whose name is no UTF-8 still gives JSON.
   testing::write_text(path("\xff.jpg"), "text");

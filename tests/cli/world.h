@@ -54,7 +54,8 @@ struct World {
     const std::string out = folder / "stdout", err = folder / "stderr";
     const std::string command = "cd '" + folder.path.string() + "' && " + before +
                                 " '" LIMBIC_PROGRAM "' " + arguments + " > " +
-                                (redirect.empty() ? "stdout" : redirect) + " 2> stderr < /dev/null";
+                                (redirect.empty() ? "stdout" : redirect) + " 2> stderr" +
+                                (arguments.find('<') == arguments.npos ? " < /dev/null" : "");
     testing::write_text(out, "");
     const int status = std::system(command.c_str());
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
