@@ -14,7 +14,6 @@
 #include "limbic/core/error.h"
 #include "limbic/core/parallel.h"
 #include "limbic/io/decode.h"
-#include "limbic/io/libjpeg.h"
 #include "limbic/io/preset.h"
 
 using namespace limbic;

@@ -24,6 +24,12 @@ std::vector<double> read_targets(const std::string& path, const Tensor& tensor, 
   return out;
 }
 
+Tensor to_f64(const Tensor& x) {
+  Tensor out(x.shape(), DType::f64);
+  for (int64_t i = 0; i < x.size(); ++i) out.data<double>()[i] = double{x.data()[i]};
+  return out;
+}
+
 }  // namespace
 
 svm::SvmData read_svm_input(const std::string& path, const svm::SvmDataOptions& options) {
@@ -39,10 +45,10 @@ svm::SvmData read_svm_input(const std::string& path, const svm::SvmDataOptions& 
   require(x->second.rank() == 2 && x->second.dtype() == DType::f32, path,
           ": expected features (N,D) F32, got ", to_string(x->second.dtype()), " ",
           to_string(x->second.shape()));
-  svm::SvmData data{x->second, {}};
+  svm::SvmData data{options.f64 ? to_f64(x->second) : x->second, {}};
   data.targets = read_targets(path, y->second, x->second.dim(0));
   for (double target : data.targets) {
-    if (options.real_labels) break;
+    if (options.real_labels || options.any_label) break;
     require(target == std::floor(target) && std::abs(target) <= std::numeric_limits<int>::max(),
             path, ": expected labels that are whole numbers of 32 bits, got ", target);
     data.labels.push_back(static_cast<int>(target));
@@ -70,7 +76,7 @@ std::vector<std::string> rewrite_libsvm_flags(const std::vector<std::string>& ar
     const std::string& a = arguments[i];
     const bool is_weight =
         a.size() > 2 && a.rfind("-w", 0) == 0 &&
-        a.find_first_not_of("0123456789", a[2] == '-' ? 3 : 2) == std::string::npos;
+        a.find_first_not_of("0123456789", a[2] == '-' || a[2] == '+' ? 3 : 2) == std::string::npos;
     const bool is_grid = a == "-log2c" || a == "-log2g";
     if (is_weight && i + 1 < arguments.size()) {
       out.push_back("--class-weight=" + a.substr(2) + "=" + arguments[++i]);

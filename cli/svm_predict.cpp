@@ -15,9 +15,14 @@ struct Options {
   bool quiet = false;
 };
 
+constexpr const char* unused_probability =
+    "Model supports probability estimates, but disabled in prediction.";  // LIBSVM's words
+
 int classify(const Common& common, const Options& o, svm::SvcModel model) {
+  if (o.probability == 0 && !model.prob_a.empty()) note(common, unused_probability);
   const svm::SvmData data =
       read_svm_input(o.data, {.min_features = model.features(),
+                              .any_label = true,
                               .precomputed = model.kernel == svm::KernelType::precomputed});
   widen(model, data.x.dim(1));
   Tensor probability;
@@ -47,7 +52,7 @@ int classify(const Common& common, const Options& o, svm::SvcModel model) {
     }
   });
   int64_t right = 0;
-  for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == data.labels[i];
+  for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == data.targets[i];
   const double accuracy = static_cast<double>(right) / static_cast<double>(predicted.size());
   if (common.json())
     print_json({{"accuracy", accuracy}, {"correct", right}, {"samples", predicted.size()}});
@@ -58,8 +63,9 @@ int classify(const Common& common, const Options& o, svm::SvcModel model) {
 }
 
 int regress(const Common& common, const Options& o, svm::SvrModel model) {
-  require(o.probability == 0 || model.error_scale > 0, o.model,
+  require(o.probability == 0 || model.error_scale, o.model,
           ": has no probA; train it with svm-train -b 1");
+  if (o.probability == 0 && model.error_scale) note(common, unused_probability);
   const svm::SvmData data =
       read_svm_input(o.data, {.min_features = model.features(),
                               .real_labels = true,
@@ -67,21 +73,21 @@ int regress(const Common& common, const Options& o, svm::SvrModel model) {
   widen(model, data.x.dim(1));
   const std::vector<double> predicted = svm::predict(model, data.x);
   write_atomically(o.output, [&](std::ostream& out) {
-    for (double value : predicted) out << svm::format_number(value, 9) << '\n';
+    for (double value : predicted) out << svm::format_number(value, 17) << '\n';
   });
   const svm::RegressionScore score = svm::score_regression(data.targets, predicted);
   if (common.json()) {
     nlohmann::ordered_json line{{"mean_squared_error", score.mean_squared_error},
                                 {"squared_correlation", score.squared_correlation},
                                 {"samples", predicted.size()}};
-    if (o.probability == 1) line["sigma"] = model.error_scale;
+    if (o.probability == 1) line["sigma"] = *model.error_scale;
     print_json(line);
   } else if (!o.quiet && !common.quiet) {
     if (o.probability == 1)
       std::printf(
           "Prob. model for test data: target value = predicted value + z,\n"
           "z: Laplace distribution e^(-|z|/sigma)/(2sigma),sigma=%g\n",
-          model.error_scale);
+          *model.error_scale);
     std::printf(
         "Mean squared error = %g (regression)\n"
         "Squared correlation coefficient = %g (regression)\n",

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -47,7 +48,7 @@ Ranges measure(const svm::SvmData& data, const Options& o) {
   r.features.assign(static_cast<size_t>(d), {INFINITY, -INFINITY, o.lower, o.upper});
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < d; ++j)
-      widen(r.features[static_cast<size_t>(j)], double{data.x.data()[i * d + j]});
+      widen(r.features[static_cast<size_t>(j)], data.x.data<double>()[i * d + j]);
   if (o.target.empty()) return r;
   require(o.target[0] < o.target[1], "svm-scale: -y must ascend, got ", o.target[0], " and ",
           o.target[1]);
@@ -68,7 +69,7 @@ void save_ranges(const Ranges& r, const std::string& path) {
   });
 }
 
-Ranges restore_ranges(const std::string& path, int64_t features) {
+Ranges restore_ranges(const Common& common, const std::string& path, int64_t features) {
   const auto bytes = read_file(path, int64_t{256} << 20);
   std::istringstream in(std::string(bytes.begin(), bytes.end()));
   std::string head;
@@ -82,30 +83,40 @@ Ranges restore_ranges(const std::string& path, int64_t features) {
   }
   require(head == "x" && in >> r.lower >> r.upper && r.lower < r.upper, path,
           ": not a range file of svm-scale -s");
-  r.features.assign(static_cast<size_t>(features), {0, 0, r.lower, r.upper});
+  std::map<int64_t, Range> known;
   for (int64_t index = 0; in >> index;) {
     double low = 0, high = 0;
-    require(in >> low >> high && index >= 1 && std::isfinite(low) && std::isfinite(high), path,
-            ": damaged at feature ", index);
-    if (index <= features)
-      r.features[static_cast<size_t>(index - 1)] = {low, high, r.lower, r.upper};
+    require(in >> low >> high && index >= 1 && index <= INT32_MAX && std::isfinite(low) &&
+                std::isfinite(high),
+            path, ": damaged at feature ", index);
+    known[index] = {low, high, r.lower, r.upper};
   }
   require(in.eof(), path, ": expected lines 'index min max'");
+  // What the range file knows and the data lack is 0 there, and is scaled as any 0.
+  const int64_t width = std::max(features, known.empty() ? 0 : known.rbegin()->first);
+  require(width <= 1 << 26, path, ": ", width, " features are more than are scaled here");
+  r.features.assign(static_cast<size_t>(width), {0, 0, r.lower, r.upper});
+  for (const auto& [index, range] : known) r.features[static_cast<size_t>(index - 1)] = range;
+  std::string lacking;
+  for (int64_t j = 1; j <= features; ++j)
+    if (!known.count(j) && lacking.size() < 60) lacking += str_cat(lacking.empty() ? "" : ", ", j);
+  if (!lacking.empty())
+    note(common, str_cat(path, ": lacks features of the data, which are left out: ", lacking));
   return r;
 }
 
-int run(const Common&, Options& o) {
-  const svm::SvmData data = read_svm_input(o.data, {.real_labels = true});
+int run(const Common& common, Options& o) {
+  const svm::SvmData data = read_svm_input(o.data, {.real_labels = true, .f64 = true});
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
-  const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(o.restore, d);
+  const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(common, o.restore, d);
   if (!o.save.empty()) save_ranges(r, o.save);
   for (int64_t i = 0; i < n; ++i) {
     const double target = data.targets[static_cast<size_t>(i)];
     std::printf("%.17g", r.target && r.target->varies() ? r.target->scaled(target) : target);
-    for (int64_t j = 0; j < d; ++j) {
+    for (int64_t j = 0; j < std::ssize(r.features); ++j) {
       const Range& range = r.features[static_cast<size_t>(j)];
       if (!range.varies()) continue;  // a feature that never varies says nothing
-      const double scaled = range.scaled(double{data.x.data()[i * d + j]});
+      const double scaled = range.scaled(j < d ? data.x.data<double>()[i * d + j] : 0);
       if (scaled != 0) std::printf(" %ld:%.9g", j + 1, scaled);
     }
     std::printf("\n");

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -44,7 +45,6 @@ svm::SvcOptions svc_options(const Common& common, const Options& o) {
 }
 
 svm::SvrOptions svr_options(const Common& common, const Options& o) {
-  require(o.weights.empty(), "class weights (-w) do not apply to regression (-s 3)");
   const svm::SvcOptions c = svc_options(common, o);
   return {.C = c.C,
           .epsilon = o.epsilon,
@@ -67,8 +67,22 @@ void warn_unless_converged(const Common& common, bool converged) {
          "features (limbic svm-scale) or lower -c");
 }
 
+// Of classes that the data have; LIBSVM warns of the others, too.
+svm::SvcOptions options_for(const Common& common, const Options& o, const svm::SvmData& data) {
+  svm::SvcOptions out = svc_options(common, o);
+  std::erase_if(out.class_weight, [&](const auto& entry) {
+    const bool absent =
+        std::find(data.labels.begin(), data.labels.end(), entry.first) == data.labels.end();
+    if (absent)
+      note(common,
+           str_cat("WARNING: class label ", entry.first, " specified in weight is not found"));
+    return absent;
+  });
+  return out;
+}
+
 void train_classifier(const Common& common, const Options& o, const svm::SvmData& data) {
-  const svm::SvcModel model = svm::train_svc(data.x, data.labels, svc_options(common, o));
+  const svm::SvcModel model = svm::train_svc(data.x, data.labels, options_for(common, o, data));
   warn_unless_converged(common, model.converged());
   svm::write_svm_model(o.model, model);
   if (common.json()) {
@@ -107,7 +121,7 @@ void train_regression(const Common& common, const Options& o, const svm::SvmData
 }
 
 void cross_validate_classifier(const Common& common, const Options& o, const svm::SvmData& data) {
-  const double accuracy = svm::cross_validate(data.x, data.labels, svc_options(common, o), o.folds);
+  const double accuracy = svm::cross_validate(data.x, data.labels, options_for(common, o, data), o.folds);
   if (common.json())
     print_json({{"cross_validation_accuracy", accuracy}});
   else
@@ -130,10 +144,17 @@ void cross_validate_regression(const Common& common, const Options& o, const svm
 
 int run(const Common& common, Options& o) {
   const bool regression = o.svm_type == 3;
+  if (regression && !o.weights.empty())
+    note(common, "class weights (-w) do not apply to regression (-s 3)");
   const svm::KernelType kernel = kernel_type(o.kernel);
   const svm::SvmData data = read_svm_input(
       o.data, {.real_labels = regression, .precomputed = kernel == svm::KernelType::precomputed});
   if (o.model.empty()) o.model = std::filesystem::path(o.data).filename().string() + ".model";
+  if (o.folds > data.x.dim(0)) {
+    note(common, "WARNING: # folds > # data. Will use # folds = # data instead (i.e., leave-one-out "
+                 "cross validation)");
+    o.folds = static_cast<int>(data.x.dim(0));
+  }
   if (o.folds > 0)
     (regression ? cross_validate_regression : cross_validate_classifier)(common, o, data);
   else
@@ -153,7 +174,7 @@ void add_svm_train(const Verb& app, const Common& common, Action& action) {
   verb.add_option("-t", o->kernel, "kernel: 0 linear, 1 polynomial, 2 RBF, 4 precomputed")
       .check(range(0, 4));
   verb.add_option("-d", o->degree, "degree of the polynomial kernel (3)").check(range(0, 100));
-  verb.add_option("-g", o->gamma, "gamma (default: 1 / number of features)").check(above_zero());
+  verb.add_option("-g", o->gamma, "gamma (default: 1 / number of features)").check(not_negative());
   verb.add_option("-r", o->coef0, "coef0 of the polynomial kernel (0)");
   verb.add_option("-p", o->epsilon, "epsilon of regression: errors up to it cost nothing (0.1)")
       .check(not_negative());

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <locale>
@@ -72,7 +73,38 @@ void take_over_mode(int fd, const std::string& path) {
 
 }  // namespace
 
-void write_atomically(const std::string& path, const std::function<void(std::ostream&)>& write) {
+namespace {
+
+// A pipe, a device: it takes what is written, and nothing can be replaced.
+bool only_takes(const std::string& path) {
+  struct stat info {};
+  return path.starts_with("/dev/") || path.starts_with("/proc/") ||
+         (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode));
+}
+
+void write_into(const std::string& path, const std::function<void(std::ostream&)>& write) {
+  std::ofstream out(path, std::ios::binary | std::ios::app);  // behind what stands there
+  require_call(out.good(), path, "cannot write");
+  out.imbue(std::locale::classic());
+  write(out);
+  out.close();
+  require_call(!out.fail(), path, "cannot write");
+}
+
+// What a link leads to is replaced, and not the link.
+std::string behind_links(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) return path;
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                         std::free);
+  return real ? real.get() : path;
+}
+
+}  // namespace
+
+void write_atomically(const std::string& name, const std::function<void(std::ostream&)>& write) {
+  if (only_takes(name)) return write_into(name, write);
+  const std::string path = behind_links(name);
   const std::string temporary = temporary_beside(path);
   const Descriptor file(create_beside(path, temporary));
   try {
@@ -98,7 +130,32 @@ int64_t file_size(const std::string& path) {
   return info.st_size;
 }
 
+namespace {
+
+// A pipe or a device, to its end.
+std::vector<uint8_t> read_stream(const std::string& path, int64_t limit) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  require_call(file.fd >= 0, path, "cannot open");
+  std::vector<uint8_t> bytes;
+  while (true) {
+    constexpr size_t part = 1 << 16;
+    const size_t before = bytes.size();
+    bytes.resize(before + part);
+    const ssize_t n = ::read(file.fd, bytes.data() + before, part);
+    require_call(n >= 0, path, "cannot be read");
+    bytes.resize(before + static_cast<size_t>(n));
+    require(std::ssize(bytes) <= limit, path, ": more than the ", limit, " bytes allowed here");
+    if (n == 0) return bytes;
+  }
+}
+
+}  // namespace
+
 std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
+  struct stat info {};
+  require_call(::stat(path.c_str(), &info) == 0, path, "cannot open");
+  require(!S_ISDIR(info.st_mode), path, ": is a folder, not a file");
+  if (!S_ISREG(info.st_mode)) return read_stream(path, limit);
   const int64_t size = file_size(path);
   require(size <= limit, path, ": ", size, " bytes, more than the ", limit, " allowed here");
   std::ifstream in(path, std::ios::binary);

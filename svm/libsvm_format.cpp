@@ -1,5 +1,7 @@
 #include "limbic/svm/libsvm_format.h"
 
+#include <charconv>
+#include <cmath>
 #include <limits>
 #include <ostream>
 
@@ -12,6 +14,13 @@ namespace {
 int label_of(const LineReader& reader, std::string_view text) {
   return static_cast<int>(reader.whole(text, "a label", std::numeric_limits<int>::min(),
                                        std::numeric_limits<int>::max()));
+}
+
+double number_or_nan(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() ? value : NAN;
 }
 
 }  // namespace
@@ -27,14 +36,18 @@ SvmData read_svm_data(const std::string& path, const SvmDataOptions& options) {
       continue;
     }
     if (blank) reader.refuse("the line before is empty, expected 'label index:value ...'");
-    if (options.real_labels)
-      out.targets.push_back(reader.number(reader.word(), "a target"));
+    const std::string_view first = reader.word();
+    if (options.any_label)
+      out.targets.push_back(number_or_nan(first));
+    else if (options.real_labels)
+      out.targets.push_back(reader.number(first, "a target"));
     else
-      out.labels.push_back(label_of(reader, reader.word()));
-    rows.add_row(reader);
+      out.labels.push_back(label_of(reader, first));
+    rows.add_row(reader, options.f64);
   }
   require(rows.rows() > 0, path, ":1: no samples; expected lines 'label index:value ...'");
-  out.x = rows.dense(options.min_features, options.budget_bytes, path);
+  out.x = rows.dense(options.min_features, options.budget_bytes, path,
+                     options.f64 ? DType::f64 : DType::f32);
   return out;
 }
 

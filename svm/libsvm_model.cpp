@@ -263,7 +263,7 @@ void write_svm_model(const std::string& path, const SvrModel& model) {
     write_head(out, "epsilon_svr", model.kernel);
     out << "nr_class 2\ntotal_sv " << std::to_string(total) << '\n';
     out << "rho " << format_number(model.rho, 17) << '\n';
-    if (model.error_scale > 0) out << "probA " << format_number(model.error_scale, 17) << '\n';
+    if (model.error_scale) out << "probA " << format_number(*model.error_scale, 17) << '\n';
     write_rows(out, {model.coef.data(), 1, total, total}, model.support_vectors, model.kernel.type);
   });
 }

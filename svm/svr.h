@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct SvrModel {
   std::vector<double> coef;  ///< alpha - alpha*
   double rho = 0;
   /// Scale sigma of the errors' Laplace distribution e^(-|z|/sigma)/(2 sigma); 0: not estimated.
-  double error_scale = 0;
+  std::optional<double> error_scale;
   std::vector<int64_t> support_indices;  ///< Training row of each; empty after reading a file.
   double objective = 0;                  ///< Of the dual.
   int64_t n_bounded = 0, iterations = 0;

@@ -68,36 +68,44 @@ int64_t LineReader::whole(std::string_view text, const char* what, int64_t low,
   return static_cast<int64_t>(value);
 }
 
-void SparseRows::add_row(LineReader& reader) {
+void SparseRows::add_row(LineReader& reader, bool wide) {
   int64_t before = first_index_ - 1;
   while (!reader.at_end_of_line()) {
     const std::string_view pair = reader.word();
+    if (pair[0] == '#') break;
     const size_t colon = pair.find(':');
     if (colon == std::string_view::npos) reader.refuse("expected index:value, got ", shown(pair));
     const int64_t index = reader.whole(pair.substr(0, colon), "an index", first_index_, INT32_MAX);
     if (index <= before) reader.refuse("indices must ascend, got ", index, " after ", before);
     before = index;
-    const double value = reader.number(pair.substr(colon + 1), "a value");
-    if (std::abs(value) >= float_limit)
+    // LIBSVM lets blanks follow the colon.
+    const bool apart = colon + 1 == pair.size() && !reader.at_end_of_line();
+    const double value = reader.number(apart ? reader.word() : pair.substr(colon + 1), "a value");
+    if (!wide && std::abs(value) >= float_limit)
       reader.refuse("expected a value of single precision, got ", value);
-    entries_.push_back({static_cast<int32_t>(index), static_cast<float>(value)});
+    entries_.push_back({static_cast<int32_t>(index), value});
   }
   width_ = std::max(width_, before - first_index_ + 1);
   row_end_.push_back(entries_.size());
 }
 
-Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes,
-                         const std::string& path) const {
+Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes, const std::string& path,
+                         DType dtype) const {
   const int64_t width = std::max(min_features, width_);
-  const double bytes = 4.0 * static_cast<double>(rows()) * static_cast<double>(width);
+  const bool wide = dtype == DType::f64;
+  const double bytes = (wide ? 8.0 : 4.0) * static_cast<double>(rows()) * static_cast<double>(width);
   require_affordable(bytes, budget_bytes,
                      str_cat(path, ": ", rows(), " rows of ", width, " features"));
-  Tensor out({rows(), width});
+  Tensor out({rows(), width}, dtype);
   size_t at = 0;
   for (size_t row = 0; row < row_end_.size(); ++row)
-    for (; at < row_end_[row]; ++at)
-      out.data()[static_cast<int64_t>(row) * width + entries_[at].index - first_index_] =
-          entries_[at].value;
+    for (; at < row_end_[row]; ++at) {
+      const int64_t to = static_cast<int64_t>(row) * width + entries_[at].index - first_index_;
+      if (wide)
+        out.data<double>()[to] = entries_[at].value;
+      else
+        out.data()[to] = static_cast<float>(entries_[at].value);
+    }
   return out;
 }
 

@@ -44,17 +44,19 @@ class SparseRows {
  public:
   /// Column 0 is index `first_index`: 1, or 0 for precomputed kernels.
   explicit SparseRows(int64_t first_index) : first_index_(first_index) {}
-  /// Reads the rest of the reader's line as one row.
-  void add_row(LineReader& reader);
+  /// Reads the rest of the reader's line as one row, up to a comment ("# ..."). Unless `wide`, a
+  /// value beyond f32 is refused.
+  void add_row(LineReader& reader, bool wide = false);
   int64_t rows() const { return static_cast<int64_t>(row_end_.size()); }
-  /// F32 (rows, the larger of min_features and the largest index). Throws Error beginning with
-  /// `path` over budget, before anything is allocated.
-  Tensor dense(int64_t min_features, int64_t budget_bytes, const std::string& path) const;
+  /// (rows, the larger of min_features and the largest index), F32 or F64. Throws Error beginning
+  /// with `path` over budget, before anything is allocated.
+  Tensor dense(int64_t min_features, int64_t budget_bytes, const std::string& path,
+               DType dtype = DType::f32) const;
 
  private:
   struct Entry {
     int32_t index;
-    float value;
+    double value;
   };
   std::vector<Entry> entries_;
   std::vector<size_t> row_end_;

@@ -80,7 +80,7 @@ TEST_CASE("svr: cached rows, its file and cross-validation") {
 TEST_CASE("svr: the scale of errors is that of held-out rows, and stands in the file as probA") {
   const Curve curve = make_curve();
   SvrOptions options{.C = 2, .epsilon = 0.02};
-  CHECK(train_svr(curve.x, curve.targets, options).error_scale == 0);
+  CHECK_FALSE(train_svr(curve.x, curve.targets, options).error_scale);
   options.fit_error = true;
   const SvrModel model = train_svr(curve.x, curve.targets, options);
   const auto held_out = cross_validate(curve.x, curve.targets, options, 5, 0);
@@ -92,7 +92,7 @@ TEST_CASE("svr: the scale of errors is that of held-out rows, and stands in the 
     const double error = std::abs(held_out[i] - curve.targets[i]);
     if (error <= 5 * std::sqrt(2.0) * mean) sum += error, ++kept;
   }
-  CHECK(model.error_scale == doctest::Approx(sum / kept).epsilon(1e-9));
+  CHECK(model.error_scale.value() == doctest::Approx(sum / kept).epsilon(1e-9));
   const std::string path = temporary("svr");
   write_svm_model(path, model);
   CHECK(std::get<SvrModel>(read_any_svm_model(path)).error_scale == model.error_scale);
