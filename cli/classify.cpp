@@ -34,8 +34,8 @@ void print_picture(const Common& common, Pictures& pictures, const std::string& 
   for (int64_t k = 0; k < top; ++k) {
     const auto index = static_cast<size_t>(order[static_cast<size_t>(k)]);
     const std::string label = labels.empty() ? std::to_string(index) : labels[index];
-    pictures.write({path, std::to_string(k + 1), std::to_string(index), label,
-                    str_cat(scores[index])});
+    pictures.write(
+        {path, std::to_string(k + 1), std::to_string(index), label, str_cat(scores[index])});
     if (common.json())
       best.push_back({{"index", index}, {"label", label}, {"probability", scores[index]}});
     else

@@ -133,8 +133,10 @@ void note_left_out(const Common& common, const io::Dataset& data) {
   if (data.left_out.size() > shown)
     note(common, str_cat("and ", data.left_out.size() - shown, " more were left out"));
   if (const size_t n = data.other_files.size())
-    note(common, str_cat("passed over ", n, n == 1 ? " file that is no picture: " :
-                         " files that are no pictures, the first: ", data.other_files[0]));
+    note(common,
+         str_cat("passed over ", n,
+                 n == 1 ? " file that is no picture: " : " files that are no pictures, the first: ",
+                 data.other_files[0]));
 }
 
 int report_skipped(const std::vector<io::SkippedSample>& skipped, const io::Dataset& data) {

@@ -59,9 +59,10 @@ int run(const Common& common, Options& o) {
 
 void add_inspect(const Verb& app, const Common& common, Action& action) {
   auto o = std::make_shared<Options>();
-  const Verb verb = add_verb(
-      app, action, "inspect", "What is known of a picture: format, size, orientation, its pixels' hash.",
-      "limbic inspect photo.jpg", o, run, common);
+  const Verb verb =
+      add_verb(app, action, "inspect",
+               "What is known of a picture: format, size, orientation, its pixels' hash.",
+               "limbic inspect photo.jpg", o, run, common);
   verb.add_option("files", o->files, "pictures").required();
 }
 

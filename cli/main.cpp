@@ -51,11 +51,11 @@ int main(int argc, char** argv) {
   all.add_option("--format", common.format, "text or json").check(one_of({"text", "json"}));
 
   Action action;
-  for (const auto add : {add_demo,        add_fit,       add_predict,  add_evaluate, add_train,
-                         add_validate,    add_classify,  add_extract,  add_summary,  add_svm_train,
-                         add_svm_predict, add_svm_scale, add_svm_grid, add_sweep,    add_check_data,
-                         add_bench,       add_convert,   add_compare,  add_weights,  add_verify,
-                         add_inspect})
+  for (const auto add :
+       {add_demo,     add_fit,     add_predict,    add_evaluate,  add_train,       add_validate,
+        add_classify, add_extract, add_summary,    add_svm_train, add_svm_predict, add_svm_scale,
+        add_svm_grid, add_sweep,   add_check_data, add_bench,     add_convert,     add_compare,
+        add_weights,  add_verify,  add_inspect})
     add(all, common, action);
   const auto rewrite = [](const std::string& verb, std::vector<std::string>& arguments) {
     if (verb == "svm-train" || verb == "svm-grid") arguments = rewrite_libsvm_flags(arguments);

@@ -38,7 +38,8 @@ std::string quoted(const std::string& cell) {
 }  // namespace
 
 void Pictures::add_to(const Verb& app) {
-  app.add_option("images", arguments_, "pictures, folders with pictures, - for one on standard input")
+  app.add_option("images", arguments_,
+                 "pictures, folders with pictures, - for one on standard input")
       .required();
   app.add_option("--out", csv_path_, "also write the answers into this .csv");
 }
@@ -79,8 +80,7 @@ void Pictures::skip(const std::string& path, const std::string& reason) {
 }
 
 int Pictures::finish() {
-  if (!csv_path_.empty())
-    write_atomically(csv_path_, [&](std::ostream& out) { out << csv_; });
+  if (!csv_path_.empty()) write_atomically(csv_path_, [&](std::ostream& out) { out << csv_; });
   const int status = report_skipped(skipped_);
   return status == some_skipped && skipped_.size() == paths_.size() ? failed : status;
 }

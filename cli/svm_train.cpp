@@ -121,7 +121,8 @@ void train_regression(const Common& common, const Options& o, const svm::SvmData
 }
 
 void cross_validate_classifier(const Common& common, const Options& o, const svm::SvmData& data) {
-  const double accuracy = svm::cross_validate(data.x, data.labels, options_for(common, o, data), o.folds);
+  const double accuracy =
+      svm::cross_validate(data.x, data.labels, options_for(common, o, data), o.folds);
   if (common.json())
     print_json({{"cross_validation_accuracy", accuracy}});
   else
@@ -151,8 +152,9 @@ int run(const Common& common, Options& o) {
       o.data, {.real_labels = regression, .precomputed = kernel == svm::KernelType::precomputed});
   if (o.model.empty()) o.model = std::filesystem::path(o.data).filename().string() + ".model";
   if (o.folds > data.x.dim(0)) {
-    note(common, "WARNING: # folds > # data. Will use # folds = # data instead (i.e., leave-one-out "
-                 "cross validation)");
+    note(common,
+         "WARNING: # folds > # data. Will use # folds = # data instead (i.e., leave-one-out "
+         "cross validation)");
     o.folds = static_cast<int>(data.x.dim(0));
   }
   if (o.folds > 0)

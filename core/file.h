@@ -11,8 +11,8 @@ namespace limbic {
 
 /// Writes a file so that a crash, a full disk or an exception never leaves half of one: `write`
 /// fills a temporary file beside `path`, which is flushed to disk and then renamed over it. A file
-/// that is replaced hands on its mode; one that is read-only is not replaced. Of a link the target is
-/// replaced; pipes and devices, and all in /dev and /proc, are written into. Numbers are written
+/// that is replaced hands on its mode; one that is read-only is not replaced. Of a link the target
+/// is replaced; pipes and devices, and all in /dev and /proc, are written into. Numbers are written
 /// in the classic locale. Throws Error with the path and the system's reason.
 void write_atomically(const std::string& path, const std::function<void(std::ostream&)>& write);
 

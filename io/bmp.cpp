@@ -78,10 +78,9 @@ Header read_header(Bytes bytes) {
 PictureSize size(Bytes bytes) {
   const Header h = read_header(bytes);
   // The last row may lack its padding.
-  const int64_t last = (h.width * h.bits + 7) / 8, available =
-                                                       static_cast<int64_t>(bytes.size()) - h.offset;
-  require(available >= last && h.height - 1 <= (available - last) / h.row_bytes(),
-          "truncated BMP");
+  const int64_t last = (h.width * h.bits + 7) / 8,
+                available = static_cast<int64_t>(bytes.size()) - h.offset;
+  require(available >= last && h.height - 1 <= (available - last) / h.row_bytes(), "truncated BMP");
   return {h.height, h.width};
 }
 
@@ -134,7 +133,9 @@ Decoded decode(Bytes bytes) {
 
 // A text may begin with BM; its fourteenth bytes are not a small number.
 const Format bmp_format = {"BMP",
-                           [](Bytes b) { return has(b, 0, "BM") && has(b, 15, {"\0\0\0", 3}); },
+                           [](Bytes b) {
+                             return has(b, 0, "BM") && has(b, 15, {"\0\0\0", 3});
+                           },
                            size, decode, 10};
 
 }  // namespace limbic::io

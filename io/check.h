@@ -11,9 +11,10 @@ namespace limbic::io {
 /// What a look at every file of a labelled folder found.
 struct DatasetCheck {
   std::vector<std::string> classes;
-  std::vector<int64_t> usable;                       ///< Pictures of each class that decode.
-  std::vector<SkippedSample> unusable;               ///< Those that do not, and why.
-  std::vector<SkippedSample> damaged;  ///< Those that decode in part or over errors, and what it was.
+  std::vector<int64_t> usable;          ///< Pictures of each class that decode.
+  std::vector<SkippedSample> unusable;  ///< Those that do not, and why.
+  std::vector<SkippedSample>
+      damaged;  ///< Those that decode in part or over errors, and what it was.
   std::vector<std::vector<std::string>> duplicates;  ///< Groups of paths of equal bytes.
   std::vector<std::string> empty_classes;            ///< Sub-folders without a picture.
   std::vector<std::string> other_files;  ///< No pictures by name or content, which a run ignores.

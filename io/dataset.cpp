@@ -95,11 +95,11 @@ namespace {
 bool is_utf8(const std::string& text) {
   for (size_t i = 0; i < text.size();) {
     const auto first = static_cast<uint8_t>(text[i]);
-    const size_t length = first < 0x80                     ? 1
+    const size_t length = first < 0x80                    ? 1
                           : first >= 0xC2 && first < 0xE0 ? 2
                           : first >= 0xE0 && first < 0xF0 ? 3
                           : first >= 0xF0 && first < 0xF5 ? 4
-                                                           : 0;
+                                                          : 0;
     if (length == 0 || length > text.size() - i) return false;
     for (size_t k = 1; k < length; ++k)
       if ((static_cast<uint8_t>(text[i + k]) & 0xC0) != 0x80) return false;
@@ -187,7 +187,9 @@ FolderScan scan_folders(const std::string& dir) {
     fail(error.path1().empty() ? dir : error.path1().string(),
          ": cannot be listed: ", error.code().message());
   }
-  const auto by_path = [](const SkippedSample& a, const SkippedSample& b) { return a.path < b.path; };
+  const auto by_path = [](const SkippedSample& a, const SkippedSample& b) {
+    return a.path < b.path;
+  };
   std::sort(data.left_out.begin(), data.left_out.end(), by_path);
   std::sort(data.other_files.begin(), data.other_files.end());
   return out;
@@ -205,8 +207,7 @@ std::vector<std::string> pictures_below(const std::string& dir) {
 Dataset list_folders(const std::string& dir,
                      const std::optional<std::vector<std::string>>& classes) {
   FolderScan scan = scan_folders(dir);
-  require(scan.empty_classes.empty(), dir, ": no pictures in class ",
-          join(scan.empty_classes));
+  require(scan.empty_classes.empty(), dir, ": no pictures in class ", join(scan.empty_classes));
   if (!classes) return std::move(scan.dataset);
   std::vector<int64_t> label_of;
   std::vector<std::string> unknown;

@@ -23,11 +23,11 @@ struct DecodedFile {
   Picture picture;
 };
 
-/// Decodes a JPEG, PNG, WebP, BMP or the first frame of a GIF, judged by content, to RGB 0-255, equal
-/// to Pillow's convert("RGB"). Alpha is dropped, grey repeated, CMYK and YCCK converted; 16-bit
-/// samples keep their high byte.
-/// Throws Error "NAME: reason" for anything else: empty, truncated, corrupt, too large, no picture;
-/// std::bad_alloc where memory runs out, which is no fault of the file.
+/// Decodes a JPEG, PNG, WebP, BMP or the first frame of a GIF, judged by content, to RGB 0-255,
+/// equal to Pillow's convert("RGB"). Alpha is dropped, grey repeated, CMYK and YCCK converted;
+/// 16-bit samples keep their high byte. Throws Error "NAME: reason" for anything else: empty,
+/// truncated, corrupt, too large, no picture; std::bad_alloc where memory runs out, which is no
+/// fault of the file.
 DecodedFile decode_all(std::span<const uint8_t> bytes, const std::string& name,
                        const DecodeOptions& options = {});
 /// Its picture.

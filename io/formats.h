@@ -22,14 +22,14 @@ struct Decoded {
   std::string damage;   ///< Where a decoder could go on over damage, as Pillow does: what it was.
 };
 
-/// A kind of file. `size` and `decode` throw Error "reason" where it is damaged or of a kind that is
-/// not read; decode is called only where size was acceptable, and throws std::bad_alloc.
+/// A kind of file. `size` and `decode` throw Error "reason" where it is damaged or of a kind that
+/// is not read; decode is called only where size was acceptable, and throws std::bad_alloc.
 struct Format {
-  std::string name;                 ///< "JPEG"
-  bool (*is)(Bytes);                ///< By content; a file's name proves nothing.
-  PictureSize (*size)(Bytes);       ///< From the header alone.
-  Decoded (*decode)(Bytes);         ///< To RGB; a first frame where there are several.
-  int64_t most_pixels_per_byte = 0; ///< What no file exceeds: a header that declares more lies.
+  std::string name;                  ///< "JPEG"
+  bool (*is)(Bytes);                 ///< By content; a file's name proves nothing.
+  PictureSize (*size)(Bytes);        ///< From the header alone.
+  Decoded (*decode)(Bytes);          ///< To RGB; a first frame where there are several.
+  int64_t most_pixels_per_byte = 0;  ///< What no file exceeds: a header that declares more lies.
 };
 extern const Format jpeg_format, png_format, webp_format, gif_format, bmp_format;
 

@@ -1,6 +1,6 @@
-// The first frame of a GIF by giflib, on its screen. What it does not cover is the background colour
-// (GIF89a, section 18), transparent pixels keep their colour, a frame that reaches beyond the screen
-// enlarges it, as in Pillow and browsers.
+// The first frame of a GIF by giflib, on its screen. What it does not cover is the background
+// colour (GIF89a, section 18), transparent pixels keep their colour, a frame that reaches beyond
+// the screen enlarges it, as in Pillow and browsers.
 #include <gif_lib.h>
 
 #include <algorithm>
@@ -116,8 +116,7 @@ Decoded decode(Bytes bytes) {
 }  // namespace
 
 // Nothing but the frame's size says how large a GIF's screen may be.
-const Format gif_format = {"GIF",
-                           [](Bytes b) { return has(b, 0, "GIF87a") || has(b, 0, "GIF89a"); }, size,
-                           decode, 10000};
+const Format gif_format = {
+    "GIF", [](Bytes b) { return has(b, 0, "GIF87a") || has(b, 0, "GIF89a"); }, size, decode, 10000};
 
 }  // namespace limbic::io

@@ -77,7 +77,8 @@ Reader::Reader(Bytes bytes) {
     if (level >= 0) return;
     ++c->err->num_warnings;
     const bool harmless = c->err->msg_code == JWRN_EXTRANEOUS_DATA ||
-                          c->err->msg_code == JWRN_ADOBE_XFORM || c->err->msg_code == JWRN_JFIF_MAJOR;
+                          c->err->msg_code == JWRN_ADOBE_XFORM ||
+                          c->err->msg_code == JWRN_JFIF_MAJOR;
     if (Reader& r = reader_of(c); !harmless && r.warning[0] == 0)
       c->err->format_message(c, r.warning);
   };

@@ -69,8 +69,7 @@ void read_rows(Reader& r) {
   const int passes = png_set_interlace_handling(r.png);
   png_read_update_info(r.png, r.info);
   for (int pass = 0; pass < passes; ++pass)
-    for (int64_t y = 0; y < r.picture->height; ++y)
-      png_read_row(r.png, r.picture->row(y), nullptr);
+    for (int64_t y = 0; y < r.picture->height; ++y) png_read_row(r.png, r.picture->row(y), nullptr);
 }
 
 void read_end(Reader& r) { png_read_end(r.png, r.end); }
@@ -178,8 +177,9 @@ std::vector<uint8_t> encode_png(const Picture& picture) {
   image.format = PNG_FORMAT_RGB;
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
   std::vector<uint8_t> out(size);
-  require(png_image_write_to_memory(&image, out.data(), &size, 0, picture.pixels.data(), 0, nullptr),
-          "PNG: ", image.message);
+  require(
+      png_image_write_to_memory(&image, out.data(), &size, 0, picture.pixels.data(), 0, nullptr),
+      "PNG: ", image.message);
   out.resize(size);
   return out;
 }

@@ -49,9 +49,8 @@ int orientation(Bytes bytes) {
   if (!demuxer) return 1;
   WebPChunkIterator exif{}, xmp{};
   const Bytes text = chunk(demuxer.get(), "XMP ", xmp);
-  const int found =
-      orientation_of(chunk(demuxer.get(), "EXIF", exif),
-                     {reinterpret_cast<const char*>(text.data()), text.size()});
+  const int found = orientation_of(chunk(demuxer.get(), "EXIF", exif),
+                                   {reinterpret_cast<const char*>(text.data()), text.size()});
   WebPDemuxReleaseChunkIterator(&exif);
   WebPDemuxReleaseChunkIterator(&xmp);
   return found;
@@ -74,8 +73,7 @@ Decoded decode(Bytes bytes) {
 }  // namespace
 
 // A lossless WebP of one colour says so once: a header may declare all it can, 16,383 x 16,383.
-const Format webp_format = {"WebP",
-                            [](Bytes b) { return has(b, 0, "RIFF") && has(b, 8, "WEBP"); }, size,
-                            decode, int64_t{1} << 28};
+const Format webp_format = {"WebP", [](Bytes b) { return has(b, 0, "RIFF") && has(b, 8, "WEBP"); },
+                            size, decode, int64_t{1} << 28};
 
 }  // namespace limbic::io

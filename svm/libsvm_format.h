@@ -20,16 +20,16 @@ struct SvmDataOptions {
   int64_t min_features = 0;  ///< The width at least; the file's largest index if that is more.
   int64_t budget_bytes = int64_t{4} << 30;  ///< Of the dense matrix; a larger one throws Error.
   bool real_labels = false;                 ///< Targets instead of labels, any finite numbers.
-  bool any_label = false;  ///< Targets, NaN where there is no number: what is to be predicted.
-  bool f64 = false;        ///< Values as they stand, not rounded to f32.
+  bool any_label = false;    ///< Targets, NaN where there is no number: what is to be predicted.
+  bool f64 = false;          ///< Values as they stand, not rounded to f32.
   bool precomputed = false;  ///< Indices from 0, which is the sample's number (see KernelType).
 };
 
 /// Reads LIBSVM's text format: a line "label index:value ..." a sample, indices from 1, ascending,
-/// those left out being 0; labels whole numbers; "# ..." ends a line. Numbers are read the same in every locale. Throws
-/// Error "PATH:LINE: ..." for anything else (not a number, NaN, infinite, index 0 or above 2^31-1,
-/// indices out of order) and for a file without samples.
-/// Source: https://www.csie.ntu.edu.tw/~cjlin/libsvm/ (README).
+/// those left out being 0; labels whole numbers; "# ..." ends a line. Numbers are read the same in
+/// every locale. Throws Error "PATH:LINE: ..." for anything else (not a number, NaN, infinite,
+/// index 0 or above 2^31-1, indices out of order) and for a file without samples. Source:
+/// https://www.csie.ntu.edu.tw/~cjlin/libsvm/ (README).
 SvmData read_svm_data(const std::string& path, const SvmDataOptions& options = {});
 
 /// Writes the same format atomically, leaving zeros out; values %.9g, which restores them exactly.

@@ -93,7 +93,8 @@ Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes, const std::
                          DType dtype) const {
   const int64_t width = std::max(min_features, width_);
   const bool wide = dtype == DType::f64;
-  const double bytes = (wide ? 8.0 : 4.0) * static_cast<double>(rows()) * static_cast<double>(width);
+  const double bytes =
+      (wide ? 8.0 : 4.0) * static_cast<double>(rows()) * static_cast<double>(width);
   require_affordable(bytes, budget_bytes,
                      str_cat(path, ": ", rows(), " rows of ", width, " features"));
   Tensor out({rows(), width}, dtype);

@@ -272,6 +272,37 @@ TEST_CASE("cli: svm-scale, svm-train, svm-predict") {
   CHECK(world().run("svm-train -v 5 t.scaled").out.starts_with("Cross Validation Accuracy = "));
 }
 
+TEST_CASE("cli: LIBSVM's habits") {
+  // A range file that knows more features than the data: what they lack is a 0, scaled.
+  testing::write_text(world().folder / "w.txt", "1 1:1 3:2\n2 1:3 3:6\n");
+  testing::write_text(world().folder / "n.txt", "1 1:1\n2 1:3\n");
+  CHECK(world().run("svm-scale -s w.range w.txt").status == done);
+  CHECK(world().run("svm-scale -r w.range n.txt").out == "1 1:-1 3:-2\n2 1:1 3:-2\n");
+  CHECK(world().run("svm-scale -s n.range n.txt").status == done);
+  const Result other = world().run("svm-scale -r n.range w.txt");
+  CHECK(other.err.find("lacks features of the data, which are left out: 2, 3") != other.err.npos);
+  // Times and numbers beyond f32's digits are all different.
+  testing::write_text(world().folder / "i.txt", "1 1:100000000\n2 1:100000001\n3 1:100000003\n");
+  CHECK(world().run("svm-scale -l 0 i.txt").out == "1\n2 1:0.333333333\n3 1:1\n");
+  for (const char* options : {"-w5 2", "-w+1 2", "-g 0", "-s 3 -w1 2", "-v 500"})
+    CHECK(world().run("svm-train -q " + std::string(options) + " w.txt m").status == done);
+  // Pipes, devices, links.
+  CHECK(world().run("svm-train -q w.txt m").status == done);
+  CHECK(world().run("svm-predict -q /dev/stdin m /dev/stdout <w.txt").out == "1\n2\n");
+  CHECK(world().run("svm-predict -q w.txt m /dev/null").status == done);
+  testing::write_text(world().folder / "target", "old");
+  fs::create_symlink("target", world().folder / "link");
+  CHECK(world().run("svm-predict -q w.txt m link").status == done);
+  CHECK(fs::is_symlink(world().folder / "link"));
+  CHECK(text_of(world().folder / "target") == "1\n2\n");
+  // Regression without errors has a scale of 0, and keeps large targets' digits.
+  testing::write_text(world().folder / "c.txt", "1000000004 1:1\n1000000004 1:2\n1000000004 1:3\n");
+  CHECK(world().run("svm-train -q -s 3 -b 1 c.txt m").status == done);
+  CHECK(text_of(world().folder / "m").find("probA 0\n") != std::string::npos);
+  CHECK(world().run("svm-predict -b 1 -q c.txt m out").status == done);
+  CHECK(text_of(world().folder / "out").starts_with("1000000004\n"));
+}
+
 TEST_CASE("cli: bad pictures are skipped with the reason, strange ones are used") {
   const std::string goldens = LIMBIC_SOURCE_DIR "/tests/goldens/pictures/";
   const auto path = [](const std::string& name) { return world().folder / name; };

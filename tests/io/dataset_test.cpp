@@ -76,8 +76,8 @@ TEST_CASE("dataset: links in a circle end") {
   std::filesystem::create_directory_symlink(folder.path, folder / "joy/again");
   const Dataset found = list_folders(folder.path.string());
   CHECK(found.size() == 1);
-  CHECK(found.left_out ==
-        std::vector<SkippedSample>{{folder / "joy/again", "a link to a folder, which is not followed"}});
+  CHECK(found.left_out == std::vector<SkippedSample>{
+                              {folder / "joy/again", "a link to a folder, which is not followed"}});
 }
 
 TEST_CASE("dataset: what is left out is known, pictures are found under any name") {
@@ -85,7 +85,9 @@ TEST_CASE("dataset: what is left out is known, pictures are found under any name
   const auto png = encode_png(random_picture(2, 2, 1));
   for (const char* name : {"a/1.jfif", "a/2.webp", "a/3.heic", "b/plain", "b/photo.jpg?w=640"})
     write_bytes(folder / name, png);
-  write_text(folder / "b/avif", std::string("\0\0\0\x20" "ftypavif", 12));
+  write_text(folder / "b/avif", std::string("\0\0\0\x20"
+                                            "ftypavif",
+                                            12));
   for (const char* name : {"b/notes.txt", "__MACOSX/b/1.jpg", "b/@eaDir/1.jpg"})
     write_text(folder / name, "x");
   write_bytes(folder / "loose", png);
@@ -101,24 +103,25 @@ TEST_CASE("dataset: what is left out is known, pictures are found under any name
                                              {folder / "b/avif", 1},
                                              {folder / "b/photo.jpg?w=640", 1},
                                              {folder / "b/plain", 1}});
-  CHECK(found.left_out ==
-        std::vector<SkippedSample>{
-            {folder / "a/gone.jpg", "a link that leads nowhere"},
-            {folder / "loose", "beside the class folders, and so of no class"},
-            {folder / "round", "a link that leads nowhere"}});
-  CHECK(found.other_files == std::vector<std::string>{folder / "__MACOSX", folder / "b/@eaDir",
-                                                      folder / "b/notes.txt"});
+  CHECK(found.left_out == std::vector<SkippedSample>{
+                              {folder / "a/gone.jpg", "a link that leads nowhere"},
+                              {folder / "loose", "beside the class folders, and so of no class"},
+                              {folder / "round", "a link that leads nowhere"}});
+  CHECK(found.other_files ==
+        std::vector<std::string>{folder / "__MACOSX", folder / "b/@eaDir", folder / "b/notes.txt"});
 }
 
 TEST_CASE("dataset: data sets within data sets are no classes") {
   const TemporaryFolder folder;
-  for (const char* name : {"photos/awe/1.jpg", "photos/fear/1.jpg", "photos/more/awe/2.jpg",
-                           "photos/more/fear/2.jpg", "split/train/awe/1.jpg", "split/train/fear/1.jpg",
-                           "split/val/awe/2.jpg", "split/val/fear/2.jpg", "deep/awe/2019/fear.jpg",
-                           "deep/fear/2019/1.jpg", "latin/caf\xE9/1.jpg", "latin/bar/1.jpg"})
+  for (const char* name :
+       {"photos/awe/1.jpg", "photos/fear/1.jpg", "photos/more/awe/2.jpg", "photos/more/fear/2.jpg",
+        "split/train/awe/1.jpg", "split/train/fear/1.jpg", "split/val/awe/2.jpg",
+        "split/val/fear/2.jpg", "deep/awe/2019/fear.jpg", "deep/fear/2019/1.jpg",
+        "latin/caf\xE9/1.jpg", "latin/bar/1.jpg"})
     write_text(folder / name, "x");
   const auto error = [&](const char* dir) { return error_of([&] { list_folders(folder / dir); }); };
-  CHECK(contains(error("photos"), "photos/more: holds folders called as its neighbours (awe, fear)"));
+  CHECK(
+      contains(error("photos"), "photos/more: holds folders called as its neighbours (awe, fear)"));
   CHECK(contains(error("split"), "train, val are parts of a data set and no classes"));
   CHECK(error("split/train") == "");
   CHECK(error("deep") == "");

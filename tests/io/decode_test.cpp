@@ -155,7 +155,8 @@ TEST_CASE("decode: files cut anywhere are refused") {
       const File part(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(cut));
       // A PNG's end, and the checksums before it, hold no pixels.
       if (std::string_view(name).ends_with(".png") && cut <= 20)
-        CHECK((error_of([&] { decode(part, "a"); }) != "" || decode(part, "a") == decode(whole, "a")));
+        CHECK((error_of([&] { decode(part, "a"); }) != "" ||
+               decode(part, "a") == decode(whole, "a")));
       else
         refusal(part);
     }
@@ -227,8 +228,7 @@ TEST_CASE("decode: 2000 damaged files give a picture or an Error") {
           static_cast<uint8_t>(random.below(256));
     if (random.below(8) == 0) bytes.resize(static_cast<size_t>(random.below(std::ssize(bytes))));
     try {
-      const Picture picture =
-          decode(bytes, "a.jpg", {.max_pixels = 1 << 20});
+      const Picture picture = decode(bytes, "a.jpg", {.max_pixels = 1 << 20});
       REQUIRE(std::ssize(picture.pixels) == picture.height * picture.width * 3);
       ++decoded;
     } catch (const Error& error) {

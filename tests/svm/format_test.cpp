@@ -88,6 +88,24 @@ TEST_CASE("svm data: sparse, ragged lines become a dense matrix") {
   CHECK(one.labels == std::vector<int>{7});
 }
 
+TEST_CASE("svm data: as LIBSVM reads it") {
+  const auto read = [](const std::string& text, const SvmDataOptions& options = {}) {
+    return read_svm_data(write_text("limbic_habits", text), options);
+  };
+  const SvmData commented = read("1 1:1 3:3 # 2:2 or not\n2 1: 4 3:5\n");
+  CHECK(commented.x.shape() == Shape{2, 3});
+  CHECK(commented.x.data()[1] == 0);
+  CHECK(commented.x.data()[3] == 4);
+  const SvmData any = read("nan 1:1\n0.5 1:1\nwhat 1:1\n+3 1:1\n", {.any_label = true});
+  CHECK(std::isnan(any.targets[0]));
+  CHECK(any.targets[1] == 0.5);
+  CHECK(std::isnan(any.targets[2]));
+  CHECK(any.targets[3] == 3);
+  const SvmData exact = read("1 1:1700000001\n", {.f64 = true});
+  CHECK(exact.x.dtype() == DType::f64);
+  CHECK(exact.x.data<double>()[0] == 1700000001);
+}
+
 TEST_CASE("svm data: hostile text is refused with file and line") {
   refuse_data("", ":1: no samples");
   refuse_data("\n\n", ":1: no samples");
