@@ -49,12 +49,12 @@ BUDGETS = {
     "core nn models": 10900,
     "threads": 300,
     "svm": 4500,
-    "io hash": 2850,
+    "io hash": 2950,
     "weights": 3000,
     "weights/keras weights/hdf5": 2600,
     "network train": 2500,
     "emotion report demo": 4300,
-    "cli": 3500,
+    "cli": 3700,
 }
 
 
