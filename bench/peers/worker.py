@@ -130,6 +130,8 @@ def serve_ncnn(o):
     baseline_mb = protocol.baseline()
     net = ncnn.Net()
     net.opt.num_threads = o.threads
+    for half in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+        setattr(net.opt, "use_" + half, False)  # its own choice is f16 in memory
     stem = "%s/%s-ncnn/model.ncnn" % (o.material, o.network)
     if net.load_param(stem + ".param") or net.load_model(stem + ".bin"):
         raise OSError(stem + ": cannot be read")
