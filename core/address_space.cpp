@@ -13,6 +13,11 @@ bool has_address_space(size_t bytes) {
   return room != MAP_FAILED && ::munmap(room, bytes) == 0;
 }
 
+bool address_space_is_limited() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 void require_address_space(int64_t bytes, const std::string& who) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;

@@ -8,6 +8,9 @@ namespace limbic {
 /// Whether `bytes` more of address space could be had now. Callable before main.
 bool has_address_space(size_t bytes);
 
+/// Whether this process has a limit of it (`ulimit -v`).
+bool address_space_is_limited();
+
 /// For libraries that do not look whether the system gave them memory. Throws Error where a limit
 /// on this process's address space (`ulimit -v`) leaves less than `bytes`, which `who` needs; where
 /// there is no limit, nothing is asked.

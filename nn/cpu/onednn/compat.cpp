@@ -5,6 +5,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "limbic/core/address_space.h"
 #include "limbic/core/error.h"
 
 namespace limbic::onednn {
@@ -241,7 +242,23 @@ dnnl::inner_product_backward_weights::primitive_desc linear_backward_weights(
              : describe_backward<P>(user_scratchpad(), forward, s.src, s.weights, s.bias, s.dst);
 }
 
+namespace {
+
+// oneDNN writes code for a primitive, and does not look whether there was memory for it. Asking
+// takes that memory for a moment, in which no other thread's code must want it.
+std::unique_lock<std::mutex> room_for_code() {
+  static std::mutex one_at_a_time;
+  std::unique_lock lock(one_at_a_time, std::defer_lock);
+  if (!address_space_is_limited()) return lock;
+  lock.lock();
+  require_address_space(int64_t{32} << 20, "oneDNN");
+  return lock;
+}
+
+}  // namespace
+
 dnnl::primitive make(const dnnl::primitive_desc_base& desc) {
+  const auto room = room_for_code();
   ++created;
   return dnnl::primitive(desc.get());
 }
@@ -279,8 +296,11 @@ void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) 
   const Desc scratch_desc = desc.scratchpad_desc();
   const Tensor zeros({static_cast<int64_t>(scratch_desc.get_size())}, DType::u8);
   const dnnl::memory scratch(scratch_desc, engine(), zeros.raw());
-  dnnl::reorder(desc).execute(
-      stream(), {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}, {DNNL_ARG_SCRATCHPAD, scratch}});
+  const dnnl::reorder reorder = [&] {
+    const auto room = room_for_code();
+    return dnnl::reorder(desc);
+  }();
+  reorder.execute(stream(), {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}, {DNNL_ARG_SCRATCHPAD, scratch}});
   stream().wait();
 }
 
