@@ -81,7 +81,7 @@ std::vector<int64_t> first_classes(const DtypeQuestion& q, PlanOptions options,
 }  // namespace
 
 DtypeAnswer choose_dtype(const DtypeQuestion& q, const std::vector<DType>& candidates,
-                         const decltype(fastest_plan)& fastest) {
+                         decltype(fastest_plan)& fastest) {
   require(std::find(candidates.begin(), candidates.end(), DType::f32) != candidates.end(),
           "choose_dtype: f32 is always a candidate");
   const auto with = [&](DType dtype) {

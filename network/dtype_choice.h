@@ -37,6 +37,6 @@ size_t fastest_plan(const models::Model& model, const Parameters& parameters,
 /// The fastest of `candidates` (f32 among them) that keeps the agreement. Throws Error.
 DtypeAnswer choose_dtype(const DtypeQuestion& question,
                          const std::vector<DType>& candidates = dtypes_here(),
-                         const decltype(fastest_plan)& fastest = fastest_plan);
+                         decltype(fastest_plan)& fastest = fastest_plan);
 
 }  // namespace limbic::network
