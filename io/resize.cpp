@@ -9,7 +9,7 @@
 // The inner loops are compiled twice and chosen at load time: 32-bit multiplication of whole
 // vectors came only with AVX2. clang builds only check.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define LIMBIC_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define LIMBIC_CLONES
