@@ -11,6 +11,7 @@
 #include "limbic/core/clock.h"
 #include "limbic/core/parallel.h"
 #include "limbic/models/models.h"
+#include "limbic/network/dtype_choice.h"
 #include "limbic/nn/calibrate.h"
 #include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/loss.h"
@@ -56,7 +57,7 @@ class Task {
     }
     PlanOptions options = training_ ? PlanOptions::training(images_.shape())
                                     : PlanOptions::inference(images_.shape());
-    options.dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "int8" ? DType::i8 : DType::f32;
+    options.dtype = network::activation_dtype(o.dtype);
     if (!o.calibration.empty()) {
       const SafetensorsFile pictures = read_safetensors(o.calibration);
       options.calibration = calibrate(model_.graph, parameters, {pictures.tensors.at("images")});

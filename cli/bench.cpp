@@ -38,7 +38,7 @@ int run(const Common& common, Options& o) {
   const Shape input = {o.batch_size, 3, size, size};
   const Parameters parameters = model.graph.initialise(common.seed);
   PlanOptions options = training ? PlanOptions::training(input) : PlanOptions::inference(input);
-  options.dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "int8" ? DType::i8 : DType::f32;
+  options.dtype = network::activation_dtype(o.dtype);
   options.tune = o.tune == "on" && !training;
   options.keep_parameter_gradients = false;
   Tensor images(input);

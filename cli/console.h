@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "limbic/core/progress.h"
+#include "limbic/io/decode.h"
 #include "limbic/io/loader.h"
 
 namespace limbic::cli {
@@ -15,7 +16,7 @@ struct Common {
   int threads = 0;
   uint64_t seed = 0;
   bool quiet = false;
-  int64_t max_pixels = int64_t{1} << 27;
+  int64_t max_pixels = io::most_pixels();
   std::string format = "text";
   bool json() const { return format == "json"; }
 };

@@ -21,8 +21,7 @@ std::string lower(std::string text) {
 }
 
 void inspect(const Common& common, const std::string& path) {
-  constexpr int64_t most_bytes = int64_t{1} << 30;
-  const io::DecodedFile file = io::decode_all(read_file(path, most_bytes), path);
+  const io::DecodedFile file = io::decode_all(read_file(path, io::most_picture_bytes), path);
   const std::string hash = sha256(file.picture.pixels);
   if (common.json()) {
     nlohmann::ordered_json line = {{"file", path},

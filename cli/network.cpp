@@ -140,7 +140,7 @@ PlanOptions PlanChoice::options(const Common& common, const network::Network& ne
     note(common, "--dtype auto: " + answer.reason);
     return answer.options;
   }
-  o.dtype = dtype == "bf16" ? DType::bf16 : DType::i8;
+  o.dtype = network::activation_dtype(dtype);
   if (dtype == "int8")
     o.calibration = calibrate(network.model.graph, network.parameters, batches());
   const auto here = network::dtypes_here();

@@ -9,6 +9,7 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/io/decode.h"
 
 namespace limbic::cli {
 namespace {
@@ -21,8 +22,9 @@ std::string keep_standard_input() {
   int64_t bytes = 0;
   for (ssize_t n; (n = ::read(STDIN_FILENO, part.data(), part.size())) != 0; bytes += n) {
     require(n > 0, "-: standard input cannot be read");
-    require(::write(file, part.data(), static_cast<size_t>(n)) == n && bytes < int64_t{1} << 30,
-            "-: standard input is longer than 1 GB");
+    require(
+        ::write(file, part.data(), static_cast<size_t>(n)) == n && bytes < io::most_picture_bytes,
+        "-: standard input is longer than 1 GB");
   }
   require(bytes > 0, "-: nothing came on standard input");
   return str_cat("/proc/self/fd/", file);  // open until the program ends

@@ -3,27 +3,35 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <optional>
+
 #include "limbic/core/error.h"
 
 namespace limbic {
 
-bool has_address_space(size_t bytes) {
-  void* room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return room != MAP_FAILED && ::munmap(room, bytes) == 0;
+namespace {
+
+// Bytes, or nothing where there is no limit.
+std::optional<rlim_t> limit() {
+  rlimit found{};
+  if (::getrlimit(RLIMIT_AS, &found) != 0 || found.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  return found.rlim_cur;
 }
 
-bool address_space_is_limited() {
-  rlimit limit{};
-  return ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-}
+}  // namespace
+
+bool address_space_is_limited() { return limit().has_value(); }
 
 void require_address_space(int64_t bytes, const std::string& who) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-  require(has_address_space(static_cast<size_t>(bytes)), who, " needs ", bytes >> 20,
-          " MB of address space, and the limit of ", limit.rlim_cur >> 20,
+  const auto most = limit();
+  if (!most) return;
+  const auto size = static_cast<size_t>(bytes);
+  void* room = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  require(room != MAP_FAILED, who, " needs ", bytes >> 20,
+          " MB of address space, and the limit of ", *most >> 20,
           " MB leaves less; raise it (ulimit -v) or use fewer --threads");
+  ::munmap(room, size);
 }
 
 }  // namespace limbic

@@ -1,12 +1,8 @@
 #pragma once
-#include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace limbic {
-
-/// Whether `bytes` more of address space could be had now. Callable before main.
-bool has_address_space(size_t bytes);
 
 /// Whether this process has a limit of it (`ulimit -v`).
 bool address_space_is_limited();

@@ -71,10 +71,6 @@ void take_over_mode(int fd, const std::string& path) {
   require_call(::fchmod(fd, old.st_mode & 07777) == 0, path, "cannot keep its mode");
 }
 
-}  // namespace
-
-namespace {
-
 // A pipe, a device: it takes what is written, and nothing can be replaced.
 bool only_takes(const std::string& path) {
   struct stat info {};
@@ -156,7 +152,7 @@ std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
   require_call(::stat(path.c_str(), &info) == 0, path, "cannot open");
   require(!S_ISDIR(info.st_mode), path, ": is a folder, not a file");
   if (!S_ISREG(info.st_mode)) return read_stream(path, limit);
-  const int64_t size = file_size(path);
+  const int64_t size = info.st_size;
   require(size <= limit, path, ": ", size, " bytes, more than the ", limit, " allowed here");
   std::ifstream in(path, std::ios::binary);
   require_call(in.good(), path, "cannot open");

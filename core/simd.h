@@ -1,15 +1,16 @@
 #pragma once
 #include <cstdint>
 
-/// Put before a function that holds a hot plain loop: gcc compiles it three times (baseline, AVX2,
-/// AVX-512) and the program picks at load time, so that one binary serves every x86-64 processor.
+/// Put before a function that holds a hot plain loop: gcc compiles it once for each of these
+/// targets and the program picks at load time, so that one binary serves every x86-64 processor.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define LIMBIC_MULTIVERSION \
-  __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4"), noinline))
+#define LIMBIC_CLONES(...) __attribute__((target_clones(__VA_ARGS__), noinline))
 #else
-#define LIMBIC_MULTIVERSION
+#define LIMBIC_CLONES(...)
 #endif
+/// For the baseline, AVX2 and AVX-512.
+#define LIMBIC_MULTIVERSION LIMBIC_CLONES("default", "arch=x86-64-v3", "arch=x86-64-v4")
 
 /// Put before a loop whose iterations are independent although two of its pointers may be the same:
 /// the compiler then vectorises it without a check for overlap, which in-place use would fail.

@@ -243,7 +243,7 @@ class Extractor {
   void load(Item& item) const {
     const std::string& path = data_.samples[static_cast<size_t>(item.index)].path;
     item.error = io::reason_to_skip(path, [&] {
-      const auto bytes = read_file(path, int64_t{1} << 30);
+      const auto bytes = read_file(path, io::most_picture_bytes);
       item.hash = sha256(bytes);
       for (const auto& r : runners_) {
         const io::Preset& preset = r->branch.network.preset;

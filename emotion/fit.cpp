@@ -146,7 +146,7 @@ class Fitter {
     std::string reason;
     const auto readable = [&](const io::Sample& sample) {
       try {
-        io::decode(read_file(sample.path, int64_t{1} << 30), sample.path, decoding);
+        io::decode(read_file(sample.path, io::most_picture_bytes), sample.path, decoding);
         return true;
       } catch (const Error& e) {
         reason = e.what();

@@ -20,10 +20,9 @@ struct Finding {
 };
 
 Finding look_at(const std::string& path, ByteBudget& decoding) {
-  constexpr int64_t most_bytes = int64_t{1} << 30;
   Finding out;
   out.reason = reason_to_skip(path, [&] {
-    const std::vector<uint8_t> bytes = read_file(path, most_bytes);
+    const std::vector<uint8_t> bytes = read_file(path, most_picture_bytes);
     out.hash = sha256(bytes);
     const ByteBudget::Share share = decoding.take(decoded_bytes(bytes));
     out.damage = decode_all(bytes, path).damage;

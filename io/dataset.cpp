@@ -11,6 +11,7 @@
 #include "limbic/core/error.h"
 #include "limbic/core/random.h"
 #include "limbic/io/formats.h"
+#include "limbic/io/utf8.h"
 
 namespace limbic::io {
 namespace fs = std::filesystem;
@@ -91,22 +92,6 @@ std::vector<int64_t> Dataset::class_counts() const {
 }
 
 namespace {
-
-bool is_utf8(const std::string& text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<uint8_t>(text[i]);
-    const size_t length = first < 0x80                    ? 1
-                          : first >= 0xC2 && first < 0xE0 ? 2
-                          : first >= 0xE0 && first < 0xF0 ? 3
-                          : first >= 0xF0 && first < 0xF5 ? 4
-                                                          : 0;
-    if (length == 0 || length > text.size() - i) return false;
-    for (size_t k = 1; k < length; ++k)
-      if ((static_cast<uint8_t>(text[i + k]) & 0xC0) != 0x80) return false;
-    i += length;
-  }
-  return true;
-}
 
 // Sub-folders, without links, by name.
 std::vector<std::string> names_within(const fs::path& dir) {

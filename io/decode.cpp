@@ -58,8 +58,7 @@ int64_t decoded_bytes(Bytes bytes) {
 }
 
 Picture decode_file(const std::string& path, const DecodeOptions& options) {
-  constexpr int64_t most_bytes = int64_t{1} << 30;
-  return decode(read_file(path, most_bytes), path, options);
+  return decode(read_file(path, most_picture_bytes), path, options);
 }
 
 }  // namespace limbic::io

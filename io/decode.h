@@ -6,6 +6,8 @@
 
 namespace limbic::io {
 
+/// Bytes of a file that is read as a picture; a longer one is refused.
+constexpr int64_t most_picture_bytes = int64_t{1} << 30;
 /// The most pixels that a picture may have by default: 2^27, until somebody says otherwise.
 int64_t most_pixels();
 void set_most_pixels(int64_t pixels);

@@ -2,18 +2,18 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/io/decode.h"
 
 namespace limbic::io {
 namespace {
 
-constexpr int64_t most_bytes = int64_t{1} << 30;  // of one file
 constexpr size_t most_files = 4096;
 
 ReadAhead::File read(const std::string& path) {
   ReadAhead::File file;
   if (path.empty()) return file;
   try {
-    file.bytes = read_file(path, most_bytes);
+    file.bytes = read_file(path, most_picture_bytes);
   } catch (const Error& error) {
     file.error = error.what();
   } catch (...) {

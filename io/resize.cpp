@@ -5,15 +5,10 @@
 #include <numbers>
 
 #include "limbic/core/error.h"
+#include "limbic/core/simd.h"
 
-// The inner loops are compiled twice and chosen at load time: 32-bit multiplication of whole
-// vectors came only with AVX2. clang builds only check.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define LIMBIC_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define LIMBIC_CLONES
-#endif
+// 32-bit multiplication of whole vectors came only with AVX2.
+#define CLONES LIMBIC_CLONES("avx2", "default")
 
 namespace limbic::io {
 namespace {
@@ -117,8 +112,8 @@ inline uint8_t to_byte(int32_t sum) {
 }
 
 // One row: dst (outputs,3) from src (inputs,3).
-LIMBIC_CLONES void resize_row(const uint8_t* src, uint8_t* dst, const Coefficients& table,
-                              int64_t outputs) {
+CLONES void resize_row(const uint8_t* src, uint8_t* dst, const Coefficients& table,
+                       int64_t outputs) {
   const int64_t* first = table.first.data();
   const int64_t* taps = table.taps.data();
   for (int64_t i = 0; i < outputs; ++i) {
@@ -137,8 +132,8 @@ LIMBIC_CLONES void resize_row(const uint8_t* src, uint8_t* dst, const Coefficien
 }
 
 // One row of the vertical pass: dst (bytes) from `taps` rows of src, `pitch` apart.
-LIMBIC_CLONES void mix_rows(const uint8_t* src, int64_t pitch, uint8_t* dst, const int32_t* weights,
-                            int64_t taps, int64_t bytes) {
+CLONES void mix_rows(const uint8_t* src, int64_t pitch, uint8_t* dst, const int32_t* weights,
+                     int64_t taps, int64_t bytes) {
   constexpr int64_t block = 64;
   for (int64_t begin = 0; begin < bytes; begin += block) {
     int32_t sums[block];

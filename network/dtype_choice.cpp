@@ -16,6 +16,12 @@ std::string activation_name(DType dtype) {
   return dtype == DType::bf16 ? "bf16" : dtype == DType::i8 ? "int8" : "f32";
 }
 
+DType activation_dtype(const std::string& name) {
+  for (const DType dtype : {DType::bf16, DType::i8})
+    if (name == activation_name(dtype)) return dtype;
+  return DType::f32;
+}
+
 std::vector<DType> dtypes_here() {
   std::vector<DType> out = {DType::f32};
   if (has_bf16_instructions()) out.push_back(DType::bf16);
@@ -99,7 +105,7 @@ DtypeAnswer choose_dtype(const DtypeQuestion& q, const std::vector<DType>& candi
     if (dtype == DType::i8)
       options.back().calibration = calibrate(q.model.graph, q.parameters, batches);
   }
-  const std::vector<int64_t> right = first_classes(q, with(DType::f32), batches);
+  std::vector<int64_t> right;  // f32's first classes, once a narrow dtype is held against them
   std::string refused;
   while (true) {
     const auto best =
@@ -111,6 +117,7 @@ DtypeAnswer choose_dtype(const DtypeQuestion& q, const std::vector<DType>& candi
       reason += str_cat(", the fastest here of ", names(left));
     }
     if (best->dtype == DType::f32) return {*best, reason + refused};
+    if (right.empty()) right = first_classes(q, with(DType::f32), batches);
     const std::vector<int64_t> got = first_classes(q, *best, batches);
     int64_t same = 0;
     for (size_t i = 0; i < got.size(); ++i) same += got[i] == right[i];

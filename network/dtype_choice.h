@@ -10,6 +10,8 @@ namespace limbic::network {
 
 /// "f32", "bf16", "int8": what activations are stored in, as users write it.
 std::string activation_name(DType dtype);
+/// The dtype of such a name; f32 for any other.
+DType activation_dtype(const std::string& name);
 /// f32, and those of bf16 and i8 that this processor has instructions for.
 std::vector<DType> dtypes_here();
 
@@ -19,7 +21,7 @@ struct DtypeQuestion {
   const Parameters& parameters;
   PlanOptions options;  ///< Of the plan to be made; its dtype is what is looked for.
   /// Prepared pictures, all batches of one shape: on them int8 is calibrated, and the share is
-  /// counted that keeps f32's first class. Asked for once, and only where a narrow dtype may win.
+  /// counted that keeps f32's first class. Asked for once, and only where there is a narrow dtype.
   std::function<std::vector<Tensor>()> pictures;
   double agreement = 0.99;  ///< The least such share that will do, 0 to 1.
 };

@@ -4,31 +4,13 @@
 #include <charconv>
 #include <cmath>
 
+#include "limbic/io/utf8.h"
+
 namespace limbic::report {
 namespace {
 
 constexpr size_t colors = 8;                         // --c0 to --c7 of the page's style
 constexpr const char* replacement = "\xEF\xBF\xBD";  // U+FFFD
-
-/// Bytes of the well-formed UTF-8 character at the start of `text`; 0 where it is broken.
-/// Source: Unicode 15, table 3-7.
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto follows = [&](size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !follows(1)) return 0;
-  if (first < 0xE0) return 2;
-  if (first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (first == 0xED && byte(1) > 0x9F) return 0;
-  if (!follows(2)) return 0;
-  if (first < 0xF0) return 3;
-  if (first == 0xF0 && byte(1) < 0x90) return 0;
-  if (first == 0xF4 && byte(1) > 0x8F) return 0;
-  return follows(3) ? 4 : 0;
-}
 
 /// Six significant digits.
 std::string value_text(double value) {
@@ -44,7 +26,7 @@ std::string shorten(std::string_view text, size_t limit) {
   size_t end = 0;
   for (size_t characters = 0; end < text.size(); ++characters) {
     if (characters == limit) return std::string(text.substr(0, end)) + "\u2026";
-    end += std::max<size_t>(utf8_length(text.substr(end)), 1);
+    end += std::max<size_t>(io::utf8_length(text.substr(end)), 1);
   }
   return std::string(text);
 }
@@ -165,7 +147,7 @@ std::string numbers(const Report::LineChart& chart) {
 std::string escape_html(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const size_t length = utf8_length(text);
+    const size_t length = io::utf8_length(text);
     const auto first = static_cast<unsigned char>(text.front());
     const bool c1 = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
     const bool control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7F || c1;

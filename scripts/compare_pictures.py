@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Every picture of a folder by Limbic and by Pillow: equal, within 1, refused, different.
+"""Every picture of a folder by Limbic and by Pillow: equal, refused, different.
 
     scripts/compare_pictures.py FOLDER [--limbic build/limbic] [--expected FILE.tsv]
 
 Prints a table by format and a line for each file that is not equal, with what Limbic said of it. Needs
-Pillow and NumPy; with --expected (file, WxH, the first 16 digits of the SHA-256 of the RGB rows, or
-"refused") neither. Status 1 where a file differs.
+Pillow, or --expected (file, WxH, the first 16 digits of the SHA-256 of the RGB rows, or "refused"). Status 1 where a file differs.
 """
 import argparse
 import collections

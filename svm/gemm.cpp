@@ -6,6 +6,7 @@
 #include "limbic/core/packed_gemm.h"
 #include "limbic/core/parallel.h"
 #include "limbic/core/tensor.h"
+#include "limbic/svm/products.h"
 
 namespace limbic::svm {
 namespace {
@@ -57,11 +58,6 @@ class Product {
   }
 
  private:
-  struct Range {
-    int64_t begin = 0, end = 0;
-    int64_t size() const { return end - begin; }
-  };
-
   void run_slab(Range inner) {
     const int64_t panel = 2 * lanes_, pieces = (inner.size() + piece - 1) / piece,
                   panels = (columns_.size() + panel - 1) / panel;

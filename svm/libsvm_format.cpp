@@ -1,6 +1,5 @@
 #include "limbic/svm/libsvm_format.h"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <ostream>
@@ -14,13 +13,6 @@ namespace {
 int label_of(const LineReader& reader, std::string_view text) {
   return static_cast<int>(reader.whole(text, "a label", std::numeric_limits<int>::min(),
                                        std::numeric_limits<int>::max()));
-}
-
-double number_or_nan(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() ? value : NAN;
 }
 
 }  // namespace
@@ -38,7 +30,7 @@ SvmData read_svm_data(const std::string& path, const SvmDataOptions& options) {
     if (blank) reader.refuse("the line before is empty, expected 'label index:value ...'");
     const std::string_view first = reader.word();
     if (options.any_label)
-      out.targets.push_back(number_or_nan(first));
+      out.targets.push_back(LineReader::parsed(first).value_or(NAN));
     else if (options.real_labels)
       out.targets.push_back(reader.number(first, "a target"));
     else

@@ -29,7 +29,7 @@ struct SvrModel {
   Tensor support_vectors;    ///< F32 (total,d)
   std::vector<double> coef;  ///< alpha - alpha*
   double rho = 0;
-  /// Scale sigma of the errors' Laplace distribution e^(-|z|/sigma)/(2 sigma); 0: not estimated.
+  /// Scale sigma of the errors' Laplace distribution e^(-|z|/sigma)/(2 sigma), if estimated.
   std::optional<double> error_scale;
   std::vector<int64_t> support_indices;  ///< Training row of each; empty after reading a file.
   double objective = 0;                  ///< Of the dual.

@@ -48,15 +48,19 @@ std::string_view LineReader::word() {
   return out;
 }
 
-double LineReader::number(std::string_view text, const char* what) const {
-  std::string_view digits = text;
-  if (digits.size() > 1 && digits[0] == '+' && digits[1] != '-') digits.remove_prefix(1);
+std::optional<double> LineReader::parsed(std::string_view text) {
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
   double value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
-      !std::isfinite(value))
-    refuse("expected ", what, ", a finite number, got ", shown(text));
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+double LineReader::number(std::string_view text, const char* what) const {
+  const auto value = parsed(text);
+  if (!value || !std::isfinite(*value))
+    refuse("expected ", what, ", a finite number, got ", shown(text));
+  return *value;
 }
 
 int64_t LineReader::whole(std::string_view text, const char* what, int64_t low,

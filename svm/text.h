@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ class LineReader {
   std::string_view word();
   bool at_end_of_line();
 
+  /// `text` as a number, nothing where it is none.
+  static std::optional<double> parsed(std::string_view text);
   /// `text` as a finite number; throws Error naming `what`.
   double number(std::string_view text, const char* what) const;
   /// `text` as a whole number in [low, high]; throws Error naming `what`.
