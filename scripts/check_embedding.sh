@@ -57,7 +57,7 @@ for ring in 1 2; do
     exit 1
   fi
   echo "ring $ring: installed; find_package and pkg-config: $expected;" \
-    "needs $(ldd "$out/found$ring"/* 2>/dev/null | grep -oE '(libdnnl|libhwy|libmd|libjpeg|libz)\.' | sort -u | tr -d '\n')"
+    "needs $(ldd "$out/found$ring"/* 2>/dev/null | grep -oE '(libdnnl|libhwy|libmd|libjpeg|libpng16|libwebp|libwebpdemux|libgif|libz)\.' | sort -u | tr -d '\n')"
 done
 
 # Without what Limbic needs a project that can do without it goes on, and one that cannot is told:
