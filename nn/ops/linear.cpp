@@ -4,7 +4,6 @@
 
 #include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/graph/kernel.h"
-#include "limbic/nn/ops/few_rows.h"
 
 namespace limbic {
 
@@ -96,8 +95,6 @@ class LinearKernel : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> Linear::compile(KernelBuilder& builder) const {
-  if (!builder.gradients && builder.src_shapes[0][0] <= few_rows)
-    return linear_of_few_rows(builder, options_.bias);
   return std::make_unique<LinearKernel>(builder, options_);
 }
 
