@@ -30,12 +30,15 @@ bool is_verb(const CLI::App& app, const std::string& name) {
                      [&](const CLI::App* verb) { return verb->get_name() == name; });
 }
 
-// No option means anything as NaN or infinity, which pass the usual checks of ranges, or as the
-// 2^64 - 1 that strtoull makes of -1.
+constexpr const char* or_infinite = "> 0 or inf";
+
+// No option but -c means anything as NaN or infinity, which pass the usual checks of ranges, or as
+// the 2^64 - 1 that strtoull makes of -1.
 void refuse_strange_numbers(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     const std::string type = option->get_type_name();
-    if (type.starts_with("FLOAT")) option->check(CLI::Validator(*finite_number()).description(""));
+    if (type.starts_with("FLOAT") && !type.ends_with(or_infinite))
+      option->check(CLI::Validator(*finite_number()).description(""));
     if (type.starts_with("UINT")) option->check(CLI::Validator(*not_negative()).description(""));
   }
   for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
@@ -61,6 +64,14 @@ Check finite_number(const std::string& wanted, bool (*allowed)(double)) {
 }
 Check above_zero() {
   return finite_number("> 0", [](double x) { return x > 0; });
+}
+Check above_zero_or_infinite() {
+  return shared({[](std::string& text) -> std::string {
+                   double value = 0;
+                   if (CLI::detail::lexical_cast(text, value) && value > 0) return {};
+                   return "expected a number > 0, or inf, got " + text;
+                 },
+                 or_infinite});
 }
 Check not_negative() {
   return finite_number(">= 0", [](double x) { return x >= 0; });

@@ -25,6 +25,8 @@ Check finite_number(
     const std::string& wanted = "that is finite",
     bool (*allowed)(double) = [](double) { return true; });
 Check above_zero();
+/// Infinity too, which no option takes otherwise.
+Check above_zero_or_infinite();
 Check not_negative();
 /// Whose number of bytes an int64_t holds.
 Check megabytes();

@@ -34,6 +34,7 @@ void Cells::read_line(const std::string& line) {
 
 void Cells::add(const Place& place, const Result& result) {
   known_[place.dump()] = result;
+  if (path_.empty()) return;
   std::ofstream out(path_, std::ios::app);
   if (!ends_in_line_) out << '\n';
   ends_in_line_ = true;

@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <system_error>
 
-#include "cli/svm_data.h"
+#include "cli/svm_options.h"
 #include "cli/verbs.h"
 #include "limbic/core/error.h"
 #include "limbic/core/parallel.h"

@@ -34,7 +34,10 @@ Tensor to_f64(const Tensor& x) {
 
 svm::SvmData read_svm_input(const std::string& path, const svm::SvmDataOptions& options) {
   if (!path.ends_with(".safetensors")) return svm::read_svm_data(path, options);
-  require(!options.precomputed, path, ": a precomputed kernel is read from LIBSVM's text alone");
+  require(
+      options.first_index == 1, path,
+      ": features numbered from 0, as those of a precomputed kernel or of a model of such a file, "
+      "are read from LIBSVM's text alone");
   const weights::SafetensorsFile file = weights::read_safetensors(path);
   const auto x = file.tensors.find("features");
   auto y = file.tensors.find(options.real_labels ? "targets" : "labels");
@@ -57,36 +60,11 @@ svm::SvmData read_svm_input(const std::string& path, const svm::SvmDataOptions& 
   return data;
 }
 
-std::map<int, double> class_weights(const std::vector<std::string>& texts) {
-  std::map<int, double> out;
-  for (const auto& text : texts) {
-    int label = 0;
-    double weight = 0;
-    char rest = 0;
-    require(std::sscanf(text.c_str(), "%d=%lf%c", &label, &weight, &rest) == 2,
-            "class weight: expected LABEL=WEIGHT, got '", text, "'");
-    out[label] = weight;
-  }
-  return out;
-}
-
-std::vector<std::string> rewrite_libsvm_flags(const std::vector<std::string>& arguments) {
-  std::vector<std::string> out;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& a = arguments[i];
-    const bool is_weight =
-        a.size() > 2 && a.rfind("-w", 0) == 0 &&
-        a.find_first_not_of("0123456789", a[2] == '-' || a[2] == '+' ? 3 : 2) == std::string::npos;
-    const bool is_grid = a == "-log2c" || a == "-log2g";
-    if (is_weight && i + 1 < arguments.size()) {
-      out.push_back("--class-weight=" + a.substr(2) + "=" + arguments[++i]);
-    } else if (is_grid && i + 1 < arguments.size()) {
-      out.push_back("-" + a + "=" + arguments[++i]);
-    } else {
-      out.push_back(a);
-    }
-  }
-  return out;
+void warn_if_coarse(const Common& common, const std::string& path, const svm::SvmData& data) {
+  if (data.coarse_feature >= 0)
+    note(common, str_cat("WARNING: ", path, ": values of feature ", data.coarse_feature,
+                         " are too close together for single precision; scale them first (limbic "
+                         "svm-scale reads and scales in double precision)"));
 }
 
 }  // namespace limbic::cli

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdio>
 
 #include "cli/svm_data.h"
@@ -20,20 +19,16 @@ constexpr const char* unused_probability =
 
 int classify(const Common& common, const Options& o, svm::SvcModel model) {
   if (o.probability == 0 && !model.prob_a.empty()) note(common, unused_probability);
-  const svm::SvmData data =
-      read_svm_input(o.data, {.min_features = model.features(),
-                              .any_label = true,
-                              .precomputed = model.kernel == svm::KernelType::precomputed});
-  widen(model, data.x.dim(1));
+  svm::SvmDataOptions columns = svm::columns_of(model);
+  columns.any_label = true;
+  const svm::SvmData data = read_svm_input(o.data, columns);
+  warn_if_coarse(common, o.data, data);
+  widen(model, data);
   Tensor probability;
   std::vector<int> predicted;
   if (o.probability == 1) {
     probability = svm::pairwise_probabilities(model, data.x);
-    const auto k = std::ssize(model.classes);
-    for (int64_t i = 0; i < probability.dim(0); ++i) {
-      const double* row = probability.data<double>() + i * k;
-      predicted.push_back(model.classes[static_cast<size_t>(std::max_element(row, row + k) - row)]);
-    }
+    predicted = svm::most_probable(model, probability);
   } else {
     predicted = svm::predict(model, data.x);
   }
@@ -66,11 +61,11 @@ int regress(const Common& common, const Options& o, svm::SvrModel model) {
   require(o.probability == 0 || model.error_scale, o.model,
           ": has no probA; train it with svm-train -b 1");
   if (o.probability == 0 && model.error_scale) note(common, unused_probability);
-  const svm::SvmData data =
-      read_svm_input(o.data, {.min_features = model.features(),
-                              .real_labels = true,
-                              .precomputed = model.kernel.type == svm::KernelType::precomputed});
-  widen(model, data.x.dim(1));
+  svm::SvmDataOptions columns = svm::columns_of(model);
+  columns.real_labels = true;
+  const svm::SvmData data = read_svm_input(o.data, columns);
+  warn_if_coarse(common, o.data, data);
+  widen(model, data);
   const std::vector<double> predicted = svm::predict(model, data.x);
   write_atomically(o.output, [&](std::ostream& out) {
     for (double value : predicted) out << svm::format_number(value, 17) << '\n';

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -35,6 +36,7 @@ struct Ranges {
   std::optional<Range> target;
   double lower = -1, upper = 1;
   std::vector<Range> features;
+  int first_index = 1;  // of features[0]
 };
 
 Ranges measure(const svm::SvmData& data, const Options& o) {
@@ -44,7 +46,7 @@ Ranges measure(const svm::SvmData& data, const Options& o) {
     range.min = std::min(range.min, value);
     range.max = std::max(range.max, value);
   };
-  Ranges r{{}, o.lower, o.upper, {}};
+  Ranges r{{}, o.lower, o.upper, {}, data.first_index};
   r.features.assign(static_cast<size_t>(d), {INFINITY, -INFINITY, o.lower, o.upper});
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < d; ++j)
@@ -65,11 +67,12 @@ void save_ranges(const Ranges& r, const std::string& path) {
     out << "x\n" << r.lower << ' ' << r.upper << '\n';
     for (size_t j = 0; j < r.features.size(); ++j)
       if (r.features[j].varies())
-        out << j + 1 << ' ' << r.features[j].min << ' ' << r.features[j].max << '\n';
+        out << static_cast<int64_t>(j) + r.first_index << ' ' << r.features[j].min << ' '
+            << r.features[j].max << '\n';
   });
 }
 
-Ranges restore_ranges(const Common& common, const std::string& path, int64_t features) {
+Ranges restore_ranges(const Common& common, const std::string& path, const svm::SvmData& data) {
   const auto bytes = read_file(path, int64_t{256} << 20);
   std::istringstream in(std::string(bytes.begin(), bytes.end()));
   std::string head;
@@ -86,19 +89,23 @@ Ranges restore_ranges(const Common& common, const std::string& path, int64_t fea
   std::map<int64_t, Range> known;
   for (int64_t index = 0; in >> index;) {
     double low = 0, high = 0;
-    require(in >> low >> high && index >= 1 && index <= INT32_MAX && std::isfinite(low) &&
+    require(in >> low >> high && index >= 0 && index <= INT32_MAX && std::isfinite(low) &&
                 std::isfinite(high),
             path, ": damaged at feature ", index);
     known[index] = {low, high, r.lower, r.upper};
   }
   require(in.eof(), path, ": expected lines 'index min max'");
   // What the range file knows and the data lack is 0 there, and is scaled as any 0.
-  const int64_t width = std::max(features, known.empty() ? 0 : known.rbegin()->first);
+  r.first_index = known.contains(0) ? 0 : data.first_index;
+  const int64_t last = data.first_index + data.x.dim(1) - 1;
+  const int64_t width =
+      std::max(last, known.empty() ? 0 : known.rbegin()->first) - r.first_index + 1;
   require(width <= 1 << 26, path, ": ", width, " features are more than are scaled here");
   r.features.assign(static_cast<size_t>(width), {0, 0, r.lower, r.upper});
-  for (const auto& [index, range] : known) r.features[static_cast<size_t>(index - 1)] = range;
+  for (const auto& [index, range] : known)
+    r.features[static_cast<size_t>(index - r.first_index)] = range;
   std::string lacking;
-  for (int64_t j = 1; j <= features; ++j)
+  for (int64_t j = data.first_index; j <= last; ++j)
     if (!known.count(j) && lacking.size() < 60) lacking += str_cat(lacking.empty() ? "" : ", ", j);
   if (!lacking.empty())
     note(common, str_cat(path, ": lacks features of the data, which are left out: ", lacking));
@@ -108,7 +115,13 @@ Ranges restore_ranges(const Common& common, const std::string& path, int64_t fea
 int run(const Common& common, Options& o) {
   const svm::SvmData data = read_svm_input(o.data, {.real_labels = true, .f64 = true});
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
-  const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(common, o.restore, d);
+  const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(common, o.restore, data);
+  if (r.first_index == 0)
+    note(common, "WARNING: minimal feature index is 0, but indices should start from 1");
+  const int64_t shift = data.first_index - r.first_index;
+  const auto values = data.x.values<double>();
+  const int64_t nonzeros = std::ssize(values) - std::count(values.begin(), values.end(), 0.0);
+  int64_t written = 0;
   if (!o.save.empty()) save_ranges(r, o.save);
   for (int64_t i = 0; i < n; ++i) {
     const double target = data.targets[static_cast<size_t>(i)];
@@ -116,12 +129,19 @@ int run(const Common& common, Options& o) {
     for (int64_t j = 0; j < std::ssize(r.features); ++j) {
       const Range& range = r.features[static_cast<size_t>(j)];
       if (!range.varies()) continue;  // a feature that never varies says nothing
-      const double scaled = range.scaled(j < d ? data.x.data<double>()[i * d + j] : 0);
-      if (scaled != 0) std::printf(" %ld:%.9g", j + 1, scaled);
+      const int64_t column = j - shift;
+      const bool there = column >= 0 && column < d;
+      const double scaled = range.scaled(there ? values[static_cast<size_t>(i * d + column)] : 0);
+      written += scaled != 0;
+      if (scaled != 0) std::printf(" %ld:%.9g", j + r.first_index, scaled);
     }
     std::printf("\n");
   }
   require(std::fflush(stdout) == 0 && !std::ferror(stdout), "standard output: cannot write");
+  if (written > nonzeros)
+    note(common, str_cat("WARNING: original #nonzeros ", nonzeros, ", new #nonzeros ", written,
+                         "; if feature values are non-negative and sparse, use -l 0 rather than "
+                         "the default -l -1"));
   return done;
 }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "limbic/core/random.h"
+#include "limbic/svm/platt.h"
 
 namespace limbic::svm {
 namespace {
@@ -70,9 +71,11 @@ void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
   for (int f = 0; f < folds; ++f) {
     HeldOut held_out;
     const ClassRows training = training_part(classes, fold, f, held_out);
-    if (held_out.samples.empty() || training.size() < 2) continue;
+    if (held_out.samples.empty() || training.size() == 0) continue;
     held_out.model = solve_one_vs_one(kernel, training, options,
                                       alphas ? &(*alphas)[static_cast<size_t>(f)] : nullptr);
+    if (options.pairwise_probability)
+      fit_pairwise_sigmoids(kernel, training, options, held_out.model);
     held_out.decisions = decisions_from_kernel(
         held_out.model, kernel.values(held_out.samples, held_out.model.support_indices));
     use(held_out);
@@ -87,7 +90,7 @@ std::vector<int> deal_folds(std::span<const int> labels, int folds, uint64_t see
 }
 
 double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
-                      int folds) {
+                      int folds, bool* converged) {
   check_training(x, labels, options);
   const std::vector<int> fold = deal_folds(labels, folds, options.seed);
   const SortedSamples samples = sort_by_class(labels);
@@ -96,14 +99,20 @@ double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOpt
   const TrainingKernel kernel(x, choose_kernel(x, options), samples.order);
   int64_t right = 0;
   for_each_fold(kernel, samples.classes, options, fold_of_sample, [&](const HeldOut& held_out) {
-    const std::vector<int> predicted = vote(held_out.model, held_out.decisions);
+    const SvcModel& model = held_out.model;
+    const std::vector<int> predicted =
+        options.pairwise_probability
+            ? most_probable(model, pairwise_probabilities_from_decisions(model, held_out.decisions))
+            : vote(model, held_out.decisions);
     for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == held_out.truth[i];
+    if (converged) *converged = *converged && model.converged();
   });
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
-                                   const SvrOptions& wanted, int folds, uint64_t seed) {
+                                   const SvrOptions& wanted, int folds, uint64_t seed,
+                                   bool* converged) {
   check_training(x, targets, wanted);
   SvrOptions options = wanted;
   options.fit_error = false;
@@ -127,6 +136,7 @@ std::vector<double> cross_validate(const Tensor& x, std::span<const double> targ
       }
     }
     const SvrModel model = train_svr(take_rows(x, inside), inside_targets, options);
+    if (converged) *converged = *converged && model.converged;
     const auto values = predict(model, take_rows(x, outside));
     for (size_t i = 0; i < outside.size(); ++i) out[static_cast<size_t>(outside[i])] = values[i];
   }

@@ -34,20 +34,24 @@ struct HeldOut {
   Tensor decisions;  ///< F64 (samples, pairs of the model)
 };
 
-/// use(held out) for each fold 0, 1, ... whose training part has two classes at least; samples of
-/// fold -1 always train. `alphas` as in solve_one_vs_one, for each fold.
+/// use(held out) for each fold 0, 1, ... for which others can train; samples of fold -1 always
+/// train. A training part of one class makes a model that always says it. Sigmoids are fitted where
+/// the options say pairwise_probability. `alphas` as in solve_one_vs_one, for each fold.
 void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
                    const SvcOptions& options, std::span<const int> fold,
                    const std::function<void(const HeldOut&)>& use, FoldAlphas* alphas = nullptr);
 
 /// Share of rows that models trained without their fold label rightly. All folds share one kernel,
-/// whose gamma is chosen over all rows. Throws Error as train_svc and deal_folds do.
+/// whose gamma is chosen over all rows; with pairwise_probability a label is the most probable one.
+/// `converged`, where it is given, becomes false if a training met its limit of iterations. Throws
+/// Error as train_svc and deal_folds do.
 double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
-                      int folds);
+                      int folds, bool* converged = nullptr);
 
 /// The same for regression, folds shuffled: the predicted value of each row. Gamma is chosen once,
 /// over all rows. Throws Error as train_svr and deal_folds do.
 std::vector<double> cross_validate(const Tensor& x, std::span<const double> targets,
-                                   const SvrOptions& options, int folds, uint64_t seed);
+                                   const SvrOptions& options, int folds, uint64_t seed,
+                                   bool* converged = nullptr);
 
 }  // namespace limbic::svm

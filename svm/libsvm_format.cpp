@@ -11,6 +11,9 @@ namespace limbic::svm {
 namespace {
 
 int label_of(const LineReader& reader, std::string_view text) {
+  const auto value = LineReader::parsed(text);
+  if (value && *value != std::floor(*value) && std::isfinite(*value))
+    reader.refuse("expected a label, a whole number, got ", *value, "; real targets need -s 3");
   return static_cast<int>(reader.whole(text, "a label", std::numeric_limits<int>::min(),
                                        std::numeric_limits<int>::max()));
 }
@@ -20,7 +23,7 @@ int label_of(const LineReader& reader, std::string_view text) {
 SvmData read_svm_data(const std::string& path, const SvmDataOptions& options) {
   LineReader reader(path);
   SvmData out;
-  SparseRows rows(options.precomputed ? 0 : 1);
+  SparseRows rows(options.first_index);
   bool blank = false;
   while (reader.next_line()) {
     if (reader.at_end_of_line()) {
@@ -38,7 +41,9 @@ SvmData read_svm_data(const std::string& path, const SvmDataOptions& options) {
     rows.add_row(reader, options.f64);
   }
   require(rows.rows() > 0, path, ":1: no samples; expected lines 'label index:value ...'");
-  out.x = rows.dense(options.min_features, options.budget_bytes, path,
+  out.first_index = rows.first_index();
+  if (!options.f64) out.coarse_feature = rows.coarse_feature();
+  out.x = rows.dense(options.last_index, options.budget_bytes, path,
                      options.f64 ? DType::f64 : DType::f32);
   return out;
 }
@@ -50,7 +55,7 @@ void write_svm_data(const std::string& path, const SvmData& data) {
     const int64_t d = data.x.dim(1);
     for (int64_t i = 0; i < data.x.dim(0); ++i)
       out << std::to_string(data.labels[static_cast<size_t>(i)])
-          << format_row(data.x.data() + i * d, d) << '\n';
+          << format_row(data.x.data() + i * d, d, data.first_index) << '\n';
   });
 }
 

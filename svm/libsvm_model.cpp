@@ -16,8 +16,6 @@ bool has_gamma(KernelType type) {
   return type == KernelType::rbf || type == KernelType::polynomial;
 }
 
-int64_t first_index(KernelType type) { return type == KernelType::precomputed ? 0 : 1; }
-
 // The lines above "SV", then one line a support vector.
 class ModelReader {
  public:
@@ -38,6 +36,7 @@ class ModelReader {
     const auto coef = model_.dual_coef.values<double>();
     out.coef.assign(coef.begin(), coef.end());
     out.rho = model_.rho[0];
+    out.first_index = model_.first_index;
     if (!model_.prob_a.empty()) out.error_scale = model_.prob_a[0];
     return out;
   }
@@ -50,14 +49,14 @@ class ModelReader {
       read_kernel();
     } else if (key == "gamma") {
       model_.gamma = reader_.number(reader_.word(), "gamma");
-      if (!(model_.gamma > 0)) reader_.refuse("expected gamma > 0, got ", model_.gamma);
+      if (model_.gamma < 0) reader_.refuse("expected gamma >= 0, got ", model_.gamma);
       has_gamma_ = true;
     } else if (key == "coef0") {
       model_.coef0 = reader_.number(reader_.word(), "coef0");
     } else if (key == "degree") {
       model_.degree = static_cast<int>(reader_.whole(reader_.word(), "degree", 0, 100));
     } else if (key == "nr_class") {
-      n_classes_ = reader_.whole(reader_.word(), "nr_class", 2, max_classes);
+      n_classes_ = reader_.whole(reader_.word(), "nr_class", 1, max_classes);
     } else if (key == "total_sv") {
       total_ = reader_.whole(reader_.word(), "total_sv", 0, reader_.bytes());
     } else if (key == "rho") {
@@ -139,8 +138,14 @@ class ModelReader {
     int64_t sum = 0;
     for (int64_t n : model_.n_sv) sum += n;
     check_number("support vectors in nr_sv", sum, total_);
-    check_number("probB", std::ssize(model_.prob_b), std::ssize(model_.prob_a));
-    if (!model_.prob_a.empty()) check_number("probA", std::ssize(model_.prob_a), pairs);
+    // One without the other is no probability model, as LIBSVM sees it.
+    if (model_.prob_a.empty() || model_.prob_b.empty()) {
+      model_.prob_a.clear();
+      model_.prob_b.clear();
+      return;
+    }
+    check_number("probA", std::ssize(model_.prob_a), pairs);
+    check_number("probB", std::ssize(model_.prob_b), pairs);
   }
 
   void check_number(const char* what, int64_t got, int64_t expected) const {
@@ -149,7 +154,8 @@ class ModelReader {
 
   void read_support_vectors() {
     model_.dual_coef = Tensor({n_classes_ - 1, total_}, DType::f64);
-    SparseRows rows(first_index(model_.kernel));
+    const bool precomputed = model_.kernel == KernelType::precomputed;
+    SparseRows rows(precomputed ? 0 : 1);
     for (int64_t row = 0; row < total_; ++row) {
       if (!reader_.next_line())
         reader_.refuse("expected ", total_, " support vectors, the file ends after ", row);
@@ -160,8 +166,8 @@ class ModelReader {
     }
     while (reader_.next_line())
       if (!reader_.at_end_of_line()) reader_.refuse("more support vectors than total_sv");
-    const bool precomputed = model_.kernel == KernelType::precomputed;
-    model_.support_vectors = rows.dense(precomputed ? 1 : 0, SvmDataOptions{}.budget_bytes, path_);
+    model_.first_index = rows.first_index();
+    model_.support_vectors = rows.dense(0, SvmDataOptions{}.budget_bytes, path_);
     if (precomputed && model_.features() != 1)
       reader_.refuse("support vectors of a precomputed kernel have index 0 alone");
   }
@@ -206,24 +212,27 @@ void write_head(std::ostream& out, const char* type, const KernelOptions& kernel
 
 // coef (rows of coefficients, total) and the support vectors behind them.
 void write_rows(std::ostream& out, Matrix<const double> coef, const Tensor& vectors,
-                KernelType kernel) {
+                int first_index) {
   out << "SV\n";
   const int64_t d = vectors.dim(1);
   for (int64_t row = 0; row < vectors.dim(0); ++row) {
     for (int64_t c = 0; c < coef.rows; ++c)
       out << (c ? " " : "") << format_number(coef.data[c * coef.stride + row], 17);
-    out << format_row(vectors.data() + row * d, d, first_index(kernel)) << '\n';
+    out << format_row(vectors.data() + row * d, d, first_index) << '\n';
   }
 }
 
 template <class Model>
-void widen_rows(Model& model, int64_t features) {
+void widen_rows(Model& model, const SvmData& data) {
   const int64_t d = model.features(), total = model.support_vectors.dim(0);
-  if (features <= d) return;
+  const int64_t before = std::max(model.first_index - data.first_index, 0);
+  const int64_t features = std::max(data.x.dim(1), before + d);
+  if (features == d) return;
   Tensor wide({total, features});
   for (int64_t row = 0; row < total; ++row)
-    std::copy_n(model.support_vectors.data() + row * d, d, wide.data() + row * features);
+    std::copy_n(model.support_vectors.data() + row * d, d, wide.data() + row * features + before);
   model.support_vectors = wide;
+  model.first_index -= static_cast<int>(before);
 }
 
 }  // namespace
@@ -253,7 +262,7 @@ void write_svm_model(const std::string& path, const SvcModel& model) {
     }
     write_list(out, "nr_sv", text(model.n_sv));
     write_rows(out, {model.dual_coef.data<double>(), model.dual_coef.dim(0), total, total},
-               model.support_vectors, model.kernel);
+               model.support_vectors, model.first_index);
   });
 }
 
@@ -264,16 +273,16 @@ void write_svm_model(const std::string& path, const SvrModel& model) {
     out << "nr_class 2\ntotal_sv " << std::to_string(total) << '\n';
     out << "rho " << format_number(model.rho, 17) << '\n';
     if (model.error_scale) out << "probA " << format_number(*model.error_scale, 17) << '\n';
-    write_rows(out, {model.coef.data(), 1, total, total}, model.support_vectors, model.kernel.type);
+    write_rows(out, {model.coef.data(), 1, total, total}, model.support_vectors, model.first_index);
   });
 }
 
-void widen(SvcModel& model, int64_t features) {
-  if (model.kernel != KernelType::precomputed) widen_rows(model, features);
+void widen(SvcModel& model, const SvmData& data) {
+  if (model.kernel != KernelType::precomputed) widen_rows(model, data);
 }
 
-void widen(SvrModel& model, int64_t features) {
-  if (model.kernel.type != KernelType::precomputed) widen_rows(model, features);
+void widen(SvrModel& model, const SvmData& data) {
+  if (model.kernel.type != KernelType::precomputed) widen_rows(model, data);
 }
 
 }  // namespace limbic::svm

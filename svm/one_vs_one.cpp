@@ -40,6 +40,7 @@ PairReport report(const Pair& pair, const ClassRows& classes, const SvcOptions& 
     const double alpha = pair.result.alpha[t];
     out.n_sv += alpha > 0;
     out.n_bounded += alpha >= class_C(options, t < positives ? out.positive : out.negative);
+    out.nu += alpha / (options.C * static_cast<double>(pair.result.alpha.size()));
   }
   return out;
 }
@@ -128,8 +129,6 @@ SortedSamples sort_by_class(std::span<const int> labels) {
   std::vector<int64_t> rows(labels.size());
   std::iota(rows.begin(), rows.end(), int64_t{0});
   const ClassRows given = group_by_class(labels, rows);
-  require(given.size() >= 2, "SVM: all ", labels.size(), " samples have the label ", labels.front(),
-          ", expected two classes or more");
   SortedSamples out{{given.labels, {}}, {}};
   for (const auto& members : given.members) {
     out.classes.members.emplace_back(members.size());

@@ -23,7 +23,7 @@ struct SortedSamples {
   ClassRows classes;  ///< Of samples.
   std::vector<int64_t> order;
 };
-/// Throws Error where all labels are the same.
+/// Throws Error where there are none.
 SortedSamples sort_by_class(std::span<const int> labels);
 
 /// Calls use(pair, i, j) for all class pairs i < j of k in LIBSVM's order.
@@ -33,6 +33,9 @@ void for_each_pair(int64_t k, Use&& use) {
   for (int64_t i = 0; i < k; ++i)
     for (int64_t j = i + 1; j < k; ++j) use(pair++, i, j);
 }
+
+/// Throws Error unless decisions are finite, F64 (m, pairs of the model).
+void check_decisions(const SvcModel& model, const Tensor& decisions);
 
 /// Decision values over kernel values F32 (m, total support vectors) -> F64 (m, pairs).
 Tensor decisions_from_kernel(const SvcModel& model, const Tensor& kernel);

@@ -151,7 +151,7 @@ Sigmoid fit_sigmoid(std::span<const double> decisions, std::span<const int8_t> y
 }
 
 std::vector<double> couple_pairs(int64_t k, std::span<const double> r) {
-  require(k >= 2 && std::ssize(r) == k * (k - 1) / 2, "SVM: ", r.size(),
+  require(k >= 1 && std::ssize(r) == k * (k - 1) / 2, "SVM: ", r.size(),
           " probabilities of pairs for ", k, " classes");
   for (double value : r)
     require(value >= 0 && value <= 1, "SVM: expected probabilities from 0 to 1, got ", value);
@@ -212,9 +212,13 @@ void fit_pairwise_sigmoids(const TrainingKernel& kernel, const ClassRows& classe
 }
 
 Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x) {
+  return pairwise_probabilities_from_decisions(model, decision_values(model, x));
+}
+
+Tensor pairwise_probabilities_from_decisions(const SvcModel& model, const Tensor& decisions) {
   require(model.prob_a.size() == model.rho.size() && model.prob_b.size() == model.rho.size(),
           "the SVM was trained without probabilities; train it with svm-train -b 1");
-  const Tensor decisions = decision_values(model, x);
+  check_decisions(model, decisions);
   const int64_t m = decisions.dim(0), pairs = decisions.dim(1), k = std::ssize(model.classes);
   Tensor out({m, k}, DType::f64);
   std::vector<double> r(static_cast<size_t>(pairs));
@@ -228,6 +232,20 @@ Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x) {
     // Two classes need no coupling.
     const auto probability = k == 2 ? std::vector<double>{r[0], 1 - r[0]} : couple_pairs(k, r);
     std::copy(probability.begin(), probability.end(), out.data<double>() + i * k);
+  }
+  return out;
+}
+
+std::vector<int> most_probable(const SvcModel& model, const Tensor& probabilities) {
+  const auto k = std::ssize(model.classes);
+  require(probabilities.rank() == 2 && probabilities.dtype() == DType::f64 &&
+              probabilities.dim(1) == k && k > 0,
+          "SVM: expected probabilities F64 (rows,", k, "), got ", to_string(probabilities.dtype()),
+          " ", to_string(probabilities.shape()));
+  std::vector<int> out;
+  for (int64_t i = 0; i < probabilities.dim(0); ++i) {
+    const double* row = probabilities.data<double>() + i * k;
+    out.push_back(model.classes[static_cast<size_t>(std::max_element(row, row + k) - row)]);
   }
   return out;
 }

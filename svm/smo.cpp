@@ -276,10 +276,9 @@ void check_start(const SmoProblem& problem) {
 }
 
 void check(const SmoProblem& problem, const SmoOptions& options) {
-  const auto positive = [](double C) { return C > 0 && std::isfinite(C); };
-  require(positive(problem.C_positive) && positive(problem.C_negative),
-          "SVM: expected C > 0 and finite, got ", problem.C_positive, " and ", problem.C_negative);
-  require(positive(options.eps) && options.max_iterations >= 0,
+  require(problem.C_positive > 0 && problem.C_negative > 0, "SVM: expected C > 0, got ",
+          problem.C_positive, " and ", problem.C_negative);
+  require(options.eps > 0 && std::isfinite(options.eps) && options.max_iterations >= 0,
           "SVM: expected eps > 0 and finite, got ", options.eps, ", and iterations from 0, got ",
           options.max_iterations);
   const size_t n = problem.rows.size();

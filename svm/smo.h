@@ -39,8 +39,9 @@ struct SmoResult {
 };
 
 /// Sequential minimal optimisation with second-order working sets, an f64 gradient, and shrinking.
-/// Throws Error if both signs of y are not there, C or eps is not positive and finite, a row is no
-/// sample, p or the kernel is not finite, or the start is not feasible.
+/// C may be infinite. Throws Error if both signs of y are not there, C is not positive or eps not
+/// positive and finite, a row is no sample, p or the kernel is not finite, or the start is not
+/// feasible.
 /// Source: Fan, Chen, Lin, "Working set selection using second order information for training
 /// support vector machines", JMLR 6, 2005 (WSS 2); shrinking: Chang, Lin, "LIBSVM", 2011, sec. 5.1.
 SmoResult solve_smo(const SmoProblem& problem, const SmoOptions& options = {});

@@ -15,7 +15,7 @@ namespace {
 bool positive_and_finite(double value) { return value > 0 && std::isfinite(value); }
 
 void check_options(const SvcOptions& options) {
-  require(positive_and_finite(options.C), "SVM: expected C > 0 and finite, got ", options.C);
+  require(options.C > 0, "SVM: expected C > 0, got ", options.C);
   require(positive_and_finite(options.eps), "SVM: expected eps > 0 and finite, got ", options.eps);
   require(options.calibration_folds == 0 || options.calibration_folds >= 2,
           "SVM: expected 0 or at least 2 calibration folds, got ", options.calibration_folds);
@@ -29,6 +29,10 @@ void check_data(const Tensor& x, std::span<const int> labels, const SvcOptions& 
   require(x.dim(0) == std::ssize(labels), "SVM: ", x.dim(0), " rows but ", labels.size(),
           " labels");
   require(x.dim(0) > 0 && x.dim(1) > 0, "SVM: no data: features are ", to_string(x.shape()));
+  require(options.one_class_too ||
+              std::any_of(labels.begin(), labels.end(), [&](int y) { return y != labels[0]; }),
+          "SVM: all ", labels.size(), " samples have the label ", labels[0],
+          ", expected two classes or more");
   for (const auto& entry : options.class_weight)
     require(std::count(labels.begin(), labels.end(), entry.first) > 0,
             "SVM: a weight is given for class ", entry.first, ", which no sample has");
@@ -110,6 +114,7 @@ SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOption
   model.gamma = kernel_options.gamma;
   model.coef0 = kernel_options.coef0;
   model.degree = kernel_options.degree;
+  if (options.kernel == KernelType::precomputed) model.first_index = 0;
   if (options.pairwise_probability) fit_pairwise_sigmoids(kernel, classes, options, model);
   if (options.calibration_folds > 0) model.temperature = calibrate(kernel, classes, options);
   for (int64_t& sample : model.support_indices) sample = order[static_cast<size_t>(sample)];

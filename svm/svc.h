@@ -14,7 +14,7 @@ namespace limbic::svm {
 enum class GammaRule { scale, automatic, value };
 
 struct SvcOptions {
-  double C = 1;
+  double C = 1;  ///< May be infinite: no training error, where the classes can be separated.
   KernelType kernel = KernelType::rbf;
   GammaRule gamma_rule = GammaRule::scale;
   double gamma = 0;  ///< Of GammaRule::value.
@@ -24,6 +24,8 @@ struct SvcOptions {
   bool shrinking = true;
   int64_t max_iterations = 0;          ///< A pair; 0: the larger of 10^7 and 100 samples.
   std::map<int, double> class_weight;  ///< Label -> factor of C; labels not named have 1.
+  /// Data of one class are no error, but make a model without support vectors that always says it.
+  bool one_class_too = false;
   /// Of kernel values: the whole matrix where it fits, else a cache of its rows.
   int64_t budget_bytes = int64_t{4} << 30;
   int calibration_folds = 0;  ///< Folds that fit the temperature of probabilities; 0: leave it 1.
@@ -35,6 +37,7 @@ struct SvcOptions {
 struct PairReport {
   int positive = 0, negative = 0;  ///< Labels.
   double objective = 0;            ///< Of the dual, a negative number.
+  double nu = 0;  ///< The nu-SVM's that is the same: sum of alpha / C n; of equal C alone.
   int64_t n_sv = 0, n_bounded = 0;
   int64_t iterations = 0;
   bool converged = true;
@@ -58,6 +61,7 @@ struct SvcModel {
   double temperature = 1;                ///< Of probabilities; larger is less certain.
   std::vector<int64_t> support_indices;  ///< Training row of each; empty after reading a file.
   std::vector<PairReport> pairs;         ///< Empty after reading a file.
+  int first_index = 1;  ///< In LIBSVM's text, of the first feature: 0 where such a file begins so.
 
   int64_t features() const { return support_vectors.dim(1); }
   KernelOptions kernel_options() const;
@@ -72,8 +76,8 @@ KernelOptions choose_kernel(const Tensor& x, const SvcOptions& options);
 
 /// Trains on x F32 (n,d) and a label for each row. Pairs of classes share one kernel matrix and are
 /// solved in parallel. Throws Error for NaN or infinite features (naming row and column, from 0),
-/// fewer than two classes, unknown labels in class_weight, and C, gamma or eps that are not
-/// positive and finite.
+/// fewer than two classes, unknown labels in class_weight, C that is not positive, and gamma or eps
+/// that are not positive and finite.
 SvcModel train_svc(const Tensor& x, std::span<const int> labels, const SvcOptions& options = {});
 
 /// x F32 (m,d) -> F64 (m, k(k-1)/2): sum of y alpha K(sv, x) - rho, a column a pair. Throws Error
@@ -98,6 +102,10 @@ Tensor probabilities_from_decisions(const SvcModel& model, const Tensor& decisio
 /// coupled. Their largest may belong to another label than `predict` gives. Throws Error where the
 /// model was trained without pairwise_probability.
 Tensor pairwise_probabilities(const SvcModel& model, const Tensor& x);
+/// The same for decision values F64 (m, k(k-1)/2).
+Tensor pairwise_probabilities_from_decisions(const SvcModel& model, const Tensor& decisions);
+/// Label of the largest of each row of probabilities F64 (m,k), the first in a tie.
+std::vector<int> most_probable(const SvcModel& model, const Tensor& probabilities);
 
 /// The temperature under which the soft votes of `decisions` F64 (m,pairs) give `labels` the
 /// greatest likelihood, between 0.02 and 50. Throws Error where no label is one of the model's.

@@ -12,7 +12,7 @@ namespace limbic::svm {
 
 void check_training(const Tensor& x, std::span<const double> targets, const SvrOptions& o) {
   const auto positive = [](double value) { return value > 0 && std::isfinite(value); };
-  require(positive(o.C), "SVR: expected C > 0 and finite, got ", o.C);
+  require(o.C > 0, "SVR: expected C > 0, got ", o.C);
   require(positive(o.eps), "SVR: expected eps > 0 and finite, got ", o.eps);
   require(o.epsilon >= 0 && std::isfinite(o.epsilon), "SVR: expected epsilon >= 0 and finite, got ",
           o.epsilon);
@@ -77,6 +77,7 @@ SvrModel train_svr(const Tensor& x, std::span<const double> targets, const SvrOp
   check_training(x, targets, options);
   SvrModel model;
   model.kernel = choose_kernel(x, options);
+  if (options.kernel == KernelType::precomputed) model.first_index = 0;
   const TrainingKernel kernel(x, model.kernel);
   std::vector<int64_t> all(targets.size());
   std::iota(all.begin(), all.end(), int64_t{0});

@@ -8,7 +8,7 @@
 namespace limbic::svm {
 
 struct SvrOptions {
-  double C = 1;
+  double C = 1;          ///< May be infinite.
   double epsilon = 0.1;  ///< Errors up to this cost nothing; >= 0, in the targets' unit.
   KernelType kernel = KernelType::rbf;
   GammaRule gamma_rule = GammaRule::scale;
@@ -35,6 +35,7 @@ struct SvrModel {
   double objective = 0;                  ///< Of the dual.
   int64_t n_bounded = 0, iterations = 0;
   bool converged = true;
+  int first_index = 1;  ///< As in SvcModel.
 
   int64_t features() const { return support_vectors.dim(1); }
 };

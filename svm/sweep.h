@@ -31,8 +31,8 @@ struct SweepOptions {
 struct SweepCell {
   size_t kernel = 0;
   double C = 1;
-  /// Label of each held-out row, no_label where the others are not of two classes; rows that
-  /// always train keep theirs.
+  /// Label of each held-out row, no_label where no others train; rows that always train
+  /// keep theirs.
   std::vector<int> predicted;
   static constexpr int no_label = std::numeric_limits<int>::min();
   bool converged = true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "limbic/core/file.h"
 #include "limbic/svm/products.h"
@@ -63,6 +64,16 @@ double LineReader::number(std::string_view text, const char* what) const {
   return *value;
 }
 
+int64_t LineReader::index(std::string_view text) const {
+  std::string_view digits = text;
+  if (digits.size() > 1 && digits[0] == '+') digits.remove_prefix(1);
+  int32_t out = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  if (error != std::errc{} || end != digits.data() + digits.size() || out < 0)
+    refuse("expected an index, a whole number from 0 to ", INT32_MAX, ", got ", shown(text));
+  return out;
+}
+
 int64_t LineReader::whole(std::string_view text, const char* what, int64_t low,
                           int64_t high) const {
   const double value = number(text, what);
@@ -73,13 +84,13 @@ int64_t LineReader::whole(std::string_view text, const char* what, int64_t low,
 }
 
 void SparseRows::add_row(LineReader& reader, bool wide) {
-  int64_t before = first_index_ - 1;
+  int64_t before = -1;
   while (!reader.at_end_of_line()) {
     const std::string_view pair = reader.word();
     if (pair[0] == '#') break;
     const size_t colon = pair.find(':');
     if (colon == std::string_view::npos) reader.refuse("expected index:value, got ", shown(pair));
-    const int64_t index = reader.whole(pair.substr(0, colon), "an index", first_index_, INT32_MAX);
+    const int64_t index = reader.index(pair.substr(0, colon));
     if (index <= before) reader.refuse("indices must ascend, got ", index, " after ", before);
     before = index;
     // LIBSVM lets blanks follow the colon.
@@ -87,15 +98,45 @@ void SparseRows::add_row(LineReader& reader, bool wide) {
     const double value = reader.number(apart ? reader.word() : pair.substr(colon + 1), "a value");
     if (!wide && std::abs(value) >= float_limit)
       reader.refuse("expected a value of single precision, got ", value);
+    if (std::fpclassify(value) == FP_SUBNORMAL)
+      reader.refuse("expected a value, 0 or at least 2.2e-308, got ", value);
+    if (index == 0) first_index_ = 0;
     entries_.push_back({static_cast<int32_t>(index), value});
   }
-  width_ = std::max(width_, before - first_index_ + 1);
+  last_index_ = std::max(last_index_, before);
   row_end_.push_back(entries_.size());
 }
 
-Tensor SparseRows::dense(int64_t min_features, int64_t budget_bytes, const std::string& path,
+int64_t SparseRows::coarse_feature() const {
+  struct Seen {
+    double low = INFINITY, high = -INFINITY, error = 0;
+    size_t rows = 0;
+  };
+  std::map<int32_t, Seen> suspects;  // few: what a float holds only roughly
+  const auto error = [](double value) {
+    return std::abs(value - double{static_cast<float>(value)});
+  };
+  for (const Entry& e : entries_)
+    if (error(e.value) > 1e-3) suspects[e.index];
+  if (suspects.empty()) return -1;
+  for (const Entry& e : entries_) {
+    const auto found = suspects.find(e.index);
+    if (found == suspects.end()) continue;
+    Seen& seen = found->second;
+    seen = {std::min(seen.low, e.value), std::max(seen.high, e.value),
+            std::max(seen.error, error(e.value)), seen.rows + 1};
+  }
+  for (auto& [index, seen] : suspects) {
+    if (seen.rows < row_end_.size())
+      seen.low = std::min(seen.low, 0.0), seen.high = std::max(seen.high, 0.0);
+    if (seen.error > 1e-3 * (seen.high - seen.low)) return index;
+  }
+  return -1;
+}
+
+Tensor SparseRows::dense(int64_t last_index, int64_t budget_bytes, const std::string& path,
                          DType dtype) const {
-  const int64_t width = std::max(min_features, width_);
+  const int64_t width = std::max(last_index, last_index_) - first_index_ + 1;
   const bool wide = dtype == DType::f64;
   const double bytes =
       (wide ? 8.0 : 4.0) * static_cast<double>(rows()) * static_cast<double>(width);

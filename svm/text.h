@@ -25,6 +25,8 @@ class LineReader {
   static std::optional<double> parsed(std::string_view text);
   /// `text` as a finite number; throws Error naming `what`.
   double number(std::string_view text, const char* what) const;
+  /// `text`, digits alone, as an index of a feature; throws Error.
+  int64_t index(std::string_view text) const;
   /// `text` as a whole number in [low, high]; throws Error naming `what`.
   int64_t whole(std::string_view text, const char* what, int64_t low, int64_t high) const;
 
@@ -45,15 +47,19 @@ class LineReader {
 /// Rows of "index:value" pairs, growing.
 class SparseRows {
  public:
-  /// Column 0 is index `first_index`: 1, or 0 for precomputed kernels.
-  explicit SparseRows(int64_t first_index) : first_index_(first_index) {}
+  /// Column 0 is index `first_index`, 1 or 0; it becomes 0 where a row has such an index.
+  explicit SparseRows(int first_index) : first_index_(first_index) {}
   /// Reads the rest of the reader's line as one row, up to a comment ("# ..."). Unless `wide`, a
   /// value beyond f32 is refused.
   void add_row(LineReader& reader, bool wide = false);
   int64_t rows() const { return static_cast<int64_t>(row_end_.size()); }
-  /// (rows, the larger of min_features and the largest index), F32 or F64. Throws Error beginning
-  /// with `path` over budget, before anything is allocated.
-  Tensor dense(int64_t min_features, int64_t budget_bytes, const std::string& path,
+  int first_index() const { return first_index_; }
+  /// The first feature of which single precision moves a value by more than a thousandth of what
+  /// lies between its least and its largest, -1 if there is none.
+  int64_t coarse_feature() const;
+  /// Rows whose columns are the indices from first_index() to last_index or the file's largest, F32
+  /// or F64. Throws Error beginning with `path` over budget, before anything is allocated.
+  Tensor dense(int64_t last_index, int64_t budget_bytes, const std::string& path,
                DType dtype = DType::f32) const;
 
  private:
@@ -63,7 +69,8 @@ class SparseRows {
   };
   std::vector<Entry> entries_;
   std::vector<size_t> row_end_;
-  int64_t first_index_, width_ = 0;
+  int first_index_;
+  int64_t last_index_ = 0;
 };
 
 /// `value` with this many significant digits, as printf's %.*g in the C locale.

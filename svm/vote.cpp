@@ -50,17 +50,17 @@ double slope(const std::vector<std::vector<double>>& scores, const std::vector<s
   return total;
 }
 
+}  // namespace
+
 void check_decisions(const SvcModel& model, const Tensor& decisions) {
   const auto k = std::ssize(model.classes);
-  require(k >= 2 && decisions.rank() == 2 && decisions.dtype() == DType::f64 &&
+  require(k >= 1 && decisions.rank() == 2 && decisions.dtype() == DType::f64 &&
               decisions.dim(1) == k * (k - 1) / 2,
           "SVM: decisions of ", k, " classes: expected F64 (rows,", k * (k - 1) / 2, "), got ",
           to_string(decisions.dtype()), " ", to_string(decisions.shape()));
   for (double value : decisions.values<double>())
     require(std::isfinite(value), "SVM: expected finite decisions, got ", value);
 }
-
-}  // namespace
 
 std::vector<int> vote(const SvcModel& model, const Tensor& decisions) {
   check_decisions(model, decisions);

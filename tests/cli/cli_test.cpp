@@ -509,7 +509,7 @@ TEST_CASE("cli: bad weights") {
 TEST_CASE("cli: bad features") {
   const auto path = [](const std::string& name) { return world().folder / name; };
   for (const std::string line :
-       {"1 1:nan", "1 1:inf", "1 1:x", "1 0:1", "1 2:1 1:1", "x 1:1", ""}) {
+       {"1 1:nan", "1 1:inf", "1 1:x", "1 -1:1", "1 2:1 1:1", "x 1:1", ""}) {
     CAPTURE(std::string(line));
     testing::write_text(path("bad.txt"), (line.empty() ? "" : "1 1:1\n-1 1:2\n") + line + "\n");
     check_failure(world().run("svm-train -q bad.txt bad.model"), failed, "bad.txt");
@@ -517,7 +517,11 @@ TEST_CASE("cli: bad features") {
     check_failure(world().run("svm-scale bad.txt"), failed, "bad.txt");
   }
   testing::write_text(path("one.txt"), "1 1:1\n1 1:2\n");
-  check_failure(world().run("svm-train -q one.txt bad.model"), failed, "class");
+  const Result one = world().run("svm-train -q one.txt one.model");
+  CHECK(one.status == done);
+  CHECK(one.err.find("only one class") != std::string::npos);
+  CHECK(world().run("svm-predict one.txt one.model o").out ==
+        "Accuracy = 100% (2/2) (classification)\n");
   Tensor features({4, 2});
   features.data()[3] = NAN;
   const Tensor labels = Tensor::of(std::vector<int64_t>{0, 1, 0, 1}, {4});

@@ -104,10 +104,35 @@ TEST_CASE("cli: svm-grid refuses what makes no grid") {
   write_classes(world().folder / "grid2.txt");
   for (const std::string bad : {"-log2c 1,2", "-log2c 1,2,0", "-log2c 5,1,1", "-log2g a,b,c"})
     check_failure(world().run("svm-grid " + bad + " grid2.txt"), failed, bad.substr(0, 6));
-  check_failure(world().run("svm-grid -v 81 grid2.txt"), failed, "81");
   check_failure(world().run("svm-grid nowhere.txt"), failed, "nowhere.txt");
   check_failure(world().run("svm-grid grid2.txt --out photos -v 2 -log2c 0,0,1 -log2g 0,0,1"),
                 failed, "photos");
+}
+
+TEST_CASE("cli: svm-grid takes grid.py's flags, other kernels and regression") {
+  write_classes(world().folder / "grid3.txt");
+  const Result linear = world().run(
+      "svm-grid -t 0 -log2c -1,1,2 -log2g null -v 4 -h 0 -out null -gnuplot null -svmtrain "
+      "/usr/bin/svm-train -png g.png grid3.txt --quiet");
+  CHECK(linear.status == done);
+  double C = 0, accuracy = 0;
+  REQUIRE(std::sscanf(linear.out.c_str(), "%lf %lf", &C, &accuracy) == 2);
+  const json alone =
+      world().run(str_cat("svm-train -t 0 -v 4 -c ", C, " grid3.txt --format json")).object();
+  CHECK(100 * alone.at("cross_validation_accuracy").get<double>() ==
+        doctest::Approx(accuracy).epsilon(1e-5));
+  CHECK(fs::exists(world().folder / "g.svg"));
+  CHECK_FALSE(fs::exists(world().folder / "g.png"));
+  CHECK_FALSE(fs::exists(world().folder / "null"));
+  const std::string command =
+      "svm-grid -s 3 -log2c 0,4,4 -log2g -1,-1,1 -v 4 -resume r.out grid3.txt --format json";
+  const json best = world().run(command).object();
+  const json cell = world()
+                        .run(str_cat("svm-train -s 3 -v 4 -c ", best.at("C").get<double>(),
+                                     " -g 0.5 grid3.txt --format json"))
+                        .object();
+  CHECK(best.at("mean_squared_error") == cell.at("cross_validation_mean_squared_error"));
+  CHECK(world().run(command).err.find("2 of 2 cells are in r.out") != std::string::npos);
 }
 
 TEST_CASE("cli: sweep scores alpha, beta and C on pictures held out, and goes on") {

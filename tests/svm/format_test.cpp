@@ -80,8 +80,8 @@ TEST_CASE("svm data: sparse, ragged lines become a dense matrix") {
   CHECK(data.x.data()[11] == 7);
   CHECK(data.x.data()[14] == 1);
   CHECK(data.x.data()[15] == 0.5f);
-  CHECK(read_svm_data(path, {.min_features = 9}).x.dim(1) == 9);
-  CHECK(read_svm_data(path, {.min_features = 2}).x.dim(1) == 5);
+  CHECK(read_svm_data(path, {.last_index = 9}).x.dim(1) == 9);
+  CHECK(read_svm_data(path, {.last_index = 2}).x.dim(1) == 5);
   // One sample is a file.
   const SvmData one = read_svm_data(write_text("one", "7 2:0.5\n"));
   CHECK(one.x.shape() == Shape{1, 2});
@@ -117,10 +117,11 @@ TEST_CASE("svm data: hostile text is refused with file and line") {
   refuse_data("1 1", "expected index:value, got '1'");
   refuse_data("1 1:", "expected a value");
   refuse_data("1 :1", "expected an index");
-  refuse_data("1 0:1", "from 1 to 2147483647");
-  refuse_data("1 -1:1", "from 1 to 2147483647");
-  refuse_data("1 2147483648:1", "from 1 to 2147483647");
-  refuse_data("1 99999999999999999999:1", "from 1 to 2147483647");
+  refuse_data("1 -1:1", "from 0 to 2147483647");
+  refuse_data("1 1.0:1", "expected an index");
+  refuse_data("1 1:1e-320", "0 or at least 2.2e-308");
+  refuse_data("1 2147483648:1", "from 0 to 2147483647");
+  refuse_data("1 99999999999999999999:1", "from 0 to 2147483647");
   refuse_data("1 2:1 1:1", "indices must ascend, got 1 after 2");
   refuse_data("1 2:1 2:1", "indices must ascend");
   refuse_data("1 1:nan", "a finite number, got 'nan'");
@@ -146,7 +147,7 @@ TEST_CASE("svm data: what is written is read again bit for bit, in any locale") 
   std::setlocale(LC_ALL, "de_DE.UTF-8");  // where it is installed
   const std::string path = temporary("written");
   write_svm_data(path, data);
-  const SvmData read = read_svm_data(path, {.min_features = 7});
+  const SvmData read = read_svm_data(path, {.last_index = 7});
   std::setlocale(LC_ALL, "C");
   CHECK(equal(read.x, data.x));
   CHECK(read.labels == data.labels);
@@ -178,7 +179,7 @@ TEST_CASE("svm model: a model of ours decides the same after its round trip") {
   const std::string path = temporary("own");
   write_svm_model(path, model);
   SvcModel read = read_svm_model(path);
-  widen(read, golden.data.x.dim(1));
+  widen(read, golden.data);
   CHECK(equal(decision_values(read, golden.data.x), decision_values(model, golden.data.x)));
 }
 
@@ -191,8 +192,8 @@ TEST_CASE("svm model: hostile text is refused with file and line") {
   refuse_model(changed("c_svc", "epsilon_svr"), "a classifier");
   refuse_model(changed("rbf", "sigmoid"), ":2: expected kernel_type");
   refuse_model(changed("gamma 0.5\n", ""), "needs gamma");
-  refuse_model(changed("gamma 0.5", "gamma 0"), "gamma > 0");
-  refuse_model(changed("nr_class 2", "nr_class 1000000"), "nr_class, a whole number from 2");
+  refuse_model(changed("gamma 0.5", "gamma -1"), "gamma >= 0");
+  refuse_model(changed("nr_class 2", "nr_class 1000000"), "nr_class, a whole number from 1");
   refuse_model(changed("nr_class 2", "nr_class 60000"), "1799970000 rho, got 1");
   refuse_model(changed("total_sv 2", "total_sv 1000000000"), "total_sv, a whole number");
   refuse_model(changed("total_sv 2", "total_sv 3"), "expected 3 support vectors in nr_sv, got 2");
@@ -268,9 +269,9 @@ TEST_CASE("svm files: mutated data and models either read or throw Error") {
     }
     write_text("fuzz", mutated(data, random));
     try {
-      const SvmData read = read_svm_data(
-          path,
-          {.budget_bytes = 1 << 20, .real_labels = round % 2 == 1, .precomputed = round % 3 == 0});
+      const SvmData read = read_svm_data(path, {.first_index = round % 3 ? 1 : 0,
+                                                .budget_bytes = 1 << 20,
+                                                .real_labels = round % 2 == 1});
       ++data_read;
       if (read.x.dim(1) > 64) continue;
       if (read.targets.empty())

@@ -38,7 +38,7 @@ struct Golden {
     options.eps = 1e-5;
     options.gamma_rule = svm::GammaRule::value;
     for (std::string line; std::getline(in, line);) read_line(line);
-    widen(model, data.x.dim(1));
+    widen(model, data);
   }
 
   svm::SvmData data;
