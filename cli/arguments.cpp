@@ -45,9 +45,48 @@ void refuse_strange_numbers(CLI::App& app) {
     refuse_strange_numbers(*verb);
 }
 
+// What a value must be and what it is by default: "--epochs 0..100000 [20]".
+class Help : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string kind = option->get_type_name();
+    if (const size_t colon = kind.find(':'); colon != kind.npos) kind = kind.substr(colon + 1);
+    if (const size_t range = kind.find(" in ["); range != kind.npos) {
+      kind = kind.substr(range + 5, kind.size() - range - 6);
+      if (const size_t dash = kind.find(" - "); dash != kind.npos) kind.replace(dash, 3, "..");
+    }
+    std::string out = kind.empty() ? "" : " " + kind;
+    if (const std::string value = option->get_default_str(); !value.empty())
+      out += value.starts_with('[') ? " " + value : " [" + value + "]";
+    if (option->get_expected_max() == CLI::detail::expected_max_vector_size) out += " ...";
+    if (option->get_required()) out += " REQUIRED";
+    for (const CLI::Option* other : option->get_excludes())
+      out += " (not with " + other->get_name() + ")";
+    return out;
+  }
+};
+
+// Whether a default is nothing that help should show.
+template <class T>
+bool shows_nothing(const T& value) {
+  if constexpr (requires { value.empty(); })
+    return value.empty();
+  else
+    return false;
+}
+
 }  // namespace
 
 Check one_of(std::vector<std::string> values) { return shared(CLI::IsMember(std::move(values))); }
+Check one_of_many(const std::string& name, const std::vector<std::string>& values) {
+  return shared({[name, values](std::string& text) -> std::string {
+                   if (std::find(values.begin(), values.end(), text) != values.end()) return {};
+                   std::string all;
+                   for (const std::string& value : values) all += " " + value;
+                   return "'" + text + "' is no " + name + "; known are:" + all;
+                 },
+                 name});
+}
 Check zero_or(int other) { return shared(CLI::IsMember({0, other})); }
 Check range(int low, int high) { return shared(CLI::Range(low, high)); }
 Check range(double low, double high) { return shared(CLI::Range(low, high)); }
@@ -92,7 +131,9 @@ bool Option::given() const { return option_->count() > 0; }
 
 template <class T>
 Option Verb::add_option(const std::string& names, T& value, const std::string& help) const {
-  return Option(app_->add_option(names, value, help));
+  CLI::Option* option = app_->add_option(names, value, help);
+  if (!shows_nothing(value)) option->capture_default_str();
+  return Option(option);
 }
 Option Verb::add_flag(const std::string& names, bool& value, const std::string& help) const {
   return Option(app_->add_flag(names, value, help));
@@ -129,6 +170,7 @@ Verb new_verbs(const Verb& app, const std::string& name, const std::string& desc
 CommandLine::CommandLine(const std::string& name, const std::string& description,
                          std::string (*version)())
     : app_(std::make_unique<CLI::App>(description, name)) {
+  app_->formatter(std::make_shared<Help>());
   app_->require_subcommand(1);
   app_->set_version_flag("--version", version,
                          "version, processor, libraries and the kernels that they chose");
@@ -143,8 +185,17 @@ std::optional<int> CommandLine::parse(std::vector<std::string> arguments,
   refuse_strange_numbers(*app_);
   const size_t at = verb_position(*app_, arguments);
   const std::string name = at < arguments.size() ? arguments[at] : "";
+  if (name == "help") {  // `limbic help`, `limbic help VERB`: as --help
+    arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(at));
+    arguments.push_back("--help");
+    return parse(std::move(arguments), rewrite);
+  }
+  if (name.empty() && at == arguments.size() && arguments.empty()) {
+    std::fputs(app_->help().c_str(), stderr);
+    return wrong_usage;
+  }
   if (!name.empty() && !is_verb(*app_, name)) {
-    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", name.c_str());
+    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", printable(name).c_str());
     return wrong_usage;
   }
   rewrite(name, arguments);
@@ -156,7 +207,8 @@ std::optional<int> CommandLine::parse(std::vector<std::string> arguments,
   } catch (const CLI::ParseError& e) {
     const auto chosen = app_->get_subcommands();
     const std::string verb = chosen.empty() ? "" : chosen[0]->get_name() + " ";
-    std::fprintf(stderr, "limbic: %s; see limbic %s--help\n", e.what(), verb.c_str());
+    std::fprintf(stderr, "limbic: %s; see limbic %s--help\n", printable(e.what()).c_str(),
+                 verb.c_str());
     return wrong_usage;
   }
   return {};

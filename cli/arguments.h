@@ -17,6 +17,8 @@ namespace limbic::cli {
 /// What a value must be; anything else is wrong usage.
 using Check = std::shared_ptr<const CLI::Validator>;
 Check one_of(std::vector<std::string> values);
+/// One of these words, of which help shows `name` and an error the whole list.
+Check one_of_many(const std::string& name, const std::vector<std::string>& values);
 Check zero_or(int other);
 Check range(int low, int high);
 Check range(double low, double high);

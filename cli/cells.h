@@ -17,8 +17,8 @@ class Cells {
   using Place = nlohmann::ordered_json;
   using Result = std::map<std::string, double>;
 
-  /// Cells count whose result has all of `names`. No path: no file. Throws Error where the file is there and cannot
-  /// be read.
+  /// Cells count whose result has all of `names`. No path: no file. Throws Error where the file is
+  /// there and cannot be read.
   Cells(std::string path, std::string key, std::vector<std::string> names);
 
   bool has(const Place& place) const { return known_.contains(place.dump()); }

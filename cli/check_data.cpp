@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdio>
 
+#include "cli/data_options.h"
 #include "cli/verbs.h"
 #include "limbic/io/check.h"
 
@@ -16,10 +18,10 @@ int verdict(const io::DatasetCheck& check, int64_t usable) {
   return check.unusable.empty() && check.left_out.empty() ? done : some_skipped;
 }
 
-int run(const Common& common, Options& o) {
+int check_one(const Common& common, const std::string& dir) {
   const auto bar = progress_bar(common);
   const io::DatasetCheck check =
-      io::check_dataset(o.dir, {.progress = [&](int64_t n, int64_t total) {
+      io::check_dataset(dir, {.progress = [&](int64_t n, int64_t total) {
                           if (bar) bar({.task = "checking", .done = n, .total = total});
                         }});
   end_progress();
@@ -35,7 +37,8 @@ int run(const Common& common, Options& o) {
       for (const auto& s : samples) out.push_back({{"image", s.path}, {what, s.reason}});
       return out;
     };
-    print_json({{"usable", usable},
+    print_json({{"data", dir},
+                {"usable", usable},
                 {"classes", counts},
                 {"unusable", listed(check.unusable, "error")},
                 {"damaged", listed(check.damaged, "damage")},
@@ -46,22 +49,47 @@ int run(const Common& common, Options& o) {
     return verdict(check, usable);
   }
   for (const auto& [name, n] : counts.items())
-    std::printf("%8ld  %s\n", n.get<int64_t>(), name.c_str());
+    std::printf("%8ld  %s%s\n", n.get<int64_t>(), printable(name).c_str(),
+                n == 1 ? "  (one picture, too few to learn from and to measure on)" : "");
   std::printf("%8ld  usable pictures in all\n", usable);
   for (const auto& name : check.empty_classes)
-    std::printf("class without a picture: %s\n", name.c_str());
+    std::printf("class without a picture: %s\n", printable(name).c_str());
   for (const auto& group : check.duplicates) {
     std::printf("the same picture %zu times:", group.size());
-    for (const auto& path : group) std::printf(" %s", path.c_str());
+    for (const auto& path : group) std::printf(" %s", printable(path).c_str());
     std::printf("\n");
   }
   for (const auto& s : check.damaged)
-    std::printf("damaged, but used: %s: %s\n", s.path.c_str(), s.reason.c_str());
-  for (const auto& path : check.other_files) std::printf("not a picture: %s\n", path.c_str());
+    std::printf("damaged, but used: %s\n", printable(s.path + ": " + s.reason).c_str());
+  for (const auto& path : check.other_files)
+    std::printf("not a picture: %s\n", printable(path).c_str());
   for (const auto& s : check.left_out)
-    std::printf("left out: %s: %s\n", s.path.c_str(), s.reason.c_str());
+    std::printf("left out: %s\n", printable(s.path + ": " + s.reason).c_str());
   report_skipped(check.unusable);
   return verdict(check, usable);
+}
+
+// Whatever the verbs that train take: a folder, a table, a folder of parts.
+int run(const Common& common, Options& o) {
+  const auto parts = io::parts_within(o.dir);
+  if (parts.empty()) {
+    const int status = check_one(common, o.dir);
+    const io::Dataset data = io::scan_dataset(o.dir).dataset;
+    note_contradictions(common, {&data});
+    return status;
+  }
+  int status = done;
+  std::vector<io::Dataset> listed;
+  for (const auto& [part, path] : parts) {
+    if (!common.json()) std::printf("%s (%s)\n", printable(path).c_str(), part.c_str());
+    const int own = check_one(common, path);
+    status = own == failed || status == failed ? failed : std::max(status, own);
+    listed.push_back(io::scan_dataset(path).dataset);
+  }
+  std::vector<const io::Dataset*> all;
+  for (const io::Dataset& data : listed) all.push_back(&data);
+  note_contradictions(common, all);
+  return status;
 }
 
 }  // namespace
@@ -71,7 +99,10 @@ void add_check_data(const Verb& app, const Common& common, Action& action) {
   const Verb verb = add_verb(app, action, "check-data",
                              "Every picture that cannot be used and why; class counts; duplicates.",
                              "limbic check-data photos", o, run, common);
-  verb.add_option("dir", o->dir, "folder with one sub-folder a class").required();
+  verb.add_option("dir", o->dir,
+                  "folder with one sub-folder a class, a folder of train/ and val/, or a .csv of "
+                  "path,label")
+      .required();
 }
 
 }  // namespace limbic::cli

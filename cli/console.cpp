@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 
 #include "limbic/core/clock.h"
@@ -12,6 +13,22 @@ namespace limbic::cli {
 namespace {
 
 bool bar_is_open = false;
+std::string advice;  // see when_interrupted
+volatile std::sig_atomic_t interrupted = 0;
+
+// The first one is heard where the work next reports; the second one ends at once.
+void interrupt(int signal) {
+  interrupted = signal;
+  std::signal(signal, SIG_DFL);
+  constexpr char text[] = "\nstopping; Ctrl-C again stops at once\n";
+  [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text, sizeof text - 1);
+}
+
+void listen_for_interrupts() {
+  for (const int signal : {SIGINT, SIGTERM})
+    if (interrupted == 0 && std::signal(signal, interrupt) == SIG_IGN)
+      std::signal(signal, SIG_IGN);  // as nohup wants it
+}
 
 std::string duration(double seconds) {
   const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
@@ -25,7 +42,7 @@ std::string duration(double seconds) {
 
 size_t terminal_width() {
   winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
 class Bar {
@@ -56,27 +73,33 @@ class Bar {
     const double fresh = static_cast<double>(p.done - start_done_);
     const double rate = elapsed > 0 ? fresh / elapsed : 0;
     const double left = rate > 0 ? static_cast<double>(p.total - p.done) / rate : 0;
-    char numbers[160];
-    std::snprintf(numbers, sizeof numbers, " %ld/%ld  %.*f %s/s  %s %s", p.done, p.total,
-                  rate < 10 ? 1 : 0, rate, p.unit.c_str(), last ? "took" : "left",
-                  duration(last ? elapsed : left).c_str());
-    std::string line = p.task;
-    if (terminal_) {
-      constexpr size_t width = 24;
+    char speed[80];
+    std::snprintf(speed, sizeof speed, "  %.*f %s/s", rate < 10 ? 1 : 0, rate, p.unit.c_str());
+    if (fresh == 0) speed[0] = 0;
+    const std::string time = (last ? "  took " : "  left ") + duration(last ? elapsed : left),
+                      count = str_cat(" ", p.done, "/", p.total),
+                      remark = p.note.empty() ? "" : "  " + p.note;
+    if (!terminal_) {
+      std::fprintf(stderr, "%s\n", (p.task + count + speed + time + remark).c_str());
+      return;
+    }
+    // What does not fit goes: the bar first, then the rate, then the count.
+    const size_t room = terminal_width() - 1;
+    std::string line = p.task + count + speed + time + remark;
+    if (line.size() > room) line = p.task + count + time + remark;
+    if (line.size() > room) line = p.task + time + remark;
+    line.resize(std::min(line.size(), room));
+    if (room >= line.size() + 8) {
       const double share =
           p.total > 0 ? static_cast<double>(p.done) / static_cast<double>(p.total) : 1;
-      const auto filled = static_cast<size_t>(width * std::clamp(share, 0.0, 1.0));
-      line += " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]";
+      const size_t width = std::min<size_t>(24, room - line.size() - 3);
+      const auto filled =
+          static_cast<size_t>(static_cast<double>(width) * std::clamp(share, 0.0, 1.0));
+      line.insert(p.task.size(),
+                  " [" + std::string(filled, '=') + std::string(width - filled, ' ') + "]");
     }
-    line += numbers;
-    if (!p.note.empty()) line += "  " + p.note;
-    if (terminal_) {
-      line.resize(std::min(line.size(), terminal_width() - 1));
-      std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
-      bar_is_open = !last;
-    } else {
-      std::fprintf(stderr, "%s\n", line.c_str());
-    }
+    std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
+    bar_is_open = !last;
     std::fflush(stderr);
   }
 
@@ -110,9 +133,42 @@ std::vector<ClassScore> scores(const std::vector<std::vector<int64_t>>& confusio
 
 }  // namespace
 
+std::string printable(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    const bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009f
+    if (byte >= 32 && byte != 127 && !c1) {
+      out += text[i];
+      continue;
+    }
+    char code[8];
+    std::snprintf(code, sizeof code, "\\x%02x", c1 ? next : byte);
+    out += code;
+    i += c1;
+  }
+  return out;
+}
+
+void when_interrupted(const std::string& text) { advice = text; }
+
+void end_interrupted() {
+  end_progress();
+  std::fprintf(stderr, "limbic: stopped%s%s\n", advice.empty() ? "" : "; ", advice.c_str());
+  std::fflush(nullptr);
+  const int signal = interrupted ? interrupted : SIGINT;
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+  std::_Exit(128 + signal);
+}
+
 ProgressFunction progress_bar(const Common& common) {
-  if (common.quiet) return {};
-  return Bar();
+  listen_for_interrupts();
+  return [quiet = common.quiet, bar = Bar()](const Progress& p) mutable {
+    if (interrupted) throw Interrupted();
+    if (!quiet) bar(p);
+  };
 }
 
 void end_progress() {
@@ -123,7 +179,7 @@ void end_progress() {
 void note(const Common& common, const std::string& text) {
   if (common.quiet) return;
   end_progress();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", printable(text).c_str());
 }
 
 void note_left_out(const Common& common, const io::Dataset& data) {
@@ -142,7 +198,7 @@ void note_left_out(const Common& common, const io::Dataset& data) {
 int report_skipped(const std::vector<io::SkippedSample>& skipped, const io::Dataset& data) {
   end_progress();
   for (const auto& s : skipped)
-    std::fprintf(stderr, "skipped %s: %s\n", s.path.c_str(), s.reason.c_str());
+    std::fprintf(stderr, "skipped %s\n", printable(s.path + ": " + s.reason).c_str());
   if (!skipped.empty())
     std::fprintf(stderr, "%zu picture%s skipped\n", skipped.size(),
                  skipped.size() == 1 ? " was" : "s were");
@@ -164,18 +220,20 @@ std::string percent(double share) {
 void print_report(const std::vector<std::string>& classes,
                   const std::vector<std::vector<int64_t>>& confusion) {
   size_t width = 12;
-  for (const auto& c : classes) width = std::max(width, c.size());
+  std::vector<std::string> names;
+  for (const auto& c : classes) names.push_back(printable(c));
+  for (const auto& c : names) width = std::max(width, c.size());
   const int w = static_cast<int>(width);
   std::printf("%*s  precision  recall      f1  samples\n", w, "");
   const auto all = scores(confusion);
   for (size_t c = 0; c < classes.size(); ++c)
-    std::printf("%*s  %9.3f %7.3f %7.3f %8ld\n", w, classes[c].c_str(), all[c].precision,
+    std::printf("%*s  %9.3f %7.3f %7.3f %8ld\n", w, names[c].c_str(), all[c].precision,
                 all[c].recall, all[c].f1, all[c].samples);
   std::printf("\nconfusion (rows: true, columns: predicted)\n%*s", w, "");
-  for (const auto& c : classes) std::printf(" %6.6s", c.c_str());
+  for (const auto& c : names) std::printf(" %6.6s", c.c_str());
   std::printf("\n");
   for (size_t t = 0; t < classes.size(); ++t) {
-    std::printf("%*s", w, classes[t].c_str());
+    std::printf("%*s", w, names[t].c_str());
     for (int64_t n : confusion[t]) std::printf(" %6ld", n);
     std::printf("\n");
   }

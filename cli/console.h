@@ -24,7 +24,18 @@ struct Common {
 /// Exit statuses (CLI.md): 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped.
 enum Status { done = 0, failed = 1, wrong_usage = 2, some_skipped = 3 };
 
-/// Draws a one-line bar with rate and remaining time on a terminal, plain lines otherwise.
+/// Text for a terminal: control characters, which a file's name may hold, as "\\x1b".
+std::string printable(const std::string& text);
+
+/// Thrown by a progress function after Ctrl-C: what was begun is taken back on the way out.
+struct Interrupted {};
+/// What somebody who stops the work now should know: how to go on.
+void when_interrupted(const std::string& advice);
+/// Says so, and ends as a program does that was interrupted.
+[[noreturn]] void end_interrupted();
+
+/// Draws a line with rate and remaining time on a terminal, as wide as that is, plain lines
+/// otherwise; nothing with --quiet. From here on Ctrl-C throws Interrupted.
 ProgressFunction progress_bar(const Common& common);
 /// Ends a bar that is being drawn, so that the next line stands alone.
 void end_progress();

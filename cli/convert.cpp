@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "cli/network.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/hash/hash.h"
@@ -18,6 +19,7 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
+  require_writable(o.out);
   network::Network network = load_network(common, o.network);
   const DType dtype = o.dtype == "bf16" ? DType::bf16 : o.dtype == "f16" ? DType::f16 : DType::f32;
   std::map<std::string, Tensor> tensors;
@@ -68,7 +70,7 @@ void add_convert(const Verb& app, const Common& common, Action& action) {
   verb.add_option("--model", o->network.model, "architecture").required().check(known_model(false));
   verb.add_option("--preset", o->network.preset,
                   "how pictures are prepared (default: the published file's, else the model's)")
-      .check(one_of(io::preset_names()));
+      .check(one_of_many("PRESET", io::preset_names()));
   verb.add_option("--dtype", o->dtype, "of the stored weights; bf16 and f16 halve the file")
       .check(one_of({"f32", "bf16", "f16"}));
 }

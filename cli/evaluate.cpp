@@ -1,5 +1,7 @@
 #include <cstdio>
 
+#include "cli/data_options.h"
+#include "cli/pages.h"
 #include "cli/verbs.h"
 #include "limbic/emotion/model.h"
 
@@ -7,19 +9,21 @@ namespace limbic::cli {
 namespace {
 
 struct Options {
-  std::string model, data, layout = "folders";
+  std::string model, report;
+  DataOptions data;
   int64_t batch_size = 16;
 };
 
 int run(const Common& common, Options& o) {
   const emotion::EmotionModel model = emotion::load_model(o.model);
-  const io::Dataset data = io::list_folders(o.data, model.classes);
-  note_left_out(common, data);
+  const io::Dataset data = o.data.list(common, model.classes);
+  Page page(o.report, "How well " + o.model + " knows " + o.data.data,
+            "limbic evaluate " + o.model + " --data " + o.data.data);
   const emotion::BranchFeatures features = emotion::extract_features(
       model.branches, data, {.batch_size = o.batch_size, .task = "evaluating"},
       progress_bar(common));
   end_progress();
-  require(!features.labels.empty(), o.data, ": not one of the pictures could be read");
+  require(!features.labels.empty(), o.data.data, ": not one of the pictures could be read");
   const auto classes = static_cast<int64_t>(model.classes.size());
   const emotion::Prediction p =
       emotion::classify(model.classifier, model.roles(), features.blocks, classes);
@@ -38,6 +42,14 @@ int run(const Common& common, Options& o) {
                 percent(e.accuracy).c_str(), e.samples, percent(dense.accuracy).c_str());
     print_report(model.classes, e.confusion);
   }
+  page.add("fusion, SVM", e, model.classes);
+  page.report().headline.push_back({"fusion, dense layer", dense.accuracy, dense.samples});
+  std::vector<double> probability;
+  for (size_t i = 0; i < p.labels.size(); ++i)
+    probability.push_back(
+        p.probabilities.data<double>()[static_cast<int64_t>(i) * classes + p.labels[i]]);
+  page.add_worst(data, features.indices, p.labels, probability);
+  page.write();
   return report_skipped(features.skipped, data);
 }
 
@@ -49,8 +61,9 @@ void add_evaluate(const Verb& app, const Common& common, Action& action) {
       add_verb(app, action, "evaluate", "Accuracy of a model on labelled photos, class by class.",
                "limbic evaluate model --data photos/test", o, run, common);
   verb.add_option("model", o->model, "model folder made by fit").required();
-  verb.add_option("--data", o->data, "folder with one sub-folder an emotion").required();
-  verb.add_option("--layout", o->layout, "how the folder is laid out").check(one_of({"folders"}));
+  o->data.add_to(verb);
+  verb.add_option("--report", o->report,
+                  "also write a page with the confusion and the worst photos");
   verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));
 }
 

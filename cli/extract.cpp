@@ -1,6 +1,8 @@
 #include <nlohmann/json.hpp>
 
+#include "cli/data_options.h"
 #include "cli/network.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/hash/hash.h"
@@ -12,15 +14,16 @@ namespace {
 
 struct Options {
   NetworkOptions network;
-  std::string data, layer = "features", out;
+  DataOptions data;
+  std::string layer = "features", out;
   int64_t batch_size = 16;
 };
 
 int run(const Common& common, Options& o) {
+  require_writable(o.out);
   network::Network network = load_network(common, o.network);
   network.model.graph.find(o.layer);  // a wrong name is said before the work, not after
-  const io::Dataset data = io::list_folders(o.data);
-  note_left_out(common, data);
+  const io::Dataset data = o.data.list(common);
   const int64_t batch = std::min(o.batch_size, data.size());
   io::Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});
   network::Predictor predictor(network.model, network.parameters,
@@ -52,7 +55,7 @@ void add_extract(const Verb& app, const Common& common, Action& action) {
       "--out features.safetensors",
       o, run, common);
   o->network.add_to(verb, true);
-  verb.add_option("--data", o->data, "folder with one sub-folder a class").required();
+  o->data.add_to(verb);
   verb.add_option("--layer", o->layer, "features, logits, a stage or any layer's name");
   verb.add_option("--out", o->out, "file to write").required();
   verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));

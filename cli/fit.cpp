@@ -1,7 +1,10 @@
 #include <cstdio>
 
+#include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
+#include "limbic/report/training_charts.h"
 
 namespace limbic::cli {
 namespace {
@@ -22,6 +25,7 @@ void print_result(const Common& common, const emotion::FitResult& r, const std::
                                 {"training_pictures", r.train_features.labels.size()},
                                 {"skipped", r.skipped.size()}};
     for (const auto& [role, e] : r.single) j[role] = accuracy(e);
+    if (r.cross_validated.samples > 0) j["cross_validated"] = accuracy(r.cross_validated);
     if (r.svm.samples > 0) {
       j["fusion_dense"] = accuracy(r.dense);
       j["fusion_svm"] = accuracy(r.svm);
@@ -32,6 +36,11 @@ void print_result(const Common& common, const emotion::FitResult& r, const std::
   }
   std::printf("trained on %zu pictures of %zu classes; the model is in %s\n",
               r.train_features.labels.size(), r.model.classes.size(), out.c_str());
+  if (const auto& e = r.cross_validated; e.samples > 0) {
+    std::printf("cross-validated, the SVM asked about photos of folds that it had not seen: %s\n\n",
+                percent(e.accuracy).c_str());
+    print_report(r.model.classes, e.confusion);
+  }
   if (r.svm.samples == 0) return;
   std::printf("on %ld pictures held out:\n", r.svm.samples);
   for (const auto& [role, e] : r.single)
@@ -42,20 +51,66 @@ void print_result(const Common& common, const emotion::FitResult& r, const std::
   print_report(r.model.classes, r.svm.confusion);
 }
 
+using Trainings = std::map<std::string, std::vector<train::EpochResult>>;
+
+void finish_page(Page& page, const emotion::FitResult& r, const Trainings& trainings) {
+  report::Report& p = page.report();
+  p.line_charts.clear();
+  p.notes = {str_cat("The pipeline learnt from ", r.train_features.labels.size(), " photos of ",
+                     r.model.classes.size(), " emotions.")};
+  if (r.svm.samples > 0) {
+    p.notes.push_back(str_cat("It was measured on ", r.svm.samples, " others; ",
+                              r.model.remarks.at("selection"), "."));
+    page.add("fusion, SVM", r.svm, r.model.classes);
+    p.headline.push_back({"fusion, dense layer", r.dense.accuracy, r.dense.samples});
+    for (const auto& [role, e] : r.single)
+      p.headline.push_back({role + " alone", e.accuracy, e.samples});
+    std::vector<double> probability;
+    const auto classes = std::ssize(r.model.classes);
+    for (size_t i = 0; i < r.prediction.labels.size(); ++i)
+      probability.push_back(
+          r.prediction.probabilities
+              .data<double>()[static_cast<int64_t>(i) * classes + r.prediction.labels[i]]);
+    page.add_worst(r.test, r.test_features.indices, r.prediction.labels, probability);
+  } else if (r.cross_validated.samples > 0) {
+    p.notes.push_back(
+        "All of them taught the SVM, so that the accuracy is cross-validated: each photo was "
+        "named by an SVM that had not seen its fold.");
+    page.add("fusion, SVM, cross-validated", r.cross_validated, r.model.classes);
+  }
+  report::add_training_charts(p, trainings);
+  page.write();
+}
+
 int run(const Common& common, Options& o) {
-  const io::Dataset data = io::list_folders(o.pipeline.data);
-  note_left_out(common, data);
   emotion::FitOptions f = o.pipeline.to_fit_options(common);
+  const io::Dataset data = o.pipeline.open_data(common, f);
+  const TrainingOptions& t = o.pipeline.training;
+  Page page(t.report, "Emotions of " + o.pipeline.data.data, "limbic fit --out " + f.out);
+  const OutputFolder folder(f.out, t.resume, t.force);
+  when_interrupted("the same command with --resume goes on");
   f.classifier.fusion = o.beta_option.given() ? emotion::Fusion::with_beta(o.beta)
                                               : emotion::Fusion::with_alpha(o.alpha);
   f.classifier.C = o.C;
+  Trainings trainings;
+  f.after_epoch = [&](const std::string& role, const std::vector<train::EpochResult>& epochs) {
+    trainings[role] = epochs;
+    if (!page.wanted()) return;
+    page.report().line_charts.clear();
+    page.report().notes = {"This run is still learning; the page asks again by itself."};
+    report::add_training_charts(page.report(), trainings);
+    page.write(true);
+  };
   const emotion::FitResult result = fit(data, f, progress_bar(common));
   end_progress();
   for (const auto& text : result.notes) note(common, text);
-  for (const auto& [role, training] : result.trainings)
+  for (const auto& [role, training] : result.trainings) {
+    trainings[role] = training.epochs;
     if (training.resumed_step > 0)
       note(common, str_cat(role, ": resumed at step ", training.resumed_step));
+  }
   print_result(common, result, f.out);
+  finish_page(page, result, trainings);
   return report_skipped(result.skipped, data);
 }
 

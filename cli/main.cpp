@@ -1,10 +1,13 @@
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "cli/svm_options.h"
 #include "cli/verbs.h"
 #include "limbic/core/error.h"
+#include "limbic/core/json_numbers.h"
 #include "limbic/core/parallel.h"
 #include "limbic/core/processor.h"
 #include "limbic/core/version.h"
@@ -68,9 +71,18 @@ int main(int argc, char** argv) {
     limbic::require(std::fflush(stdout) == 0 && !std::ferror(stdout),
                     "standard output: cannot write");
     return status;
+  } catch (const Interrupted&) {
+    end_interrupted();
   } catch (const std::bad_alloc&) {
     end_progress();
     std::fprintf(stderr, "limbic: out of memory; try a smaller --batch-size or --image-size\n");
+  } catch (const std::filesystem::filesystem_error& e) {
+    end_progress();
+    std::fprintf(stderr, "limbic: %s\n",
+                 printable(e.path1().string() + ": " + e.code().message()).c_str());
+  } catch (const nlohmann::json::exception& e) {
+    end_progress();
+    std::fprintf(stderr, "limbic: %s\n", printable(limbic::reason_of(e)).c_str());
   } catch (const std::system_error& e) {
     end_progress();
     const bool thread = e.code() == std::errc::resource_unavailable_try_again;  // std::thread's
@@ -80,7 +92,7 @@ int main(int argc, char** argv) {
                         : "");
   } catch (const std::exception& e) {
     end_progress();
-    std::fprintf(stderr, "limbic: %s\n", e.what());
+    std::fprintf(stderr, "limbic: %s\n", printable(e.what()).c_str());
   }
   return failed;
 }

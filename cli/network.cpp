@@ -15,20 +15,22 @@ namespace limbic::cli {
 Check known_model(bool or_none) {
   auto names = models::model_names();
   if (or_none) names.push_back("none");
-  return one_of(names);
+  return one_of_many("ARCH", names);
 }
 
 void NetworkOptions::add_to(const Verb& app, bool weights_required) {
-  app.add_option("--model", model, "architecture, e.g. resnet50 or squeezenet1_1")
+  app.add_option("--model", model,
+                 "architecture, such as resnet50 or squeezenet1_1 (limbic summary lists them)")
       .required()
       .check(known_model(false));
   const Option option =
       app.add_option("--weights", weights, "checkpoint (.safetensors, .pth, .h5)");
   if (weights_required) option.required();
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
-      .check(one_of(io::preset_names()));
-  app.add_option("--image-size", image_size, "height and width of the network's input")
-      .check(range(1, 4096));
+      .check(one_of_many("PRESET", io::preset_names()));
+  app.add_option("--image-size", image_size,
+                 "height and width of the network's input (0: the preset's)")
+      .check(range(0, 4096));
   app.add_flag("--check", check,
                "first run the test case that `limbic convert` stored in the weights");
 }
@@ -64,7 +66,7 @@ network::Network load_network(const Common& common, const NetworkOptions& option
 io::Dataset list_labelled(const Common& common, const std::string& dir,
                           const network::Network& network) {
   const bool named = !network.labels.empty();
-  io::Dataset data = named ? io::list_folders(dir, network.labels) : io::list_folders(dir);
+  io::Dataset data = named ? io::list_dataset(dir, network.labels) : io::list_dataset(dir);
   note_left_out(common, data);
   if (named) return data;
   require(std::ssize(data.classes) == network.model.classes, dir, ": has ", data.classes.size(),

@@ -1,5 +1,7 @@
 #include "cli/pictures.h"
 
+#include "cli/output.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -60,10 +62,7 @@ void Pictures::open(const Common& common) {
       paths_.push_back(argument);
     }
   }
-  if (csv_path_.empty()) return;
-  const std::string folder = std::filesystem::path(csv_path_).parent_path().string();
-  require(::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0, csv_path_,
-          ": cannot be written there");
+  require_writable(csv_path_);
 }
 
 const std::string& Pictures::shown(const std::string& path) const {

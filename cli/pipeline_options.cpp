@@ -22,15 +22,15 @@ void set_gamma(const std::string& text, emotion::ClassifierOptions& classifier) 
 
 void add_branch(const Verb& verb, emotion::BranchSpec& spec, const std::string& name,
                 const std::string& what) {
-  verb.add_option("--" + name, spec.model, what + ": an architecture, or none")
-      .check(known_model(true));
+  verb.add_option("--" + name, spec.model, what + ", or none").check(known_model(true));
   verb.add_option("--" + name + "-weights", spec.weights, "its checkpoint (.safetensors or .pth)");
 }
 
 }  // namespace
 
 void PipelineOptions::add_to(const Verb& verb) {
-  verb.add_option("--data", data, "folder with one sub-folder an emotion").required();
+  data.add_to(verb);
+  data.add_parts_to(verb);
   add_branch(verb, diff1, "diff1", "first differential CNN");
   add_branch(verb, diff2, "diff2", "second differential CNN");
   add_branch(verb, supplement, "supplement", "supplementary CNN that knows objects");
@@ -38,6 +38,7 @@ void PipelineOptions::add_to(const Verb& verb) {
                   "block: each block standardised before it is weighted; "
                   "none: the paper's raw features")
       .check(one_of({"block", "none"}));
+  verb.add_option("--kernel", kernel, "of the SVM: rbf or linear").check(one_of({"rbf", "linear"}));
   verb.add_option("--gamma", gamma, "of the RBF kernel: scale, auto or a number");
   verb.add_option("--select", select,
                   "which pictures choose the epoch: validation (a slice of "
@@ -45,9 +46,10 @@ void PipelineOptions::add_to(const Verb& verb) {
       .check(one_of({"validation", "test"}));
   verb.add_option("--preset", preset,
                   "how the Diff-CNNs' pictures are prepared (default: each model's)")
-      .check(one_of(io::preset_names()));
-  verb.add_option("--image-size", image_size, "height and width of the Diff-CNNs' input")
-      .check(range(1, 4096));
+      .check(one_of_many("PRESET", io::preset_names()));
+  verb.add_option("--image-size", image_size,
+                  "height and width of the Diff-CNNs' input (0: the preset's)")
+      .check(range(0, 4096));
   training.epochs = 20;
   training.add_to(verb);
   learning_rate = verb.option("--lr");
@@ -58,6 +60,7 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
   f.classifier.scale_blocks = scale == "block";
   f.classifier.seed = common.seed;
   set_gamma(gamma, f.classifier);
+  if (kernel == "linear") f.classifier.kernel = svm::KernelType::linear;
   f.out = out;
   f.diff1 = diff1;
   f.diff2 = diff2;
@@ -76,9 +79,26 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
          "(--lr and --image-size change that)");
   }
   f.training = training.to_train_options(common, "");
+  for (const auto& [role, spec] : {std::pair{"diff1", &f.diff1}, std::pair{"diff2", &f.diff2}})
+    require(training.epochs > 0 || spec->model == "none" || !spec->weights.empty(), role, " (",
+            spec->model, "): has no weights and --epochs 0 trains none; give --", role,
+            "-weights FILE, or more --epochs, or --", role, " none");
   f.augmentation = training.augmentation();
   f.select_by_test = select == "test";
   return f;
+}
+
+io::Dataset PipelineOptions::open_data(const Common& common, emotion::FitOptions& f) const {
+  DataParts parts = data.open(common);
+  if (parts.validation && !parts.test) {
+    note(common,
+         "there are validation photos and no test photos: the accuracy is measured on the "
+         "validation photos, and a slice of the others chooses the epoch");
+    std::swap(parts.validation, parts.test);
+  }
+  f.validation = std::move(parts.validation);
+  f.test = std::move(parts.test);
+  return std::move(parts.train);
 }
 
 }  // namespace limbic::cli

@@ -1,4 +1,5 @@
 #pragma once
+#include "cli/data_options.h"
 #include "cli/training_options.h"
 #include "limbic/emotion/fit.h"
 
@@ -7,7 +8,8 @@ namespace limbic::cli {
 /// The options that fit and sweep share: photos, the three CNNs, how they are trained and how their
 /// features are classified, alpha, beta and C apart.
 struct PipelineOptions {
-  std::string data, out, scale = "block", gamma = "scale", select = "validation", preset;
+  DataOptions data;
+  std::string out, scale = "block", kernel = "rbf", gamma = "scale", select = "validation", preset;
   emotion::BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
   int64_t image_size = 0;
   TrainingOptions training;
@@ -17,6 +19,9 @@ struct PipelineOptions {
   /// As the pipeline wants them. Says on standard error where nets without weights are trained from
   /// scratch.
   emotion::FitOptions to_fit_options(const Common& common);
+  /// The photos, `f` being given the user's own parts of them. A part to validate on alone is what
+  /// the accuracy is measured on.
+  io::Dataset open_data(const Common& common, emotion::FitOptions& f) const;
 };
 
 }  // namespace limbic::cli

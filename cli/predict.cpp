@@ -54,7 +54,7 @@ int run(const Common& common, Options& o) {
       for (int64_t c = 0; c < classes; ++c) all[model.classes[static_cast<size_t>(c)]] = row[c];
       print_json({{"image", path}, {"emotion", model.classes[label]}, {"probabilities", all}});
     } else {
-      std::printf("%s: %s (%s)\n", path.c_str(), model.classes[label].c_str(),
+      std::printf("%s (%s)\n", printable(path + ": " + model.classes[label]).c_str(),
                   percent(row[label]).c_str());
     }
   }

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "cli/cells.h"
+#include "cli/output.h"
 #include "cli/svm_options.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
@@ -183,6 +184,8 @@ int run(const Common& common, Options& o) {
   const svm::SvmData data = read_training_data(common, o.data, o.svm);
   take_names(common, o);
   o.folds = folds_for(common, o.folds, data);
+  require_writable(o.picture);
+  when_interrupted("the same command goes on with the cells in " + o.out);
   Grid grid = grid_of(common, o, data);
   const bool regression = o.svm.regression();
   const std::string score = regression ? "mean_squared_error" : "accuracy";

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "cli/output.h"
 #include "cli/svm_data.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
@@ -92,6 +93,7 @@ int regress(const Common& common, const Options& o, svm::SvrModel model) {
 }
 
 int run(const Common& common, Options& o) {
+  require_writable(o.output);
   auto model = svm::read_any_svm_model(o.model);
   if (std::holds_alternative<svm::SvrModel>(model))
     return regress(common, o, std::get<svm::SvrModel>(std::move(model)));

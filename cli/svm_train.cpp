@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/output.h"
 #include "cli/svm_options.h"
 #include "cli/verbs.h"
 #include "limbic/svm/cross_validation.h"
@@ -100,6 +101,7 @@ int run(const Common& common, Options& o) {
   const svm::SvmData data = read_training_data(common, o.data, o.svm);
   if (o.model.empty()) o.model = std::filesystem::path(o.data).filename().string() + ".model";
   o.folds = folds_for(common, o.folds, data);
+  if (o.folds == 0) require_writable(o.model);
   if (o.folds > 0)
     (regression ? cross_validate_regression : cross_validate_classifier)(common, o, data);
   else

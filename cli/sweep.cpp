@@ -3,6 +3,8 @@
 #include <cstdio>
 
 #include "cli/cells.h"
+#include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/pipeline_options.h"
 #include "cli/verbs.h"
 #include "limbic/report/heat_map.h"
@@ -15,6 +17,7 @@ struct Options {
   std::vector<double> alpha, beta;
   std::vector<double> C = {0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5};
   double cache_mb = 8192;
+  std::string model_out;
 };
 
 using Json = nlohmann::ordered_json;
@@ -53,8 +56,16 @@ std::vector<emotion::Fusion> fusions_of(const Common& common, const Options& o,
 
 std::string key_of(const emotion::FitResult& prepared, const PipelineOptions& o, uint64_t seed) {
   return str_cat(emotion::hash_of_features(prepared), " scale ", o.scale, " gamma ", o.gamma,
-                 " seed ", seed);
+                 " seed ", seed, o.kernel == "rbf" ? "" : " kernel " + o.kernel);
 }
+
+// What a sweep found best.
+struct Best {
+  emotion::Fusion fusion;
+  double C = 0, score = 0;
+  Json line;            // of its cell
+  int64_t as_good = 0;  // other cells of the same score
+};
 
 class Table {
  public:
@@ -62,19 +73,28 @@ class Table {
         const Cells& cells)
       : fusions_(fusions), Cs_(Cs), cells_(cells) {}
 
-  // The best SVM, by the validation pictures where there are any.
-  Json best() const {
-    Json out;
-    double highest = -1;
-    for (const emotion::Fusion& fusion : fusions_)
+  // The best SVM, by the validation pictures where there are any. Of cells that score the same the
+  // one whose alpha or beta does best over all C, and of these the smallest C: a place where a
+  // little more or less changes nothing is worth more than a lucky one.
+  Best best() const {
+    Best out{.score = -1};
+    double best_row = -1;
+    for (const emotion::Fusion& fusion : fusions_) {
+      double row = 0;
+      for (double C : Cs_) row += score(fusion, C) / static_cast<double>(Cs_.size());
       for (double C : Cs_) {
-        const Cells::Result& result = cells_.at(place(fusion, C));
-        const double validation = result.at("validation_accuracy"),
-                     score = validation >= 0 ? validation : result.at("test_accuracy");
-        if (score <= highest) continue;
-        highest = score;
-        out = line(fusion, C);
+        const double s = score(fusion, C);
+        if (s < out.score || (s == out.score && row <= best_row)) continue;
+        out.fusion = fusion;
+        out.C = C;
+        out.score = s;
+        best_row = row;
       }
+    }
+    out.line = line(out.fusion, out.C);
+    for (const emotion::Fusion& fusion : fusions_)
+      for (double C : Cs_) out.as_good += score(fusion, C) == out.score;
+    --out.as_good;
     return out;
   }
 
@@ -119,6 +139,28 @@ class Table {
     }
   }
 
+  // A chart of the accuracy over alpha and one over beta, a line for each C.
+  void fill(report::Report& page) const {
+    for (const bool alpha : {true, false}) {
+      if (!any(alpha)) continue;
+      report::Report::LineChart chart{.title = alpha ? "Accuracy over alpha" : "Accuracy over beta",
+                                      .explanation = "On the test pictures, a line for each C.",
+                                      .x_label = alpha ? "alpha" : "beta",
+                                      .y_label = "accuracy",
+                                      .series = {}};
+      std::vector<std::optional<double>> lines = {std::nullopt};
+      for (double C : Cs_) lines.push_back(C);
+      for (const auto& C : lines) {
+        report::Report::Series series{C ? str_cat("C ", *C) : "dense layer", {}};
+        for (const emotion::Fusion& fusion : fusions_)
+          if (fusion.alpha.has_value() == alpha)
+            series.points.push_back({value(fusion), test(fusion, C)});
+        chart.series.push_back(std::move(series));
+      }
+      page.line_charts.push_back(std::move(chart));
+    }
+  }
+
   // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are. One that cannot be
   // written is a note: the numbers are there.
   std::vector<std::string> draw(const Common& common, const std::string& dir) const {
@@ -148,6 +190,11 @@ class Table {
   }
 
  private:
+  double score(const emotion::Fusion& fusion, double C) const {
+    const Cells::Result& result = cells_.at(place(fusion, C));
+    const double validation = result.at("validation_accuracy");
+    return validation >= 0 ? validation : result.at("test_accuracy");
+  }
   static double value(const emotion::Fusion& fusion) {
     return fusion.alpha ? *fusion.alpha : *fusion.beta;
   }
@@ -194,12 +241,42 @@ void compute(const Common& common, const emotion::FitResult& prepared,
   end_progress();
 }
 
+// The model of the best cell: its SVM learns from all photos but the test ones, as fit's does.
+void save_best(const Common& common, const std::string& dir, emotion::FitResult& prepared,
+               emotion::ClassifierOptions classifier, const Best& best,
+               const std::string& selection) {
+  classifier.fusion = best.fusion;
+  classifier.C = best.C;
+  emotion::EmotionModel& model = prepared.model;
+  const std::vector<std::string> roles = model.roles();
+  const auto classes = std::ssize(model.classes);
+  model.classifier = emotion::train_classifier(roles, prepared.train_features, classes, classifier);
+  const emotion::BranchFeatures& test = prepared.test_features;
+  const network::Evaluation e = network::evaluate_labels(
+      emotion::classify(model.classifier, roles, test.blocks, classes).labels, test.labels,
+      classes);
+  model.remarks = {{"training_pictures", std::to_string(prepared.train_features.labels.size())},
+                   {"test_pictures", std::to_string(e.samples)},
+                   {"test_accuracy", str_cat(e.accuracy)},
+                   {"selection", "alpha, beta and C were " + selection}};
+  emotion::save_model(model, dir);
+  note(common, str_cat("the model of the best cell, its SVM fitted to ",
+                       prepared.train_features.labels.size(), " photos, is in ", dir, ": ",
+                       percent(e.accuracy), " on the test pictures"));
+}
+
 int run(const Common& common, Options& o) {
-  const io::Dataset data = io::list_folders(o.pipeline.data);
-  note_left_out(common, data);
   emotion::FitOptions fit_options = o.pipeline.to_fit_options(common);
   fit_options.always_hold_out = true;
-  const emotion::FitResult prepared = emotion::prepare_fit(data, fit_options, progress_bar(common));
+  const io::Dataset data = o.pipeline.open_data(common, fit_options);
+  const TrainingOptions& t = o.pipeline.training;
+  Page page(t.report, "Alpha, beta and C for " + o.pipeline.data.data,
+            "limbic sweep --out " + o.pipeline.out);
+  const OutputFolder folder(o.pipeline.out, t.resume, t.force);
+  std::optional<OutputFolder> model_folder;
+  if (!o.model_out.empty()) model_folder.emplace(o.model_out, false, t.force);
+  when_interrupted("the same command with --resume goes on");
+  emotion::FitResult prepared = emotion::prepare_fit(data, fit_options, progress_bar(common));
   end_progress();
   for (const auto& text : prepared.notes) note(common, text);
   std::sort(o.C.begin(), o.C.end());
@@ -214,24 +291,42 @@ int run(const Common& common, Options& o) {
   const Table table(options.fusions, o.C, cells);
   note_unconverged(common, table.stopped());
   const auto pictures = table.draw(common, o.pipeline.out);
-  const Json best = table.best();
-  const std::string selection = fit_options.select_by_test || prepared.validation_rows.empty()
-                                    ? "chosen by the test pictures themselves"
+  const Best best = table.best();
+  const bool by_test = fit_options.select_by_test || prepared.validation_rows.empty();
+  const std::string selection = by_test ? "chosen by the test pictures themselves"
+                                : fit_options.validation
+                                    ? "chosen by the validation pictures"
                                     : "chosen by a slice of the training pictures";
+  const double test = best.line.at("test_accuracy");
+  const std::string name = str_cat(best.line.begin().key(), " ", best.line.begin()->dump(), ", C ",
+                                   best.line.at("C").dump());
   if (common.json()) {
     table.print_json_lines();
-    print_json({{"best", best},
+    print_json({{"best", best.line},
                 {"selection", selection},
+                {"as_good", best.as_good},
+                {"validation_pictures", prepared.validation_rows.size()},
                 {"test_pictures", prepared.test_features.labels.size()},
                 {"pictures", pictures}});
   } else {
     std::printf("accuracy on %zu test pictures, %%\n", prepared.test_features.labels.size());
     table.print_text();
-    std::printf("best: %s %s, C %s: %s on the test pictures (%s)\n", best.begin().key().c_str(),
-                best.begin()->dump().c_str(), best.at("C").dump().c_str(),
-                percent(best.at("test_accuracy")).c_str(), selection.c_str());
-    for (const auto& name : pictures) std::printf("heat map: %s\n", name.c_str());
+    std::printf("best: %s: ", name.c_str());
+    if (!by_test)
+      std::printf("%s on %zu pictures kept aside, ", percent(best.score).c_str(),
+                  prepared.validation_rows.size());
+    std::printf("%s on the test pictures (%s; %ld other cells score the same)\n",
+                percent(test).c_str(), selection.c_str(), best.as_good);
+    for (const auto& path : pictures) std::printf("heat map: %s\n", path.c_str());
   }
+  if (page.wanted()) table.fill(page.report());
+  page.report().notes.push_back(str_cat("Best: ", name, ", ", selection, " (", best.as_good,
+                                        " other cells score the same). Measured on ",
+                                        prepared.test_features.labels.size(), " test pictures."));
+  page.report().headline.push_back({name, test, std::ssize(prepared.test_features.labels)});
+  page.write();
+  if (!o.model_out.empty())
+    save_best(common, o.model_out, prepared, fit_options.classifier, best, selection);
   return report_skipped(prepared.skipped, data);
 }
 
@@ -242,8 +337,7 @@ void add_sweep(const Verb& app, const Common& common, Action& action) {
   const Verb verb = add_verb(
       app, action, "sweep",
       "Scores every alpha, beta and C on test pictures (the paper's Table 2 and Fig. 3), features "
-      "being computed once. Run again after an interruption, it goes on where it stopped (with "
-      "--resume also within the CNNs' training).",
+      "being computed once. After an interruption the same command with --resume goes on.",
       "limbic sweep --data photos --diff1 resnet18 --diff1-weights resnet18.pth --diff2 "
       "densenet121 --diff2-weights densenet121.pth --supplement squeezenet1_1 "
       "--supplement-weights squeezenet1_1.pth --epochs 5 --alpha 0,0.5,1 --C 0.5,1.5,5 --out sweep",
@@ -262,6 +356,8 @@ void add_sweep(const Verb& app, const Common& common, Action& action) {
   verb.add_option("--C", o->C, "values of the SVM's C, comma-separated")
       .delimiter(',')
       .check(above_zero());
+  verb.add_option("--model-out", o->model_out,
+                  "also leave the model of the best cell in this folder");
   verb.add_option("--cache", o->cache_mb, "megabytes for distances and kernel values")
       .check(above_zero());
 }

@@ -1,10 +1,14 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/data_options.h"
 #include "cli/network.h"
+#include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/training_options.h"
 #include "cli/verbs.h"
 #include "limbic/core/file.h"
+#include "limbic/report/training_charts.h"
 #include "limbic/train/checkpoint.h"
 
 namespace limbic::cli {
@@ -13,7 +17,8 @@ namespace {
 struct Options {
   NetworkOptions network;
   TrainingOptions training;
-  std::string data, validation, out;
+  DataOptions data;
+  std::string out;
   bool no_validation = false;
 };
 
@@ -41,23 +46,39 @@ void print_epochs(const Common& common, const train::TrainResult& result, bool v
 }
 
 int run(const Common& common, Options& o) {
+  DataParts parts = o.data.open(common);
+  const io::Dataset all = parts.train;
   train::TrainData data;
-  const io::Dataset all = io::list_folders(o.data);
-  note_left_out(common, all);
-  data.train = all;
-  if (!o.validation.empty()) {
-    data.validation = io::list_folders(o.validation, data.train.classes);
-  } else if (!o.no_validation) {
-    io::Split parts = io::split(data.train, 0.85, common.seed);
-    data.train = std::move(parts.train);
-    data.validation = std::move(parts.held_out);
+  data.train = std::move(parts.train);
+  if (parts.test) note(common, "train uses no test photos; limbic validate measures on them");
+  if (o.no_validation) {
+    if (parts.validation) note(common, "--no-val: the validation photos are not used");
+  } else if (parts.validation) {
+    data.validation = std::move(*parts.validation);
+  } else {
+    io::Split split = io::split(data.train, 0.85, common.seed);
+    data.train = std::move(split.train);
+    data.validation = std::move(split.held_out);
     note(common, str_cat("validating on ", data.validation.size(),
                          " of the pictures (15 %), training on ", data.train.size()));
   }
+  Page page(o.training.report, o.network.model + " on " + o.data.data,
+            "limbic train --out " + o.out);
+  const OutputFolder folder(o.out, o.training.resume, o.training.force);
+  when_interrupted("the same command with --resume goes on from the last checkpoint");
   network::Network network = load_network(common, o.network, data.train.classes);
   data.preset = network.preset;
   data.augmentation = o.training.augmentation();
-  const train::TrainOptions options = o.training.to_train_options(common, o.out);
+  train::TrainOptions options = o.training.to_train_options(common, o.out);
+  const auto draw = [&](const std::vector<train::EpochResult>& epochs, bool going_on) {
+    page.report().line_charts.clear();
+    page.report().notes = {str_cat(epochs.size(), " of ", options.epochs, " epochs, learnt from ",
+                                   data.train.size(), " pictures, validated on ",
+                                   data.validation.size(), ".")};
+    report::add_training_charts(page.report(), {{o.network.model, epochs}});
+    page.write(going_on);
+  };
+  options.after_epoch = [&](const std::vector<train::EpochResult>& epochs) { draw(epochs, true); };
   const train::TrainResult result =
       train::train(network.model, network.parameters, data, options, progress_bar(common));
   if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));
@@ -65,6 +86,15 @@ int run(const Common& common, Options& o) {
   train::save_weights(o.out + "/weights/final.safetensors", network.parameters,
                       train::description(network.model, data));
   print_epochs(common, result, data.validation.size() > 0);
+  if (page.wanted() && data.validation.size() > 0) {
+    const int64_t batch = std::min<int64_t>(32, data.validation.size());
+    io::Loader loader(data.validation, data.preset, std::nullopt,
+                      {.batch_size = batch, .cache_bytes = 0});
+    network::Predictor predictor(network.model, network.parameters,
+                                 network::input_shape(batch, data.preset));
+    add_network(page, data.validation, predictor.run(loader, "validating"));
+  }
+  draw(result.epochs, false);
   note(common, str_cat("best epoch: ", result.best_epoch, "; its weights are in ", o.out,
                        "/weights/final.safetensors"));
   return report_skipped(result.skipped, all);
@@ -79,9 +109,9 @@ void add_train(const Verb& app, const Common& common, Action& action) {
                "limbic train --data photos/train --val photos/val --model resnet20 --lr 0.1 "
                "--schedule one-cycle --augment cifar --out run",
                o, run, common);
-  verb.add_option("--data", o->data, "folder with one sub-folder a class").required();
-  verb.add_option("--val", o->validation,
-                  "folder to validate on (default: 15 % of the training pictures)");
+  o->data.add_to(verb);
+  verb.add_option("--val", o->data.validation,
+                  "labelled photos to validate on (default: 15 % of the training pictures)");
   verb.add_flag("--no-val", o->no_validation, "train on everything, validate on nothing");
   verb.add_option("--out", o->out, "folder for weights and results").required();
   o->network.add_to(verb, false);

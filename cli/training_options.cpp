@@ -32,7 +32,10 @@ void TrainingOptions::add_to(const Verb& app) {
       .check(one_of({"f32", "bf16"}));
   app.add_option("--tune", tune, "off: training always takes the fixed choice of algorithms")
       .check(one_of({"off"}));
-  app.add_flag("--resume", resume, "go on from the last checkpoint in --out");
+  app.add_flag("--resume", resume,
+               "go on with what --out holds; with --schedule constant also to more --epochs");
+  app.add_flag("--force", force, "start afresh though --out holds a model or a run");
+  app.add_option("--report", report, "also write a page with curves, accuracies and pictures");
 }
 
 std::optional<io::Augmentation> TrainingOptions::augmentation() const {

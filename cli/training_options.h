@@ -10,9 +10,10 @@ struct TrainingOptions {
   int64_t epochs = 10, batch_size = 64, micro_batch = 0, patience = 0, checkpoint_interval = 200;
   double learning_rate = 0.001, momentum = 0.9, weight_decay = 1e-4, warmup = 0;
   double label_smoothing = 0;
-  bool nesterov = false, class_weights = false, resume = false;
+  bool nesterov = false, class_weights = false, resume = false, force = false;
   std::string schedule = "constant", augment = "flip", dtype = "f32", tune = "off";
   std::vector<std::string> freeze;
+  std::string report;  ///< Of --report: a page, rewritten as the training goes on.
 
   void add_to(const Verb& app);
   /// As the trainer wants them, for this run folder.

@@ -7,6 +7,14 @@
 
 namespace limbic {
 
+/// What one of nlohmann's exceptions says, without the library's own number of it.
+template <class Exception>
+std::string reason_of(const Exception& e) {
+  const std::string what = e.what();
+  const size_t end = what.find("] ");
+  return what.starts_with("[json.") && end != what.npos ? what.substr(end + 2) : what;
+}
+
 /// A JSON value that must be a finite number. nlohmann's own conversions take what comes: 224.9 as
 /// the integer 224, `true` as 1, 1e300 as a float's infinity. Throws Error beginning with `name`.
 template <class Json>

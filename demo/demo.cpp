@@ -8,6 +8,7 @@
 #include "limbic/demo/paintings.h"
 #include "limbic/io/png.h"
 #include "limbic/report/report.h"
+#include "limbic/report/training_charts.h"
 #include "limbic/train/checkpoint.h"
 
 namespace limbic::demo {
@@ -240,35 +241,10 @@ class Demo {
   }
 
   void add_training_charts(report::Report& r) const {
-    report::Report::LineChart loss{.title = "Training",
-                                   .explanation =
-                                       "Cross-entropy on the pictures being "
-                                       "learnt, epoch by epoch; lower is better.",
-                                   .x_label = "epoch",
-                                   .y_label = "loss",
-                                   .series = {}};
-    report::Report::LineChart accuracy{.title = "Validation",
-                                       .explanation =
-                                           "Accuracy on a slice of the "
-                                           "training pictures kept aside; the best epoch is taken.",
-                                       .x_label = "epoch",
-                                       .y_label = "accuracy",
-                                       .series = {}};
-    for (const auto& [role, training] : fit_.trainings) {
-      report::Report::Series own_loss{role, {}}, own_accuracy{role, {}};
-      for (const train::EpochResult& e : training.epochs) {
-        own_loss.points.push_back({static_cast<double>(e.epoch), e.train_loss});
-        own_accuracy.points.push_back({static_cast<double>(e.epoch), e.validation_accuracy});
-      }
-      loss.series.push_back(std::move(own_loss));
-      accuracy.series.push_back(std::move(own_accuracy));
-    }
-    report::Report::Series objects{"supplement (objects)", {}};
-    for (const train::EpochResult& e : supplement_training_.epochs)
-      objects.points.push_back({static_cast<double>(e.epoch), e.train_loss});
-    loss.series.push_back(std::move(objects));
-    r.line_charts.push_back(std::move(loss));
-    r.line_charts.push_back(std::move(accuracy));
+    std::map<std::string, std::vector<train::EpochResult>> trainings;
+    for (const auto& [role, training] : fit_.trainings) trainings[role] = training.epochs;
+    trainings["supplement (objects)"] = supplement_training_.epochs;
+    report::add_training_charts(r, trainings);
   }
 
   // Four pictures of each class, spread over the set.

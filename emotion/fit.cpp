@@ -36,6 +36,11 @@ class Fitter {
     check(options.classifier);
     require(options.hold_out_test || !options.select_by_test,
             "the epoch cannot be chosen by test pictures where none are held out");
+    require(!options.validation || !options.select_by_test,
+            "either validation pictures choose the epoch or the test pictures do (--select test)");
+    for (const auto& part : {options.validation, options.test})
+      require(!part || part->classes == data.classes,
+              "the parts of the data set have other classes than the pictures to learn from");
     require(data.classes.size() >= 2, "at least two classes are needed, got ", data.classes.size());
     divide(data);
   }
@@ -75,6 +80,8 @@ class Fitter {
       result_.notes.push_back("the dense layer did not reach the least loss; try --scale block");
     if (result_.test_features.labels.size() > 0)
       score(class_count());
+    else if (result_.test.size() == 0 && options_.training.epochs == 0)
+      cross_validate();
     else if (result_.test.size() > 0)
       result_.notes.push_back(
           "not one of the pictures held out could be read: no accuracy is known");
@@ -91,26 +98,30 @@ class Fitter {
   }
 
   void divide(const io::Dataset& data) {
-    if (options_.training.epochs == 0 && !options_.always_hold_out) {
-      result_.train = data;
-      return;
-    }
+    const bool tunes = options_.training.epochs > 0, divides = tunes || options_.always_hold_out;
     result_.train = data;
-    if (options_.hold_out_test) {
+    if (options_.test) {
+      result_.test = *options_.test;
+    } else if (divides && options_.hold_out_test) {
       io::Split parts = io::split(data, options_.train_fraction, options_.training.seed);
       result_.train = std::move(parts.train);
       result_.test = std::move(parts.held_out);
-      result_.test.classes = data.classes;
     }
+    result_.test.classes = data.classes;
+    if (!divides && !options_.validation) return;
     tuned_ = result_.train;
     validation_ = result_.test;
-    if (!options_.select_by_test) {
+    if (options_.validation) {
+      validation_ = *options_.validation;
+      result_.train.samples.insert(result_.train.samples.end(), validation_.samples.begin(),
+                                   validation_.samples.end());
+    } else if (!options_.select_by_test) {
       io::Split inner =
           io::split(result_.train, options_.train_fraction, options_.training.seed + 1);
       tuned_ = std::move(inner.train);
       validation_ = std::move(inner.held_out);
     }
-    if (validation_.size() == 0 && options_.training.epochs > 0)
+    if (validation_.size() == 0 && tunes)
       result_.notes.push_back("too few pictures to hold some out: the last epoch is taken");
   }
 
@@ -131,6 +142,10 @@ class Fitter {
   void fine_tune(Branch& b) {
     train::TrainOptions o = options_.training;
     if (!options_.out.empty()) o.out = options_.out + "/training/" + b.role;
+    if (options_.after_epoch)
+      o.after_epoch = [&](const std::vector<train::EpochResult>& epochs) {
+        options_.after_epoch(b.role, epochs);
+      };
     network::Network& n = b.network;
     train::TrainData data{tuned_, validation_, n.preset, options_.augmentation};
     train::TrainResult trained = train::train(n.model, n.parameters, data, o,
@@ -206,6 +221,7 @@ class Fitter {
     const BranchFeatures& test = result_.test_features;
     const Prediction p =
         classify(result_.model.classifier, result_.model.roles(), test.blocks, classes);
+    result_.prediction = p;
     result_.svm = network::evaluate_labels(p.labels, test.labels, classes);
     result_.dense = network::evaluate_labels(p.dense_labels, test.labels, classes);
     // A Diff-CNN alone: its own classifier on its own features.
@@ -215,6 +231,15 @@ class Fitter {
       if (const auto own = own_labels(b.network, test.blocks[i]); !own.empty())
         result_.single[b.role] = network::evaluate_labels(own, test.labels, classes);
     }
+  }
+
+  // Only the SVM learnt, so that other folds than a picture's own tell what it is worth.
+  void cross_validate() {
+    const BranchFeatures& features = result_.train_features;
+    if (features.labels.size() < 2) return;
+    result_.cross_validated = network::evaluate_labels(
+        cross_predict(result_.model.roles(), features, class_count(), options_.classifier),
+        features.labels, class_count());
   }
 
   // The labels of a network's last layer where that is linear on the features.
@@ -245,9 +270,14 @@ class Fitter {
   void remember() {
     auto& r = result_.model.remarks;
     r["training_pictures"] = std::to_string(result_.train_features.labels.size());
+    if (result_.cross_validated.samples > 0)
+      r["cross_validated_accuracy"] = str_cat(result_.cross_validated.accuracy);
     if (result_.svm.samples == 0) return;
-    r["selection"] = options_.select_by_test
+    r["selection"] = options_.training.epochs == 0 ? "the CNNs are used as they came"
+                     : options_.select_by_test
                          ? "the epoch was chosen by the test pictures themselves (--select test)"
+                     : options_.validation
+                         ? "the epoch was chosen by the validation pictures"
                          : "the epoch was chosen by a slice of the training pictures";
     r["test_pictures"] = std::to_string(result_.svm.samples);
     r["test_accuracy"] = str_cat(result_.svm.accuracy);

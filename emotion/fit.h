@@ -20,10 +20,15 @@ struct FitOptions {
   /// The paper's rule: the epoch is chosen by the test pictures themselves. Otherwise by a slice
   /// (15 %) of the training pictures.
   bool select_by_test = false;
-  bool hold_out_test = true;     ///< false: tested elsewhere; a slice still chooses the epoch.
+  bool hold_out_test = true;  ///< false: tested elsewhere; a slice still chooses the epoch.
+  /// The user's own split: `test` is what the accuracy is measured on, in place of a part of the
+  /// pictures; `validation` chooses the epoch, in place of a slice of them. Labels as in the data.
+  std::optional<io::Dataset> validation, test;
   double train_fraction = 0.85;  ///< The rest tests; all pictures train when epochs are 0 ...
   bool always_hold_out = false;  ///< ... unless this is set.
   int64_t extract_batch = 16;
+  /// Called with a CNN's role and its epochs so far when one has been finished; may be empty.
+  std::function<void(const std::string&, const std::vector<train::EpochResult>&)> after_epoch;
 };
 
 struct FitResult {
@@ -35,7 +40,10 @@ struct FitResult {
   std::map<std::string, train::TrainResult> trainings;  ///< By role.
   std::map<std::string, network::Evaluation> single;  ///< Each Diff-CNN alone on the test pictures.
   network::Evaluation svm, dense;                     ///< Of the fusion on the test pictures.
-  std::vector<io::SkippedSample> skipped;             ///< Each once.
+  Prediction prediction;                              ///< The same, row by row.
+  /// Where nothing was held out and no CNN was trained: of the SVM, cross-validated.
+  network::Evaluation cross_validated;
+  std::vector<io::SkippedSample> skipped;  ///< Each once.
   std::vector<std::string> notes;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "limbic/svm/cross_validation.h"
+
 namespace limbic::emotion {
 
 void check(const ClassifierOptions& o) {
@@ -10,6 +12,8 @@ void check(const ClassifierOptions& o) {
   require(o.C > 0 && std::isfinite(o.C), "SVM: expected C > 0 and finite, got ", o.C);
   require(o.gamma_rule != svm::GammaRule::value || (o.gamma > 0 && std::isfinite(o.gamma)),
           "SVM: expected gamma > 0 and finite, got ", o.gamma);
+  require(o.kernel == svm::KernelType::rbf || o.kernel == svm::KernelType::linear,
+          "the fused vector is classified by an RBF or a linear SVM");
 }
 
 double fusion_gamma(const ClassifierOptions& options, const svm::BlockScaler& scaler,
@@ -19,31 +23,60 @@ double fusion_gamma(const ClassifierOptions& options, const svm::BlockScaler& sc
   return 1.0 / static_cast<double>(scaler.features());
 }
 
-FusionClassifier train_classifier(const std::vector<std::string>& roles,
-                                  const BranchFeatures& features, int64_t classes,
-                                  const ClassifierOptions& o) {
+namespace {
+
+// The fused vector of each picture, and what the SVM over it is to be.
+struct Fused {
+  svm::BlockScaler scaler;
+  Tensor x;
+  svm::SvcOptions svc;
+  std::vector<int> labels;
+};
+
+Fused fuse(const std::vector<std::string>& roles, const BranchFeatures& features, int64_t classes,
+           const ClassifierOptions& o) {
   check(o);
   for (int64_t label : features.labels)
     require(label >= 0 && label < classes, "expected labels from 0 to ", classes - 1, ", got ",
             label);
-  FusionClassifier c;
-  c.fusion = o.fusion;
+  Fused out;
   const std::vector<double> weights = block_weights(o.fusion, roles);
   const Tensor joined = join_blocks(features.blocks);
-  c.scaler =
+  out.scaler =
       svm::fit_scaler(joined, feature_blocks(roles, features.blocks),
                       {.mode = o.scale_blocks ? svm::ScaleMode::standard : svm::ScaleMode::none});
-  const Tensor x = svm::apply_scaler(c.scaler, joined, weights);
-  svm::SvcOptions svc;
-  svc.C = o.C;
-  svc.gamma_rule = svm::GammaRule::value;
-  svc.gamma = fusion_gamma(o, c.scaler, weights);
-  svc.calibration_folds = 3;
-  svc.seed = o.seed;
-  const std::vector<int> labels(features.labels.begin(), features.labels.end());
-  c.svm = svm::train_svc(x, labels, svc);
-  c.dense = train_softmax_classifier(x, features.labels, classes);
+  out.x = svm::apply_scaler(out.scaler, joined, weights);
+  out.svc.C = o.C;
+  out.svc.kernel = o.kernel;
+  out.svc.gamma_rule = svm::GammaRule::value;
+  out.svc.gamma = fusion_gamma(o, out.scaler, weights);
+  out.svc.seed = o.seed;
+  out.labels.assign(features.labels.begin(), features.labels.end());
+  return out;
+}
+
+}  // namespace
+
+FusionClassifier train_classifier(const std::vector<std::string>& roles,
+                                  const BranchFeatures& features, int64_t classes,
+                                  const ClassifierOptions& o) {
+  Fused fused = fuse(roles, features, classes, o);
+  fused.svc.calibration_folds = 3;
+  FusionClassifier c{.fusion = o.fusion, .scaler = fused.scaler, .svm = {}, .dense = {}};
+  c.svm = svm::train_svc(fused.x, fused.labels, fused.svc);
+  c.dense = train_softmax_classifier(fused.x, features.labels, classes);
   return c;
+}
+
+std::vector<int64_t> cross_predict(const std::vector<std::string>& roles,
+                                   const BranchFeatures& features, int64_t classes,
+                                   const ClassifierOptions& o) {
+  const Fused fused = fuse(roles, features, classes, o);
+  const auto folds = static_cast<int>(std::min<size_t>(5, fused.labels.size()));
+  std::vector<int64_t> out;
+  for (int label : svm::cross_predict(fused.x, fused.labels, fused.svc, folds))
+    out.push_back(label);
+  return out;
 }
 
 Prediction classify(const FusionClassifier& c, const std::vector<std::string>& roles,

@@ -6,7 +6,7 @@
 
 namespace limbic::emotion {
 
-/// The classifiers over the fused vector: scaler, RBF SVM and the dense softmax layer beside it.
+/// The classifiers over the fused vector: scaler, SVM and the dense softmax layer beside it.
 struct FusionClassifier {
   Fusion fusion;
   svm::BlockScaler scaler;
@@ -16,7 +16,8 @@ struct FusionClassifier {
 
 struct ClassifierOptions {
   Fusion fusion;
-  double C = 1.5;  ///< The paper's best.
+  double C = 1.5;                                 ///< The paper's best.
+  svm::KernelType kernel = svm::KernelType::rbf;  ///< The paper's; or linear.
   bool scale_blocks = true;
   svm::GammaRule gamma_rule = svm::GammaRule::scale;
   double gamma = 0;
@@ -35,6 +36,13 @@ double fusion_gamma(const ClassifierOptions& options, const svm::BlockScaler& sc
 FusionClassifier train_classifier(const std::vector<std::string>& roles,
                                   const BranchFeatures& features, int64_t classes,
                                   const ClassifierOptions& options);
+
+/// Label of each picture by an SVM that learnt from the other folds, up to five (fewer where there
+/// are fewer pictures). Scaling and gamma, which no label enters, are those of all. Throws Error as
+/// train_classifier does.
+std::vector<int64_t> cross_predict(const std::vector<std::string>& roles,
+                                   const BranchFeatures& features, int64_t classes,
+                                   const ClassifierOptions& options);
 
 /// What a classifier says of pictures, rows as in the features. Throws Error for blocks that are
 /// not the ones it learnt from, and for fewer classes than it knows.

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "limbic/core/file.h"
+#include "limbic/core/json_numbers.h"
 #include "limbic/emotion/hashed_name.h"
 #include "limbic/emotion/model.h"
 #include "limbic/hash/hash.h"
@@ -26,8 +27,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // 1: files of fixed names, the classifiers' without a hash. 2: every file named with its hash, and
-// model.json with its own.
-constexpr int format_version = 2;
+// model.json with its own. 3: the same with a linear SVM, which readers of 2 would take for RBF.
+constexpr int format_version = 2, linear_version = 3;
 
 std::string sha256_of_text(const std::string& text) {
   return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
@@ -53,7 +54,7 @@ json read_description(const std::string& dir) {
   const auto bytes = read_file(path, int64_t{64} << 20);
   const json j = json::parse(bytes.begin(), bytes.end());
   const int version = j.at("limbic_model");
-  require(version == 1 || version == format_version, path, ": of another version of Limbic");
+  require(version >= 1 && version <= linear_version, path, ": of another version of Limbic");
   require(version == 1 || j.at("sha256") == own_hash(j), path,
           ": is not what was saved (its hash differs); fit the model again");
   return j;
@@ -226,7 +227,7 @@ std::map<std::string, std::string> model_files(const std::string& dir) {
     for (auto& [part, name] : out) name = dir + "/" + name;
     return out;
   } catch (const json::exception& e) {
-    fail(path, ": damaged (", e.what(), "); fit the model again");
+    fail(path, ": damaged (", reason_of(e), "); fit the model again");
   }
 }
 
@@ -254,9 +255,13 @@ void save_model(const EmotionModel& model, const std::string& dir) {
   const json classifier = folder.add(
       "classifier", [&](const std::string& path) { save_classifier(model.classifier, path); });
   const Fusion& fusion = model.classifier.fusion;
-  json j = {
-      {"limbic_model", format_version}, {"classes", model.classes}, {"branches", branches},
-      {"classifier", classifier},       {"blocks", blocks},         {"remarks", model.remarks}};
+  const bool linear = model.classifier.svm.kernel == svm::KernelType::linear;
+  json j = {{"limbic_model", linear ? linear_version : format_version},
+            {"classes", model.classes},
+            {"branches", branches},
+            {"classifier", classifier},
+            {"blocks", blocks},
+            {"remarks", model.remarks}};
   if (fusion.alpha) j["alpha"] = *fusion.alpha;
   if (fusion.beta) j["beta"] = *fusion.beta;
   folder.commit(std::move(j));
@@ -284,7 +289,7 @@ EmotionModel load_model(const std::string& dir) {
         model, std::move(blocks), dir + "/" + names.at("classifier"),
         j.at("limbic_model") == 1 ? "" : j.at("classifier").at("sha256").get<std::string>());
   } catch (const json::exception& e) {
-    fail(path, ": damaged (", e.what(), "); fit the model again");
+    fail(path, ": damaged (", reason_of(e), "); fit the model again");
   }
   return model;
 }

@@ -84,6 +84,34 @@ class FusionSweep {
   }
 
   void run_svm() {
+    if (options_.classifier.kernel == svm::KernelType::linear)
+      run_linear();
+    else
+      run_rbf();
+  }
+
+ private:
+  void run_linear() {
+    std::vector<int> labels;
+    for (int64_t row : training_) labels.push_back(rows_.labels[static_cast<size_t>(row)]);
+    for (size_t f = 0; f < options_.fusions.size(); ++f) {
+      const Tensor x = svm::apply_scaler(scaler_, rows_.joined, weights(f));
+      const Tensor own = svm::take_rows(x, training_);
+      for (double C : options_.C) {
+        if (options_.known(f, C)) continue;
+        const svm::SvcModel model = svm::train_svc(own, labels,
+                                                   {.C = C,
+                                                    .kernel = svm::KernelType::linear,
+                                                    .budget_bytes = options_.budget_bytes,
+                                                    .seed = options_.classifier.seed});
+        FusionCell out = cell(f, C, svm::predict(model, x));
+        out.converged = model.converged();
+        done_(out);
+      }
+    }
+  }
+
+  void run_rbf() {
     svm::SweepOptions sweep_options{
         .kernels = {},
         .C = options_.C,
@@ -107,7 +135,6 @@ class FusionSweep {
     });
   }
 
- private:
   std::vector<double> weights(size_t fusion) const {
     return block_weights(options_.fusions[fusion], roles_);
   }

@@ -2,6 +2,7 @@
 #include "limbic/hash/hash.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "limbic/core/error.h"
@@ -33,7 +34,7 @@ Finding look_at(const std::string& path, ByteBudget& decoding) {
 }  // namespace
 
 DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) {
-  FolderScan scan = scan_folders(dir);
+  FolderScan scan = scan_dataset(dir);
   const std::vector<Sample>& samples = scan.dataset.samples;
   std::vector<Finding> findings(samples.size());
   constexpr int64_t chunk = 64, decode_bytes = int64_t{256} << 20;
@@ -66,6 +67,39 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   out.empty_classes = std::move(scan.empty_classes);
   out.other_files = std::move(scan.dataset.other_files);
   out.left_out = std::move(scan.dataset.left_out);
+  return out;
+}
+
+std::vector<std::vector<std::string>> contradictions(const std::vector<const Dataset*>& parts) {
+  struct Place {
+    std::string path;
+    std::pair<size_t, int64_t> part_and_label;
+  };
+  std::map<uintmax_t, std::vector<Place>> by_size;
+  for (size_t part = 0; part < parts.size(); ++part)
+    for (const Sample& sample : parts[part]->samples) {
+      std::error_code error;
+      const auto size = std::filesystem::file_size(sample.path, error);
+      if (!error) by_size[size].push_back({sample.path, {part, sample.label}});
+    }
+  std::vector<std::vector<std::string>> out;
+  for (const auto& [size, places] : by_size) {
+    if (places.size() < 2 || size > static_cast<uintmax_t>(most_picture_bytes)) continue;
+    std::map<std::string, std::vector<const Place*>> by_hash;
+    for (const Place& place : places)
+      reason_to_skip(place.path, [&] {
+        by_hash[sha256(read_file(place.path, most_picture_bytes))].push_back(&place);
+      });
+    for (const auto& [hash, same] : by_hash) {
+      const auto differs = [&](const Place* p) {
+        return p->part_and_label != same[0]->part_and_label;
+      };
+      if (std::none_of(same.begin(), same.end(), differs)) continue;
+      out.emplace_back();
+      for (const Place* place : same) out.back().push_back(place->path);
+    }
+  }
+  std::sort(out.begin(), out.end());
   return out;
 }
 

@@ -26,7 +26,12 @@ struct CheckOptions {
   std::function<void(int64_t, int64_t)> progress;
 };
 
-/// Decodes every picture of a labelled folder, in parallel. Throws Error where scan_folders does.
+/// Decodes every picture of a labelled folder or table, in parallel. Throws Error where
+/// scan_dataset does.
 DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options = {});
+
+/// Pictures of equal bytes under two labels, or in two of the parts, a group each. Reads only files
+/// whose size another one has; those that cannot be read are left out.
+std::vector<std::vector<std::string>> contradictions(const std::vector<const Dataset*>& parts);
 
 }  // namespace limbic::io

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <numeric>
 
 #include "limbic/core/error.h"
@@ -108,13 +109,13 @@ std::vector<std::string> names_within(const fs::path& dir) {
 
 // Throws Error where the classes are data sets themselves.
 void refuse_nested(const fs::path& dir, const std::vector<std::string>& classes) {
-  std::vector<std::string> parts;
-  for (const char* part : {"train", "training", "val", "valid", "validation", "test", "testing"})
-    if (std::find(classes.begin(), classes.end(), part) != classes.end()) parts.push_back(part);
-  if (parts.size() > 1 && names_within(dir / parts[0]).size() > 1 &&
-      names_within(dir / parts[0]) == names_within(dir / parts[1]))
-    fail(dir.string(), ": ", join(parts), " are parts of a data set and no classes; give ",
-         (dir / parts[0]).string(), " and so on, each by its own option");
+  if (const auto parts = parts_within(dir.string()); !parts.empty()) {
+    std::string names;
+    for (const auto& [part, path] : parts)
+      names += (names.empty() ? "" : ", ") + fs::path(path).filename().string();
+    fail(dir.string(), ": ", names, " are parts of a data set and no classes; give ",
+         parts.begin()->second, " and so on, each by its own option");
+  }
   for (const std::string& name : classes) {
     const std::vector<std::string> inner = names_within(dir / name);
     std::vector<std::string> both;
@@ -127,6 +128,35 @@ void refuse_nested(const fs::path& dir, const std::vector<std::string>& classes)
 }
 
 }  // namespace
+
+std::map<std::string, std::string> parts_within(const std::string& dir) {
+  static const std::map<std::string, std::string> part_of = {
+      {"train", "train"},    {"training", "train"}, {"val", "val"},     {"valid", "val"},
+      {"validation", "val"}, {"test", "test"},      {"testing", "test"}};
+  std::map<std::string, std::string> out;
+  std::error_code error;
+  if (!fs::is_directory(dir, error)) return out;
+  for (const std::string& name : names_within(dir)) {
+    std::string word = name;
+    for (char& c : word)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const auto part = part_of.find(word);
+    if (part != part_of.end() && !names_within(fs::path(dir) / name).empty())
+      out.emplace(part->second, (fs::path(dir) / name).string());
+  }
+  if (!out.contains("train") || out.size() < 2) return {};
+  const auto classes = names_within(out["train"]);
+  std::erase_if(out, [&](const auto& part) {
+    const auto own = names_within(part.second);
+    return !std::includes(classes.begin(), classes.end(), own.begin(), own.end());
+  });
+  return classes.size() < 2 || out.size() < 2 ? std::map<std::string, std::string>() : out;
+}
+
+FolderScan scan_dataset(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) ? scan_csv(path) : scan_folders(path);
+}
 
 FolderScan scan_folders(const std::string& dir) {
   FolderScan out;
@@ -189,9 +219,10 @@ std::vector<std::string> pictures_below(const std::string& dir) {
   }
 }
 
-Dataset list_folders(const std::string& dir,
-                     const std::optional<std::vector<std::string>>& classes) {
-  FolderScan scan = scan_folders(dir);
+namespace {
+
+Dataset labelled_by(const std::optional<std::vector<std::string>>& classes, FolderScan scan,
+                    const std::string& dir) {
   require(scan.empty_classes.empty(), dir, ": no pictures in class ", join(scan.empty_classes));
   if (!classes) return std::move(scan.dataset);
   std::vector<int64_t> label_of;
@@ -206,6 +237,18 @@ Dataset list_folders(const std::string& dir,
     sample.label = label_of[static_cast<size_t>(sample.label)];
   scan.dataset.classes = *classes;
   return std::move(scan.dataset);
+}
+
+}  // namespace
+
+Dataset list_folders(const std::string& dir,
+                     const std::optional<std::vector<std::string>>& classes) {
+  return labelled_by(classes, scan_folders(dir), dir);
+}
+
+Dataset list_dataset(const std::string& path,
+                     const std::optional<std::vector<std::string>>& classes) {
+  return labelled_by(classes, scan_dataset(path), path);
 }
 
 Split split(const Dataset& dataset, double fraction, uint64_t seed) {

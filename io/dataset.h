@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,18 @@ struct FolderScan {
 /// like train/ and val/, or a folder with the other classes' names in it.
 FolderScan scan_folders(const std::string& dir);
 
+/// The same of a table: a line "path,label" a picture, paths from the table's folder, cells in
+/// quotation marks where they hold commas; a heading may name the columns (path, file, filename or
+/// image; label, class or emotion). Classes alphabetical by bytes. Throws Error "PATH:LINE: ...".
+FolderScan scan_csv(const std::string& path);
+/// scan_csv of a file, scan_folders of anything else.
+FolderScan scan_dataset(const std::string& path);
+
+/// Where a folder holds train/ and val/ or test/ (whatever their usual spelling), each with the
+/// classes' folders, and so is a data set in parts: their paths, by "train", "val" and "test".
+/// Empty where it is not.
+std::map<std::string, std::string> parts_within(const std::string& dir);
+
 /// The pictures of a folder and all below it, in byte order. Throws Error where it is no folder or
 /// cannot be listed.
 std::vector<std::string> pictures_below(const std::string& dir);
@@ -51,6 +64,9 @@ std::vector<std::string> pictures_below(const std::string& dir);
 /// may lack some of them. Throws Error as scan_folders does, and for classes without a picture or
 /// not among `classes`, naming them.
 Dataset list_folders(const std::string& dir,
+                     const std::optional<std::vector<std::string>>& classes = std::nullopt);
+/// The same of a table where `path` is a file.
+Dataset list_dataset(const std::string& path,
                      const std::optional<std::vector<std::string>>& classes = std::nullopt);
 
 struct Split {

@@ -180,9 +180,12 @@ std::string render_confusion(const Report::Confusion& matrix) {
 std::string render_html(const Report& report) {
   std::string page =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-      escape_html(report.title) + "</title>\n<style>" + style + "</style>\n</head>\n<body>\n" +
-      "<main>\n<h1>" + escape_html(report.title) + "</h1>\n";
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n" +
+      (report.reload_seconds > 0 ? "<meta http-equiv=\"refresh\" content=\"" +
+                                       std::to_string(report.reload_seconds) + "\">\n"
+                                 : std::string()) +
+      "<title>" + escape_html(report.title) + "</title>\n<style>" + style +
+      "</style>\n</head>\n<body>\n" + "<main>\n<h1>" + escape_html(report.title) + "</h1>\n";
   if (!report.subtitle.empty()) page += "<code>" + escape_html(report.subtitle) + "</code>\n";
   for (const std::string& note : report.notes) page += "<p>" + escape_html(note) + "</p>\n";
   if (!report.headline.empty()) page += render_headline(report.headline);

@@ -42,7 +42,8 @@ struct Report {
     std::vector<Series> series;
   };
 
-  std::string title, subtitle;     ///< The subtitle is set as code: the command line.
+  int reload_seconds = 0;       ///< Of a page that is still being written: the browser asks again.
+  std::string title, subtitle;  ///< The subtitle is set as code: the command line.
   std::vector<std::string> notes;  ///< A paragraph each.
   std::vector<Accuracy> headline;  ///< A table.
   std::vector<BarChart> bar_charts;

@@ -89,24 +89,34 @@ std::vector<int> deal_folds(std::span<const int> labels, int folds, uint64_t see
                           Random(seed, hash_name("svm/cross_validation")));
 }
 
-double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
-                      int folds, bool* converged) {
+std::vector<int> cross_predict(const Tensor& x, std::span<const int> labels,
+                               const SvcOptions& options, int folds, bool* converged) {
   check_training(x, labels, options);
   const std::vector<int> fold = deal_folds(labels, folds, options.seed);
   const SortedSamples samples = sort_by_class(labels);
   std::vector<int> fold_of_sample;
   for (int64_t row : samples.order) fold_of_sample.push_back(fold[static_cast<size_t>(row)]);
   const TrainingKernel kernel(x, choose_kernel(x, options), samples.order);
-  int64_t right = 0;
+  std::vector<int> out(labels.size(), no_label);
   for_each_fold(kernel, samples.classes, options, fold_of_sample, [&](const HeldOut& held_out) {
     const SvcModel& model = held_out.model;
     const std::vector<int> predicted =
         options.pairwise_probability
             ? most_probable(model, pairwise_probabilities_from_decisions(model, held_out.decisions))
             : vote(model, held_out.decisions);
-    for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == held_out.truth[i];
+    for (size_t i = 0; i < predicted.size(); ++i)
+      out[static_cast<size_t>(samples.order[static_cast<size_t>(held_out.samples[i])])] =
+          predicted[i];
     if (converged) *converged = *converged && model.converged();
   });
+  return out;
+}
+
+double cross_validate(const Tensor& x, std::span<const int> labels, const SvcOptions& options,
+                      int folds, bool* converged) {
+  const std::vector<int> predicted = cross_predict(x, labels, options, folds, converged);
+  int64_t right = 0;
+  for (size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == labels[i];
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,11 @@ struct HeldOut {
 void for_each_fold(const TrainingKernel& kernel, const ClassRows& classes,
                    const SvcOptions& options, std::span<const int> fold,
                    const std::function<void(const HeldOut&)>& use, FoldAlphas* alphas = nullptr);
+
+/// Label of each row by a model that was trained without its fold (no_label where no others train).
+std::vector<int> cross_predict(const Tensor& x, std::span<const int> labels,
+                               const SvcOptions& options, int folds, bool* converged = nullptr);
+constexpr int no_label = std::numeric_limits<int>::min();
 
 /// Share of rows that models trained without their fold label rightly. All folds share one kernel,
 /// whose gamma is chosen over all rows; with pairwise_probability a label is the most probable one.

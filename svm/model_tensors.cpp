@@ -56,7 +56,9 @@ Tensor take_tensor(const Tensors& tensors, const std::string& name, DType dtype,
 }
 
 void add_tensors(const SvcModel& model, Tensors& into) {
-  require(model.kernel == KernelType::rbf, "SVM: only an RBF classifier is kept as tensors");
+  require(model.kernel == KernelType::rbf || model.kernel == KernelType::linear,
+          "SVM: only RBF and linear classifiers are kept as tensors");
+  if (model.kernel == KernelType::linear) into["svm.linear"] = tensor_of(std::vector<int32_t>{1});
   into["svm.support_vectors"] = model.support_vectors;
   into["svm.dual_coef"] = model.dual_coef;
   into["svm.rho"] = tensor_of(model.rho);
@@ -70,6 +72,7 @@ SvcModel svc_from_tensors(const Tensors& tensors, const std::string& source) {
     return take_tensor(tensors, name, dtype, shape, source);
   };
   SvcModel model;
+  if (tensors.contains("svm.linear")) model.kernel = KernelType::linear;
   const auto labels = vector_of<int32_t>(take("svm.classes", DType::i32, {-1}));
   model.classes.assign(labels.begin(), labels.end());
   const int64_t k = std::ssize(labels);

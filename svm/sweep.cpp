@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "limbic/svm/block_distances.h"
-#include "limbic/svm/cross_validation.h"
 
 namespace limbic::svm {
 namespace {
@@ -70,7 +69,7 @@ class Sweep {
     for (int64_t row : samples_.order) fold_.push_back(options.fold[static_cast<size_t>(row)]);
     cell_.predicted.assign(labels.begin(), labels.end());
     for (size_t row = 0; row < labels.size(); ++row)
-      if (options.fold[row] >= 0) cell_.predicted[row] = SweepCell::no_label;
+      if (options.fold[row] >= 0) cell_.predicted[row] = no_label;
   }
 
   // A path along C.

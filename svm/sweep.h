@@ -1,10 +1,9 @@
 #pragma once
 #include <functional>
-#include <limits>
 #include <span>
 #include <vector>
 
-#include "limbic/svm/svc.h"
+#include "limbic/svm/cross_validation.h"
 
 namespace limbic::svm {
 
@@ -34,7 +33,6 @@ struct SweepCell {
   /// Label of each held-out row, no_label where no others train; rows that always train
   /// keep theirs.
   std::vector<int> predicted;
-  static constexpr int no_label = std::numeric_limits<int>::min();
   bool converged = true;
   int64_t iterations = 0;  ///< Of all solvers of the cell.
 };

@@ -84,7 +84,8 @@ auto read_metadata(const weights::SafetensorsFile& file, const char* key,
   } catch (const std::out_of_range& e) {
     fail(file.file.path, ": does not say which run it belongs to (no ", key, ")");
   } catch (const json::exception& e) {
-    fail(file.file.path, ": its ", key, " is damaged (", e.what(), "); delete it to start afresh");
+    fail(file.file.path, ": its ", key, " is damaged (", reason_of(e),
+         "); delete it to start afresh");
   } catch (const Error& e) {
     fail(file.file.path, ": its ", key, " is damaged (", e.what(), "); delete it to start afresh");
   }
@@ -114,6 +115,25 @@ std::string differences(const std::string& stored, const std::string& wanted) {
   return out;
 }
 
+// Whether they are equal but for more epochs.
+bool adds_epochs(const std::string& stored, const std::string& wanted) {
+  json was = json::parse(stored, nullptr, false), is = json::parse(wanted);
+  if (!was.is_object() || !was.value("epochs", json()).is_number_integer() ||
+      was["epochs"] >= is["epochs"])
+    return false;
+  was["epochs"] = is["epochs"];
+  return was == is;
+}
+
+// Whether a run of the settings `stored` may go on with `wanted`: equal, or with more epochs where
+// the rate does not depend on their number.
+bool goes_on(const std::string& stored, const std::string& wanted) {
+  if (stored == wanted) return true;
+  const json is = json::parse(wanted);
+  return is["schedule"] == to_string(Schedule::Kind::constant) && is["warmup"] == 0.0 &&
+         adds_epochs(stored, wanted);
+}
+
 }  // namespace
 
 void save_weights(const std::string& path, const Parameters& parameters,
@@ -140,11 +160,16 @@ LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters
       file.metadata.contains(state_key), path,
       ": holds weights but no training state; start from it with --weights instead of --resume");
   LoadedCheckpoint loaded{read_metadata(file, state_key, state_from), {}};
-  if (!settings.empty() && loaded.state.settings != settings)
-    fail(path,
-         ": was trained with other options, weights or pictures, so it cannot be resumed with ",
-         "these; use the same ones or another --out: ",
-         differences(loaded.state.settings, settings));
+  if (!settings.empty() && !goes_on(loaded.state.settings, settings))
+    fail(
+        path,
+        ": was trained with other options, weights or pictures, so it cannot be resumed with ",
+        "these; use the same ones or another --out: ", differences(loaded.state.settings, settings),
+        adds_epochs(loaded.state.settings, settings)
+            ? "; more epochs can be added where the learning rate does not depend on how many "
+              "there are (--schedule constant without --warmup)"
+            : "");
+  if (!settings.empty()) loaded.state.settings = settings;
   std::map<std::string, Tensor> weights;
   for (const auto& [name, tensor] : file.tensors) {
     const std::string prefix = momentum_prefix;
@@ -171,7 +196,7 @@ void save_best(const std::string& path, const TrainingState& state, const BestEp
 BestEpoch load_best(const std::string& path, const TrainingState& state, Parameters& parameters) {
   const weights::SafetensorsFile file = weights::read_safetensors(path);
   const BestEpoch best = read_metadata(file, best_key, [&](const json& j) {
-    require(j.at("settings") == state.settings, "of another run than last.safetensors");
+    require(goes_on(j.at("settings"), state.settings), "of another run than last.safetensors");
     return BestEpoch{whole(j, "epoch", 1), number(j, "accuracy"), number(j, "loss")};
   });
   weights::load_parameters(file.tensors, parameters, {.source = path, .file = &file.file});

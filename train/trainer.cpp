@@ -253,10 +253,10 @@ class Trainer {
     std::ostringstream note;
     note.imbue(std::locale::classic());
     const double seen = std::max<double>(1, static_cast<double>(state_.seen));
-    note << std::fixed << std::setprecision(3) << "loss " << state_.loss_sum / seen << "  accuracy "
+    note << std::fixed << std::setprecision(3) << "loss " << state_.loss_sum / seen << "  acc "
          << std::setprecision(1) << 100.0 * static_cast<double>(state_.correct) / seen << " %";
     if (finished && validation_loader_)
-      note << "  validation " << 100 * finished->validation_accuracy << " %";
+      note << "  val " << 100 * finished->validation_accuracy << " %";
     const int64_t total = loader_.dataset().size();
     progress_({.task = str_cat("epoch ", state_.epoch + 1, "/", options_.epochs),
                .done = finished ? total : std::min(state_.position, total - 1),
@@ -296,6 +296,7 @@ class Trainer {
     state_.loss_sum = 0;
     checkpoint();
     write_results();
+    if (options_.after_epoch) options_.after_epoch(state_.epochs);
   }
 
   bool out_of_patience() const {

@@ -8,6 +8,14 @@
 
 namespace limbic::train {
 
+struct EpochResult {
+  int64_t epoch = 0;  ///< From 1.
+  double train_loss = 0, train_accuracy = 0;
+  double validation_loss = 0, validation_accuracy = 0;  ///< 0 without a validation set.
+  double learning_rate = 0;                             ///< Of its last step.
+  double seconds = 0;
+};
+
 struct TrainOptions {
   int64_t epochs = 10;
   int64_t batch_size = 64;
@@ -29,17 +37,13 @@ struct TrainOptions {
   uint64_t seed = 0;
   std::string out;                    ///< Run folder; empty: nothing is written.
   int64_t checkpoint_interval = 200;  ///< Steps; one is written at each epoch's end too.
-  bool resume = false;                ///< Go on from out/weights/last.safetensors where it is.
+  /// Go on from out/weights/last.safetensors where it is. A schedule that does not depend on the
+  /// number of epochs may go on to more of them.
+  bool resume = false;
   /// Takes what is worth telling when it is known; empty: TrainResult::notes does.
   std::function<void(const std::string&)> note;
-};
-
-struct EpochResult {
-  int64_t epoch = 0;  ///< From 1.
-  double train_loss = 0, train_accuracy = 0;
-  double validation_loss = 0, validation_accuracy = 0;  ///< 0 without a validation set.
-  double learning_rate = 0;                             ///< Of its last step.
-  double seconds = 0;
+  /// Called with all epochs so far when one has been finished; may be empty.
+  std::function<void(const std::vector<EpochResult>&)> after_epoch;
 };
 
 struct TrainResult {

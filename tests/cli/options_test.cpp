@@ -16,7 +16,7 @@ const std::string training =
 std::vector<uint8_t> weights_of(const std::string& run, const std::string& options,
                                 int64_t epochs = 1) {
   const Result r =
-      world().run(str_cat(training, run, " --lr 0.05 --epochs ", epochs, " ", options));
+      world().run(str_cat(training, run, " --lr 0.05 --force --epochs ", epochs, " ", options));
   CAPTURE(r.err);
   CHECK(r.status == done);
   return read_file(path(run + "/weights/final.safetensors"));

@@ -139,7 +139,7 @@ TEST_CASE("cli: sweep scores alpha, beta and C on pictures held out, and goes on
   const std::string command =
       "sweep --data photos --diff1 resnet8 --diff1-weights run/weights/final.safetensors --diff2 "
       "none --supplement resnet8 --supplement-weights run/weights/final.safetensors --epochs 0 "
-      "--alpha 0,0.5,1 --beta 0.25 --C 0.5,2,8 --out swept --format json --quiet";
+      "--alpha 0,0.5,1 --beta 0.25 --C 0.5,2,8 --out swept --resume --format json --quiet";
   check_resume(command, "swept/sweep.jsonl");
   const auto lines = world().run(command).objects();
   REQUIRE(lines.size() == 4 * (1 + 3) + 1);

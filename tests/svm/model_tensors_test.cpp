@@ -67,11 +67,14 @@ TEST_CASE("model tensors: a classifier and its scaler come back as they were") {
   CHECK(model.classes == f.model.classes);
   CHECK(gamma_scale(scaler) == gamma_scale(f.scaler));
 
-  SvcModel linear = f.model;
-  linear.kernel = KernelType::linear;
-  Tensors none;
-  CHECK_THROWS_WITH_AS(add_tensors(linear, none), "SVM: only an RBF classifier is kept as tensors",
-                       Error);
+  SvcModel other = f.model;
+  other.kernel = KernelType::linear;
+  Tensors tensors;
+  add_tensors(other, tensors);
+  CHECK(svc_from_tensors(tensors, "file").kernel == KernelType::linear);
+  other.kernel = KernelType::polynomial;
+  CHECK_THROWS_WITH_AS(add_tensors(other, tensors),
+                       "SVM: only RBF and linear classifiers are kept as tensors", Error);
 }
 
 TEST_CASE("model tensors: each thing that can be wrong has its sentence") {

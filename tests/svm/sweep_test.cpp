@@ -177,7 +177,7 @@ TEST_CASE(
     for (size_t i = 0; i < 12; ++i) CHECK(cell.predicted[i] == 1);
   for (int& fold : options.fold) fold = 0;
   for (const SweepCell& cell : run(set, options))
-    for (size_t i = 0; i < 12; ++i) CHECK(cell.predicted[i] == SweepCell::no_label);
+    for (size_t i = 0; i < 12; ++i) CHECK(cell.predicted[i] == no_label);
   const auto refused = [&](auto change) {
     SweepOptions wrong = options_for(set);
     change(wrong);

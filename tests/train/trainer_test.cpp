@@ -272,7 +272,7 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
   };
   refused("starting_weights", [](Changed& c) { c.weights = 2; });
   refused("learning_rate", [](Changed& c) { c.options.learning_rate = 0.01; });
-  refused("epochs", [](Changed& c) { c.options.epochs = 2; });
+  refused("epochs", [](Changed& c) { c.options.epochs = 0; });
   refused("batch_size", [](Changed& c) { c.options.batch_size = 12; });
   refused("micro_batch", [](Changed& c) { c.options.micro_batch = 3; });
   refused("memory_bytes", [](Changed& c) { c.options.memory_bytes = 1; });

@@ -1,0 +1,30 @@
+#pragma once
+#include <string>
+
+#include "cli/arguments.h"
+
+namespace limbic::cli {
+
+/// Throws Error unless a file can be written there; before the work, not after it. Nothing is
+/// expected of an empty path.
+void require_writable(const std::string& path);
+
+/// A folder that a verb writes a model or a run into, held against other writers as long as this
+/// lives.
+class OutputFolder {
+ public:
+  /// Makes it. Throws Error where it cannot be written, where somebody writes there, and where it
+  /// holds a model or a run and neither `resume` nor `force` is set. `force` starts afresh: what
+  /// another run would go on from is removed, a model stays until the new one replaces it.
+  OutputFolder(const std::string& dir, bool resume, bool force);
+  /// Removes it where nothing was written.
+  ~OutputFolder();
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+ private:
+  std::string dir_;
+  int lock_ = -1;
+};
+
+}  // namespace limbic::cli

@@ -1,0 +1,105 @@
+#include "cli/pages.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <ostream>
+
+#include "cli/output.h"
+#include "limbic/core/error.h"
+#include "limbic/core/file.h"
+#include "limbic/io/decode.h"
+#include "limbic/io/png.h"
+#include "limbic/io/resize.h"
+#include "limbic/nn/ops/softmax.h"
+
+namespace limbic::cli {
+namespace {
+
+// A PNG of at most 160 pixels a side; nothing where the picture cannot be read any more.
+std::vector<uint8_t> thumbnail(const std::string& path) {
+  constexpr int64_t side = 160;
+  try {
+    const io::Picture picture = io::decode_file(path);
+    const int64_t longer = std::max(picture.height, picture.width);
+    if (longer <= side) return io::encode_png(picture);
+    return io::encode_png(
+        io::resize(picture, {.height = std::max<int64_t>(1, picture.height * side / longer),
+                             .width = std::max<int64_t>(1, picture.width * side / longer)}));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+Page::Page(const std::string& path, const std::string& title, const std::string& command)
+    : path_(path) {
+  require_writable(path);
+  report_.title = title;
+  report_.subtitle = command;
+}
+
+void Page::add(const std::string& name, const network::Evaluation& e,
+               const std::vector<std::string>& classes) {
+  if (e.samples == 0) return;
+  report_.headline.push_back({name, e.accuracy, e.samples});
+  constexpr size_t most_classes = 40;
+  if (classes.size() <= most_classes)
+    report_.confusions.push_back({name, "", classes, e.confusion});
+}
+
+void Page::add_worst(const io::Dataset& data, const std::vector<int64_t>& indices,
+                     const std::vector<int64_t>& predicted,
+                     const std::vector<double>& probability) {
+  if (!wanted()) return;
+  constexpr size_t shown = 24;
+  const auto sample = [&](size_t i) -> const io::Sample& {
+    return data.samples[static_cast<size_t>(indices[i])];
+  };
+  std::vector<size_t> order(indices.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const bool wrong_a = predicted[a] != sample(a).label, wrong_b = predicted[b] != sample(b).label;
+    if (wrong_a != wrong_b) return wrong_a;
+    return wrong_a ? probability[a] > probability[b] : probability[a] < probability[b];
+  });
+  const bool any_wrong = !order.empty() && predicted[order[0]] != sample(order[0]).label;
+  report_.gallery_explanation =
+      any_wrong
+          ? "The pictures that it was surest of and wrong about come first: look there for "
+            "wrong labels. Under each stands what was answered, how sure it was, and its label."
+          : "None was wrong; these are the ones that it was least sure of.";
+  for (size_t i : order) {
+    if (report_.gallery.size() == shown) break;
+    if (any_wrong && predicted[i] == sample(i).label) break;
+    std::vector<uint8_t> png = thumbnail(sample(i).path);
+    if (png.empty()) continue;
+    report_.gallery.push_back({std::move(png), std::filesystem::path(sample(i).path).filename(),
+                               data.classes[static_cast<size_t>(sample(i).label)],
+                               data.classes[static_cast<size_t>(predicted[i])], probability[i]});
+  }
+}
+
+void add_network(Page& page, const io::Dataset& data, const network::Outputs& logits) {
+  page.add("on pictures kept aside", network::evaluate_logits(logits.values, logits.labels),
+           data.classes);
+  Tensor p = logits.values.clone();
+  softmax_rows(p.values(), p.dim(1), p.values());
+  std::vector<int64_t> predicted;
+  std::vector<double> probability;
+  for (int64_t i = 0; i < p.dim(0); ++i) {
+    predicted.push_back(network::argmax(p.rows(i, i + 1).values()));
+    probability.push_back(double{p.data()[i * p.dim(1) + predicted.back()]});
+  }
+  page.add_worst(data, logits.indices, predicted, probability);
+}
+
+void Page::write(bool going_on) {
+  if (!wanted()) return;
+  report_.reload_seconds = going_on ? 10 : 0;
+  const std::string html = report::render_html(report_);
+  write_atomically(path_, [&](std::ostream& out) { out << html; });
+}
+
+}  // namespace limbic::cli

@@ -1,0 +1,38 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "limbic/io/dataset.h"
+#include "limbic/network/predictor.h"
+#include "limbic/report/report.h"
+
+namespace limbic::cli {
+
+/// A page about the user's own pictures: --report FILE.html.
+class Page {
+ public:
+  /// Throws Error where a page cannot be written there. No path: nothing is done.
+  Page(const std::string& path, const std::string& title, const std::string& command);
+
+  bool wanted() const { return !path_.empty(); }
+  report::Report& report() { return report_; }
+
+  /// An accuracy at the top, with its confusion matrix where there are few enough classes to see.
+  void add(const std::string& name, const network::Evaluation& e,
+           const std::vector<std::string>& classes);
+  /// The pictures of which the model was surest and wrong, small; where none is wrong, those of
+  /// which it was least sure. probability[i] is that of predicted[i], for the sample indices[i].
+  void add_worst(const io::Dataset& data, const std::vector<int64_t>& indices,
+                 const std::vector<int64_t>& predicted, const std::vector<double>& probability);
+  /// Writes it; a page of work that goes on reloads itself.
+  void write(bool going_on = false);
+
+ private:
+  std::string path_;
+  report::Report report_;
+};
+
+/// Accuracy, confusion and worst pictures of a network's logits.
+void add_network(Page& page, const io::Dataset& data, const network::Outputs& logits);
+
+}  // namespace limbic::cli
