@@ -133,6 +133,11 @@ std::vector<ClassScore> scores(const std::vector<std::vector<int64_t>>& confusio
 
 }  // namespace
 
+std::string& command_line() {
+  static std::string words;
+  return words;
+}
+
 std::string printable(const std::string& text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {

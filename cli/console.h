@@ -24,6 +24,9 @@ struct Common {
 /// Exit statuses (CLI.md): 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped.
 enum Status { done = 0, failed = 1, wrong_usage = 2, some_skipped = 3 };
 
+/// The words of the command, as they were typed; main fills it in.
+std::string& command_line();
+
 /// Text for a terminal: control characters, which a file's name may hold, as "\\x1b".
 std::string printable(const std::string& text);
 

@@ -17,8 +17,7 @@ struct Options {
 int run(const Common& common, Options& o) {
   const emotion::EmotionModel model = emotion::load_model(o.model);
   const io::Dataset data = o.data.list(common, model.classes);
-  Page page(o.report, "How well " + o.model + " knows " + o.data.data,
-            "limbic evaluate " + o.model + " --data " + o.data.data);
+  Page page(o.report, "How well " + o.model + " knows " + o.data.data);
   const emotion::BranchFeatures features = emotion::extract_features(
       model.branches, data, {.batch_size = o.batch_size, .task = "evaluating"},
       progress_bar(common));

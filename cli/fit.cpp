@@ -86,7 +86,7 @@ int run(const Common& common, Options& o) {
   emotion::FitOptions f = o.pipeline.to_fit_options(common);
   const io::Dataset data = o.pipeline.open_data(common, f);
   const TrainingOptions& t = o.pipeline.training;
-  Page page(t.report, "Emotions of " + o.pipeline.data.data, "limbic fit --out " + f.out);
+  Page page(t.report, "Emotions of " + o.pipeline.data.data);
   const OutputFolder folder(f.out, t.resume, t.force);
   when_interrupted("the same command with --resume goes on");
   f.classifier.fusion = o.beta_option.given() ? emotion::Fusion::with_beta(o.beta)

@@ -38,6 +38,12 @@ int main(int argc, char** argv) {
 #ifdef LIMBIC_KERAS
   limbic::weights::formats().push_back(limbic::weights::keras_format);
 #endif
+  command_line() = "limbic";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$*?;&|<>()#") == word.npos;
+    command_line() += plain ? " " + word : " '" + word + "'";
+  }
   CommandLine program(
       "limbic",
       "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"

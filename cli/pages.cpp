@@ -5,6 +5,7 @@
 #include <numeric>
 #include <ostream>
 
+#include "cli/console.h"
 #include "cli/output.h"
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
@@ -33,11 +34,10 @@ std::vector<uint8_t> thumbnail(const std::string& path) {
 
 }  // namespace
 
-Page::Page(const std::string& path, const std::string& title, const std::string& command)
-    : path_(path) {
+Page::Page(const std::string& path, const std::string& title) : path_(path) {
   require_writable(path);
   report_.title = title;
-  report_.subtitle = command;
+  report_.subtitle = command_line();
 }
 
 void Page::add(const std::string& name, const network::Evaluation& e,

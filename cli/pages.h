@@ -12,7 +12,7 @@ namespace limbic::cli {
 class Page {
  public:
   /// Throws Error where a page cannot be written there. No path: nothing is done.
-  Page(const std::string& path, const std::string& title, const std::string& command);
+  Page(const std::string& path, const std::string& title);
 
   bool wanted() const { return !path_.empty(); }
   report::Report& report() { return report_; }

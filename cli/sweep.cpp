@@ -270,8 +270,7 @@ int run(const Common& common, Options& o) {
   fit_options.always_hold_out = true;
   const io::Dataset data = o.pipeline.open_data(common, fit_options);
   const TrainingOptions& t = o.pipeline.training;
-  Page page(t.report, "Alpha, beta and C for " + o.pipeline.data.data,
-            "limbic sweep --out " + o.pipeline.out);
+  Page page(t.report, "Alpha, beta and C for " + o.pipeline.data.data);
   const OutputFolder folder(o.pipeline.out, t.resume, t.force);
   std::optional<OutputFolder> model_folder;
   if (!o.model_out.empty()) model_folder.emplace(o.model_out, false, t.force);

@@ -62,8 +62,7 @@ int run(const Common& common, Options& o) {
     note(common, str_cat("validating on ", data.validation.size(),
                          " of the pictures (15 %), training on ", data.train.size()));
   }
-  Page page(o.training.report, o.network.model + " on " + o.data.data,
-            "limbic train --out " + o.out);
+  Page page(o.training.report, o.network.model + " on " + o.data.data);
   const OutputFolder folder(o.out, o.training.resume, o.training.force);
   when_interrupted("the same command with --resume goes on from the last checkpoint");
   network::Network network = load_network(common, o.network, data.train.classes);
