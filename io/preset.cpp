@@ -57,8 +57,19 @@ std::vector<Preset> make_presets() {
   keras_vww.name = "keras-vww";
   keras_vww.crop = 96;
   keras_vww.scale = 1.0 / 255;
-  return {limbic,      torchvision, torchvision_v2, timm_bicubic, timm_a1,  cifar,
-          keras_caffe, keras_torch, keras_tf,       keras_cifar,  keras_vww};
+  std::vector<Preset> all = {limbic,   torchvision, torchvision_v2, timm_bicubic,
+                             timm_a1,  cifar,       keras_caffe,    keras_torch,
+                             keras_tf, keras_cifar, keras_vww};
+  constexpr int64_t lite_sizes[] = {224, 240, 260, 280, 300};
+  for (int64_t i = 0; i < std::ssize(lite_sizes); ++i)
+    all.push_back({.name = str_cat("efficientnet-lite", i),
+                   .filter = Filter::bicubic,
+                   .short_side = lite_sizes[i] + 32,
+                   .crop_first = true,
+                   .crop = lite_sizes[i],
+                   .scale = 1.0 / 128,
+                   .mean = {127.0 / 128, 127.0 / 128, 127.0 / 128}});
+  return all;
 }
 
 const std::vector<Preset>& presets() {
@@ -124,6 +135,7 @@ std::string to_json(const Preset& p) {
               {"filter", to_string(p.filter)},
               {"short_side", p.short_side},
               {"squash", p.squash},
+              {"crop_first", p.crop_first},
               {"crop", p.crop},
               {"scale", p.scale},
               {"mean", p.mean},
@@ -154,6 +166,7 @@ Preset preset_from_json(const std::string& text) {
     p.filter = filter_from(json.at("filter").get<std::string>());
     p.short_side = whole_number(json.at("short_side"), "preset: short_side", 0, 2 * largest_crop);
     json.at("squash").get_to(p.squash);
+    p.crop_first = json.value("crop_first", false);  // since 2026-11-27
     p.crop = whole_number(json.at("crop"), "preset: crop", 1, largest_crop);
     p.scale = finite_number(json.at("scale"), "preset: scale");
     p.mean = three_numbers(json, "mean");
@@ -184,6 +197,14 @@ Region centre_crop(int64_t height, int64_t width, int64_t crop) {
 
 Picture fit(const Picture& src, const Preset& preset) {
   require(src.height > 0 && src.width > 0, "preset \"", preset.name, "\": an empty picture");
+  if (preset.crop_first) {
+    const int64_t side = std::max<int64_t>(1, std::min(src.height, src.width) * preset.crop /
+                                                  std::max(preset.crop, preset.short_side));
+    const Region square{(src.height - side) / 2, (src.width - side) / 2, side, side};
+    return resize(
+        src,
+        {.height = preset.crop, .width = preset.crop, .filter = preset.filter, .source = square});
+  }
   const ResizedSize size = resized_size(preset, src);
   require(std::max(size.height, size.width) <= int64_t{1} << 24, "preset \"", preset.name,
           "\": a picture of ", src.width, "x", src.height, " would become ", size.width, "x",

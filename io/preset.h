@@ -15,6 +15,9 @@ struct Preset {
   Filter filter = Filter::bilinear;
   int64_t short_side = 256;  ///< Resize the short side to this, the long one in proportion; 0: not.
   bool squash = false;       ///< Resize straight to crop x crop instead, whatever the proportions.
+  /// Cut the centre square of crop / short_side of the short side out of the picture as it came and
+  /// resize that, as TensorFlow's scripts do; otherwise resize first.
+  bool crop_first = false;
   int64_t crop = 224;        ///< Height and width of the network's input.
   double scale = 1.0 / 255;  ///< Of pixel values 0-255.
   /// Of scaled values, in the network's channel order.
@@ -28,8 +31,8 @@ struct Preset {
 
 /// "limbic" (ours: torchvision's with EXIF applied), "torchvision", "torchvision-v2" (short side
 /// 232), "timm-bicubic", "timm-a1", "cifar", "keras-caffe", "keras-torch", "keras-tf",
-/// "keras-cifar" (pixels as they are), "keras-vww". Throws Error listing the names.
-/// Source: torchvision's ImageClassification presets; timm's default_cfgs;
+/// "keras-cifar" (pixels as they are), "keras-vww", "efficientnet-lite0" to "4". Throws Error
+/// listing the names. Source: torchvision's ImageClassification presets; timm's default_cfgs;
 /// keras.applications.imagenet_utils and load_img(target_size), whose default filter is nearest;
 /// mlcommons/tiny's training scripts.
 Preset find_preset(const std::string& name);

@@ -43,6 +43,12 @@ struct VggOptions {
 };
 void vgg(Model& model, const VggOptions& options);
 
+struct EfficientNetLiteOptions {
+  double width = 1, depth = 1;  ///< Factors of the widths and the blocks of a stage.
+  double dropout = 0.2;
+};
+void efficientnet_lite(Model& model, const EfficientNetLiteOptions& options);
+
 void alexnet(Model& model);
 void mobilenet_v2(Model& model);
 
