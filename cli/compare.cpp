@@ -99,17 +99,19 @@ int run(const Common& common, Options& o) {
           ": its input has shape ", to_string(image.shape()), ", expected F32 pictures (N,3,H,W)");
   if (is_dump) {
     std::erase_if(names, [&](const auto& name) { return reference.count(name) == 0; });
-    require(!names.empty(), o.against, ": holds no layer of ", o.network.model);
+    require(!names.empty(), o.against, ": holds no layer of ", network.model.name);
   }
   const Tensors ours = run_network(common, o, network, image, names);
   if (!o.dump.empty()) {
-    weights::write_safetensors(o.dump, ours, {{"model", o.network.model}});
+    weights::write_safetensors(o.dump, ours, {{"model", network.model.name}});
     note(common, str_cat("wrote ", ours.size(), " tensors to ", o.dump));
     if (o.against.empty()) return done;
   }
   if (!is_dump) {
     NetworkOptions other = o.network;
     other.weights = o.against;
+    other.state.clear();
+    other.model = network.model.name;
     reference = run_network(common, o, load_network(common, other), image, names);
   }
   if (!o.image.empty()) names.insert(names.begin(), "input");

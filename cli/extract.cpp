@@ -38,7 +38,7 @@ int run(const Common& common, Options& o) {
       {{"paths", paths.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
        {"classes", nlohmann::json(data.classes).dump()},
        {"checkpoint_sha256", checkpoint_hash},
-       {"model", o.network.model},
+       {"model", network.model.name},
        {"layer", o.layer},
        {"preset", io::to_json(network.preset)}});
   note(common, str_cat("wrote ", to_string(out.values.shape()), " features to ", o.out));

@@ -20,12 +20,13 @@ Check known_model(bool or_none) {
 
 void NetworkOptions::add_to(const Verb& app, bool weights_required) {
   app.add_option("--model", model,
-                 "architecture, such as resnet50 or squeezenet1_1 (limbic summary lists them)")
-      .required()
+                 "architecture, such as resnet50 or squeezenet1_1 (default: the one whose tensors "
+                 "the weights are)")
       .check(known_model(false));
-  const Option option =
-      app.add_option("--weights", weights, "checkpoint (.safetensors, .pth, .h5)");
+  const Option option = app.add_option(
+      "--weights", weights, "checkpoint (.safetensors, .pth, .h5), also alone in a wheel or zip");
   if (weights_required) option.required();
+  app.add_option("--state", state, "which network, where the checkpoint holds several");
   app.add_option("--preset", preset, "how pictures are prepared (default: the model's)")
       .check(one_of_many("PRESET", io::preset_names()));
   app.add_option("--image-size", image_size,
@@ -39,7 +40,9 @@ namespace {
 
 network::Network open(const Common& common, const NetworkOptions& o,
                       const std::vector<std::string>& class_names, bool share) {
+  require(!o.model.empty() || !o.weights.empty(), "--model: which network? Or give --weights");
   network::Network network = network::open_network({.model = o.model,
+                                                    .state = o.state,
                                                     .weights = o.weights,
                                                     .classes = std::ssize(class_names),
                                                     .class_names = class_names,
@@ -61,6 +64,12 @@ network::Network load_network(const Common& common, const NetworkOptions& option
 network::Network load_network(const Common& common, const NetworkOptions& options,
                               const std::vector<std::string>& class_names) {
   return open(common, options, class_names, false);
+}
+
+void require_classifier(const network::Network& network, const std::string& weights) {
+  require(
+      network.has_classifier, weights,
+      ": has no classifier, so nothing is known of classes; extract and fit work on its features");
 }
 
 io::Dataset list_labelled(const Common& common, const std::string& dir,

@@ -9,7 +9,7 @@ namespace limbic::cli {
 /// --model, --weights, --preset, --image-size, --check: the options of every verb that runs one
 /// CNN.
 struct NetworkOptions {
-  std::string model, weights, preset;
+  std::string model, weights, state, preset;
   int64_t image_size = 0;
   bool check = false;  ///< Run the weights' stored test case first.
 
@@ -19,6 +19,8 @@ struct NetworkOptions {
 /// open_network, its remarks on standard error; with as many classes as the weights' classifier
 /// has, and sharing the file's memory.
 network::Network load_network(const Common& common, const NetworkOptions& options);
+/// Throws Error where the network has no classifier of its own.
+void require_classifier(const network::Network& network, const std::string& weights);
 /// For training: of these classes, with weights of its own.
 network::Network load_network(const Common& common, const NetworkOptions& options,
                               const std::vector<std::string>& class_names);

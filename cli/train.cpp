@@ -62,7 +62,7 @@ int run(const Common& common, Options& o) {
     note(common, str_cat("validating on ", data.validation.size(),
                          " of the pictures (15 %), training on ", data.train.size()));
   }
-  Page page(o.training.report, o.network.model + " on " + o.data.data);
+  Page page(o.training.report, "A network learns " + o.data.data);
   const OutputFolder folder(o.out, o.training.resume, o.training.force);
   when_interrupted("the same command with --resume goes on from the last checkpoint");
   network::Network network = load_network(common, o.network, data.train.classes);
@@ -74,7 +74,7 @@ int run(const Common& common, Options& o) {
     page.report().notes = {str_cat(epochs.size(), " of ", options.epochs, " epochs, learnt from ",
                                    data.train.size(), " pictures, validated on ",
                                    data.validation.size(), ".")};
-    report::add_training_charts(page.report(), {{o.network.model, epochs}});
+    report::add_training_charts(page.report(), {{network.model.name, epochs}});
     page.write(going_on);
   };
   options.after_epoch = [&](const std::vector<train::EpochResult>& epochs) { draw(epochs, true); };

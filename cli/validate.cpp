@@ -15,6 +15,9 @@ struct Options {
 
 int run(const Common& common, Options& o) {
   network::Network network = load_network(common, o.network);
+  require_classifier(network, o.network.weights);
+  require(network.kind != network::OutputKind::multilabel, o.network.weights,
+          ": its outputs are not one of several classes (sigmoids), and validate scores those");
   const io::Dataset data = list_labelled(common, o.data, network);
   const int64_t batch = std::min(o.batch_size, data.size());
   io::Loader loader(data, network.preset, std::nullopt, {.batch_size = batch, .cache_bytes = 0});

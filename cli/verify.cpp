@@ -14,15 +14,6 @@ struct Options {
   std::string file, model;
 };
 
-std::string model_of(const Options& o) {
-  if (!o.model.empty()) return o.model;
-  const auto metadata = weights::read_checkpoint(o.file).metadata;
-  const auto found = metadata.find("limbic.model");
-  require(found != metadata.end(), o.file,
-          ": does not say which architecture it belongs to; --model does");
-  return found->second;
-}
-
 void print(const Common& common, const std::string& file, const network::CaseResult& r) {
   const char* tune = r.tuned ? "on" : "off";
   if (common.json()) {
@@ -56,13 +47,13 @@ int run(const Common& common, Options& o) {
   }
   bool all = true;
   for (const std::string& file : files) {
-    Options one{file, o.model};
     const network::Network network =
-        network::open_network({.model = model_of(one), .weights = file, .share = true});
+        network::open_network({.model = o.model, .weights = file, .share = true});
+    const auto results = network::run_stored_case(network);
     if (!common.json())
       std::printf("%s: %s; difference from the stored outputs, ||a-b|| / ||b||\n", file.c_str(),
                   network.model.name.c_str());
-    for (const network::CaseResult& result : network::run_stored_case(network)) {
+    for (const network::CaseResult& result : results) {
       print(common, file, result);
       all = all && (result.passed() || !result.refused.empty());
     }

@@ -209,7 +209,10 @@ Branch load_branch(const json& b, const std::string& path, const std::string& fi
   const int64_t classes = b.at("classes");
   require(classes > 0 && classes <= 1000000, path, ": a CNN of ", classes, " classes");
   network::Network& n = branch.network;
-  n.model = models::build_model(b.at("model"), classes);
+  std::vector<models::HiddenLayer> hidden;
+  for (const json& layer : b.value("hidden", json::array()))
+    hidden.push_back({layer.at("width"), layer.at("relu")});
+  n.model = models::build_model(b.at("model"), classes, hidden);
   n.preset = io::preset_from_json(b.at("preset").dump());
   const weights::Checkpoint weights = weights::read_checkpoint(file);
   n.parameters = n.model.graph.initialise(0, weights::not_loaded_from(weights.tensors));
@@ -248,6 +251,8 @@ void save_model(const EmotionModel& model, const std::string& dir) {
                   {"layer", b.layer},
                   {"softmax", b.softmax},
                   {"preset", json::parse(io::to_json(n.preset))}});
+    for (const models::HiddenLayer& layer : n.model.hidden)
+      entry["hidden"].push_back({{"width", layer.width}, {"relu", layer.relu}});
     branches.push_back(entry);
   }
   for (const svm::FeatureBlock& b : model.classifier.scaler.blocks)

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "limbic/models/families.h"
+#include "limbic/nn/ops/activation.h"
+#include "limbic/nn/ops/linear.h"
 
 namespace limbic::models {
 namespace {
@@ -86,16 +88,28 @@ const Architecture& find_architecture(const std::string& name) {
   fail("unknown model '", name, "'; known are ", known);
 }
 
-Model build_model(const std::string& name, int64_t classes) {
+Model build_model(const std::string& name, int64_t classes,
+                  const std::vector<HiddenLayer>& hidden) {
   require(classes > 0, "a network needs at least one class, got ", classes);
   const Architecture& a = find_architecture(name);
   Model model{.name = a.name,
               .graph = {},
-              .classes = classes,
+              .classes = hidden.empty() ? classes : hidden[0].width,
               .image_size = a.image_size,
               .preset = a.preset,
               .classifier = a.classifier};
   a.append(model);
+  Value x{&model.graph, model.graph.find("logits")};
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    require(hidden[i].width > 0, name, ": expected hidden layers of one feature at least");
+    if (hidden[i].relu) x = relu(x);
+    model.classifier = a.classifier + "_" + std::to_string(i + 1);
+    x = linear(Scope{&model.graph, model.classifier}, x,
+               {.out_features = i + 1 < hidden.size() ? hidden[i + 1].width : classes});
+    model.graph.label("logits", x);
+  }
+  model.classes = classes;
+  model.hidden = hidden;
   return model;
 }
 

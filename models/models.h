@@ -10,6 +10,12 @@
 
 namespace limbic::models {
 
+/// A linear layer between the features and the last one.
+struct HiddenLayer {
+  int64_t width = 0;
+  bool relu = true;  ///< Behind it.
+};
+
 /// A network ready to be planned. Labels: "features" (N,D), what the last layer sees, which is the
 /// global average of the last feature maps or, in AlexNet and VGG, the output of the last hidden
 /// linear layer (D = 4096); "logits" (N,classes); and one for each stage ("layer1",
@@ -22,6 +28,7 @@ struct Model {
   std::string preset = "torchvision";  ///< Of the published weights (io/preset.h).
   std::string classifier;              ///< Name of its last layer: "fc".
   std::vector<std::string> stages;     ///< Labels in order, for comparisons stage by stage.
+  std::vector<HiddenLayer> hidden;     ///< As in build_model.
 };
 
 /// What is known of a network before it is built; the members are Model's.
@@ -38,7 +45,9 @@ const std::vector<Architecture>& architectures();
 /// Throws Error, listing the names, for an unknown one.
 const Architecture& find_architecture(const std::string& name);
 std::vector<std::string> model_names();
-/// Throws Error for an unknown name, and for fewer classes than one.
-Model build_model(const std::string& name, int64_t classes);
+/// Throws Error for an unknown name, and for fewer classes than one. With `hidden` the last layer
+/// becomes the first of several, "fc", "fc_1", ..., whose last one gives the classes.
+Model build_model(const std::string& name, int64_t classes,
+                  const std::vector<HiddenLayer>& hidden = {});
 
 }  // namespace limbic::models

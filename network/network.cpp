@@ -5,18 +5,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "limbic/network/keras_config.h"
 #include "limbic/network/network_weights.h"
 #include "limbic/weights/load.h"
+#include "limbic/weights/match.h"
 #include "limbic/weights/official.h"
 
 namespace limbic::network {
 namespace {
-
-// The first dimension of the classifier's weight; 0 where the file has none.
-int64_t classes_of(const weights::Checkpoint& checkpoint, const std::string& classifier) {
-  const auto found = checkpoint.tensors.find(classifier + ".weight");
-  return found == checkpoint.tensors.end() || found->second.rank() == 0 ? 0 : found->second.dim(0);
-}
 
 io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& checkpoint,
                      Network& network) {
@@ -31,7 +27,7 @@ io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& che
       return io::find_preset(official->preset);
     }
   network.remarks.push_back(str_cat("preset: ", network.model.preset, " (the default of ",
-                                    source.model, "; --preset chooses another)"));
+                                    network.model.name, "; --preset chooses another)"));
   io::Preset preset = io::find_preset(network.model.preset);
   // Fresh weights follow nobody's habits: they may see photos the right way up.
   if (source.weights.empty()) preset.apply_exif = true;
@@ -46,10 +42,6 @@ std::vector<std::string> labels_of(const weights::Checkpoint& checkpoint, int64_
   std::vector<std::string> labels;
   for (const auto& name : names) labels.push_back(name.is_string() ? name : "");
   return labels;
-}
-
-bool is_of(const std::string& tensor, const std::string& layer) {
-  return tensor.starts_with(layer + ".");
 }
 
 std::string in_line(const std::vector<std::string>& names) {
@@ -74,18 +66,17 @@ Tensor in_order(const Tensor& tensor, const std::vector<std::string>& names,
 
 // Makes the checkpoint's classifier one of the wanted classes where it names its own. Returns
 // whether it must be left out, its classes being others.
-bool match_classes(const NetworkSource& source, const std::string& classifier,
-                   weights::Checkpoint& checkpoint, Network& network) {
-  const int64_t n = classes_of(checkpoint, classifier);
+bool match_classes(const NetworkSource& source, const weights::Checkpoint& checkpoint,
+                   weights::HeadLayer& last, Network& network) {
+  const int64_t n = last.weight.dim(0);
   const std::vector<std::string> names = labels_of(checkpoint, n);
   const std::vector<std::string>& wanted = source.class_names;
   if (wanted.empty() || names.empty() || names == wanted) return false;
   const bool same = std::is_permutation(names.begin(), names.end(), wanted.begin(), wanted.end()) &&
                     std::set(names.begin(), names.end()).size() == names.size();
   if (same)
-    for (auto& [name, tensor] : checkpoint.tensors)
-      if (is_of(name, classifier) && tensor.rank() > 0 && tensor.dim(0) == n)
-        tensor = in_order(tensor, names, wanted);
+    for (Tensor* tensor : {&last.weight, &last.bias})
+      if (!tensor->empty()) *tensor = in_order(*tensor, names, wanted);
   network.remarks.push_back(str_cat(source.weights, ": its classifier of ", n, " classes (",
                                     in_line(names), ") is ",
                                     same ? "put into the order of " : "replaced by a fresh one of ",
@@ -93,7 +84,110 @@ bool match_classes(const NetworkSource& source, const std::string& classifier,
   return !same;
 }
 
+weights::NetworkNames names_of(const models::Model& model) {
+  weights::NetworkNames out{model.name, {}, model.classifier, 0};
+  for (const Node& node : model.graph.nodes()) {
+    if (node.parameters.empty()) continue;
+    const auto specs = node.op->parameters();
+    for (size_t i = 0; i < specs.size(); ++i) out.shapes[node.parameters[i]] = specs[i].shape;
+  }
+  out.features = model.graph.nodes()[static_cast<size_t>(model.graph.find("features"))].channels;
+  return out;
+}
+
+void add_list(std::string& message, const std::vector<std::string>& names, const char* what) {
+  if (names.empty()) return;
+  message +=
+      str_cat(message.empty() ? "" : "; ", names.size(), " ", what, " (", in_line(names), ")");
+}
+
+[[noreturn]] void refuse(const NetworkSource& source, const std::string& model,
+                         const weights::Matching& match, const weights::Checkpoint& checkpoint) {
+  std::string message;
+  add_list(message, match.missing, "missing");
+  add_list(message, match.unexpected, "unexpected");
+  add_list(message, match.misshapen, "misshapen");
+  const std::string likely = recognise_model(checkpoint);
+  fail(source.weights, " does not fit the model ", model, ": ", message,
+       likely.empty() ? checkpoint.format == "Keras" && !model.starts_with("keras_")
+                            ? ". It is a file of Keras', whose networks are called keras_..."
+                            : ". Is this the right --model?"
+                      : ". Its tensors are those of " + likely + " (--model " + likely + ")");
+}
+
+// The layers between the features and the last one.
+std::vector<models::HiddenLayer> hidden_of(const weights::Matching& match) {
+  std::vector<models::HiddenLayer> out;
+  for (size_t i = 0; i + 1 < match.head.size(); ++i)
+    out.push_back({match.head[i].weight.dim(0), match.head[i].activated});
+  return out;
+}
+
+// Puts the file's classifier under the model's names.
+void place_head(const weights::Matching& match, const models::Model& model,
+                std::map<std::string, Tensor>& tensors) {
+  const std::string first = models::find_architecture(model.name).classifier;
+  const weights::NetworkNames names = names_of(model);
+  for (size_t i = 0; i < match.head.size(); ++i) {
+    const std::string layer = i == 0 ? first : str_cat(first, "_", i);
+    const Shape& shape = names.shapes.at(layer + ".weight");
+    const weights::HeadLayer& head = match.head[i];
+    tensors[layer + ".weight"] =
+        head.weight.size() == count(shape) ? head.weight.reshape(shape) : head.weight;
+    tensors[layer + ".bias"] = head.bias.empty() ? Tensor({shape[0]}) : head.bias;
+  }
+}
+
+weights::Matching match_model(const weights::Checkpoint& checkpoint, const models::Model& model) {
+  if (checkpoint.metadata.count("keras.names") == 0)
+    return weights::match_names(checkpoint.tensors, names_of(model));
+  weights::Checkpoint numbered = checkpoint;
+  name_layers(model.graph, numbered);
+  return weights::match_names(numbered.tensors, names_of(model));
+}
+
+// What the file's own config asks for that is done, or says what is not.
+void follow_config(const NetworkSource& source, const weights::Checkpoint& checkpoint,
+                   Network& network) {
+  const auto stored = checkpoint.metadata.find("keras.config");
+  if (stored == checkpoint.metadata.end()) return;
+  const KerasConfig config = read_keras_config(stored->second);
+  require(config.not_followed.empty(), source.weights, ": the model has ",
+          in_line(config.not_followed), ", which ", network.model.name,
+          " does not compute; in Keras, save a model without it");
+  if (!config.rescaling.empty()) {
+    network.preset = with_rescaling(network.preset, config, !source.preset.empty());
+    network.remarks.push_back(source.weights + ": pixels are rescaled as the model itself does it");
+  }
+  if (config.height && source.image_size == 0 && source.preset.empty() &&
+      *config.height != network.preset.crop) {
+    require(*config.height == *config.width, source.weights, ": the model takes pictures of ",
+            *config.height, "x", *config.width, ", here they are square; --image-size N");
+    network.preset = io::with_image_size(network.preset, *config.height);
+    network.remarks.push_back(str_cat(source.weights, ": the model takes pictures of ",
+                                      *config.height, "x", *config.width));
+  }
+  if (config.activation == "sigmoid" && network.has_classifier)
+    network.kind = network.model.classes == 1 ? OutputKind::binary : OutputKind::multilabel;
+}
+
 }  // namespace
+
+std::string recognise_model(const weights::Checkpoint& checkpoint) {
+  if (const auto named = checkpoint.metadata.find("limbic.model");
+      named != checkpoint.metadata.end())
+    return named->second;
+  std::string best;
+  int64_t most = 0;
+  for (const models::Architecture& a : models::architectures()) {
+    const weights::Matching match = match_model(checkpoint, models::build_model(a.name, 2));
+    if (match.complete() && match.matched > most) {
+      best = a.name;
+      most = match.matched;
+    }
+  }
+  return best;
+}
 
 Network open_network(const NetworkSource& source) {
   require(source.classes >= 0, source.model,
@@ -101,39 +195,70 @@ Network open_network(const NetworkSource& source) {
   require(source.class_names.empty() || std::ssize(source.class_names) == source.classes,
           source.model, ": ", source.class_names.size(), " names for ", source.classes, " classes");
   Network network;
-  network.model = models::build_model(source.model, source.classes > 0 ? source.classes : 1000);
   weights::Checkpoint checkpoint;
-  if (!source.weights.empty())
-    checkpoint = read_checkpoint_for(network.model.graph, source.weights);
-  const int64_t stored = classes_of(checkpoint, network.model.classifier);
-  if (source.classes == 0 && stored > 0 && stored != network.model.classes)
-    network.model = models::build_model(source.model, stored);
-  const std::string& classifier = network.model.classifier;
-  const bool left_out = match_classes(source, classifier, checkpoint, network);
-  if (left_out)
-    std::erase_if(checkpoint.tensors, [&](const auto& t) { return is_of(t.first, classifier); });
-  network.parameters =
-      network.model.graph.initialise(source.seed, weights::not_loaded_from(checkpoint.tensors));
-  if (left_out)  // on purpose, so that it is not missing
-    for (const auto& [name, parameter] : network.parameters)
-      if (is_of(name, classifier)) checkpoint.tensors[name] = parameter.value;
+  std::string name = source.model;
   if (!source.weights.empty()) {
-    const weights::LoadReport report =
-        weights::load_parameters(checkpoint.tensors, network.parameters,
-                                 {.source = source.weights,
-                                  .replaceable = {classifier},
-                                  .file = &checkpoint.file,
-                                  .share = source.share});
-    if (!report.replaced.empty())
-      network.remarks.push_back(
-          str_cat(source.weights, ": its classifier of ", report.replaced[0].file.at(0),
-                  " classes is replaced by a fresh one of ", network.model.classes));
+    checkpoint = weights::read_checkpoint(source.weights, source.state);
+    if (name.empty()) {
+      name = recognise_model(checkpoint);
+      require(!name.empty(), source.weights,
+              ": nothing says which network these weights are of; give --model ARCH");
+      network.remarks.push_back("model: " + name + " (as the tensors of " + source.weights +
+                                " say)");
+    }
   }
-  network.labels = source.class_names.empty() ? labels_of(checkpoint, network.model.classes)
-                                              : source.class_names;
+  network.model = models::build_model(name, source.classes > 0 ? source.classes : 1000);
+  if (!source.weights.empty()) {
+    weights::Matching match = match_model(checkpoint, network.model);
+    if (!match.complete()) refuse(source, name, match, checkpoint);
+    for (std::vector<std::string>* remarks : {&checkpoint.remarks, &match.remarks})
+      network.remarks.insert(network.remarks.end(), remarks->begin(), remarks->end());
+    network.has_classifier = !match.head.empty();
+    bool taken = network.has_classifier;
+    if (taken) {
+      const int64_t stored = match.head.back().weight.dim(0);
+      const bool other = source.classes > 0 && stored != source.classes;
+      if (other)
+        network.remarks.push_back(str_cat(source.weights, ": its classifier of ", stored,
+                                          " classes is replaced by a fresh one of ",
+                                          network.model.classes));
+      taken = !other && !match_classes(source, checkpoint, match.head.back(), network);
+      if (taken) {
+        network.model = models::build_model(name, stored, hidden_of(match));
+        place_head(match, network.model, match.tensors);
+        for (size_t i = 0; i + 1 < match.head.size(); ++i)
+          network.remarks.push_back(
+              str_cat(source.weights, ": ", match.head[i].weight.dim(0),
+                      " hidden features in its classifier, ",
+                      match.head[i].activated ? "taken to pass a ReLU" : "without an activation"));
+      }
+    } else if (source.classes == 0) {
+      network.remarks.push_back(source.weights +
+                                ": has no classifier: features work, classes are not known");
+    }
+    network.parameters =
+        network.model.graph.initialise(source.seed, weights::not_loaded_from(match.tensors));
+    if (!taken)  // on purpose, so that it is not missing
+      for (const auto& [parameter, value] : network.parameters)
+        if (parameter.starts_with(network.model.classifier + "."))
+          match.tensors[parameter] = value.value;
+    weights::load_parameters(
+        match.tensors, network.parameters,
+        {.source = source.weights, .file = &checkpoint.file, .share = source.share});
+    if (!taken) network.labels = source.class_names;
+    if (network.has_classifier && network.model.classes == 1) network.kind = OutputKind::binary;
+  } else {
+    network.parameters = network.model.graph.initialise(source.seed);
+  }
+  if (network.labels.empty())
+    network.labels = source.class_names.empty() ? labels_of(checkpoint, network.model.classes)
+                                                : source.class_names;
   network.preset = preset_of(source, checkpoint, network);
+  follow_config(source, checkpoint, network);
   if (source.image_size > 0 && source.image_size != network.preset.crop)
     network.preset = io::with_image_size(network.preset, source.image_size);
+  network.format = checkpoint.format;
+  network.states = std::move(checkpoint.states);
   network.metadata = std::move(checkpoint.metadata);
   network.extras = std::move(checkpoint.extras);
   network.file = std::move(checkpoint.file);

@@ -16,9 +16,7 @@ std::string keras_kind(const Op& op) {
 
 }  // namespace
 
-weights::Checkpoint read_checkpoint_for(const Graph& graph, const std::string& path) {
-  weights::Checkpoint checkpoint = weights::read_checkpoint(path);
-  if (checkpoint.metadata.count("keras.names") == 0) return checkpoint;
+void name_layers(const Graph& graph, weights::Checkpoint& checkpoint) {
   std::vector<weights::LayerName> layers;
   for (const Node& node : graph.nodes()) {
     if (node.parameters.empty()) continue;
@@ -26,7 +24,6 @@ weights::Checkpoint read_checkpoint_for(const Graph& graph, const std::string& p
     layers.push_back({keras_kind(*node.op), parameter.substr(0, parameter.rfind('.'))});
   }
   weights::name_numbered_layers(checkpoint.tensors, layers);
-  return checkpoint;
 }
 
 }  // namespace limbic::network

@@ -130,8 +130,8 @@ bool adds_epochs(const std::string& stored, const std::string& wanted) {
 bool goes_on(const std::string& stored, const std::string& wanted) {
   if (stored == wanted) return true;
   const json is = json::parse(wanted);
-  return is["schedule"] == to_string(Schedule::Kind::constant) && is["warmup"] == 0.0 &&
-         adds_epochs(stored, wanted);
+  return is.value("schedule", "") == to_string(Schedule::Kind::constant) &&
+         is.value("warmup", 1.0) == 0.0 && adds_epochs(stored, wanted);
 }
 
 }  // namespace

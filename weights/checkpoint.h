@@ -13,23 +13,28 @@ struct Checkpoint {
   std::map<std::string, Tensor> tensors;
   std::map<std::string, Tensor> extras;  ///< Tensors of ours that are no weights: "limbic...".
   std::map<std::string, std::string> metadata;
-  MappedFile file;  ///< What the tensors are views of.
+  MappedFile file;                        ///< What the tensors are views of.
+  std::string format = {};                ///< "PyTorch", "safetensors", "Keras".
+  std::vector<std::string> states = {};   ///< Networks in the file, where it holds several.
+  std::vector<std::string> remarks = {};  ///< For the user: what was chosen.
 };
 
 /// A format of checkpoints beside safetensors and PyTorch's.
 struct Format {
   const char* name = "";                                 ///< In messages: "Keras".
   bool (*recognises)(const MappedFile& file) = nullptr;  ///< By content, not by name.
-  Checkpoint (*open)(const MappedFile& file) = nullptr;  ///< Throws Error beginning with the path.
+  /// Of several networks the one called `state`. Throws Error beginning with the path.
+  Checkpoint (*open)(const MappedFile& file, const std::string& state) = nullptr;
 };
 
 /// The formats that read_checkpoint asks, in this order, before safetensors. PyTorch's is there; a
 /// program appends others at its start, before any thread reads a checkpoint.
 std::vector<Format>& formats();
 
-/// Reads a checkpoint, judging its format by content and not by name. Throws Error where it cannot
-/// be read.
-Checkpoint read_checkpoint(const std::string& path);
+/// Reads a checkpoint, judging its format by content and not by name: also one that is alone in a
+/// zip archive (a wheel of Python), and the index of one in several files. `state` chooses among
+/// several networks in it. Throws Error where it cannot be read, saying what it is instead.
+Checkpoint read_checkpoint(const std::string& path, const std::string& state = "");
 
 /// Whether a file is one of Keras': HDF5, or a zip with Keras 3's weights in it. Known without the
 /// reader (weights/keras/keras.h), so that a program without it can say what it lacks.

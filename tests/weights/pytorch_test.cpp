@@ -210,25 +210,29 @@ TEST_CASE("pytorch: a state dict is found where training scripts put it") {
              {"best",
               reduce(global("numpy.core.multiarray", "scalar"), {text("f8"), text("12345678")})}}));
   same(reduce(global("collections", "OrderedDict"), {list({list({text("w"), whole})})}));
-  same(dict({{"module.w", whole}}));
-  same(dict({{"_orig_mod.w", whole}}));
-  CHECK(parse_both(dict({{"module.w", whole}, {"v", whole}})).count("module.w") == 1);
-  const Tensors old =
-      parse_both(dict({{"features.denseblock1.denselayer12.norm.1.running_mean", whole},
-                       {"features.denseblock1.denselayer12.conv.2.weight", whole},
-                       {"features.denseblock1.denselayer12.norm.3.weight", whole},
-                       {"features.denseblock1.denselayer.norm.1.weight", whole},
-                       {"features.layer12.norm.1.weight", whole},
-                       {"norm.1.weight", whole}}));
-  CHECK(old.size() == 6);
-  CHECK(old.count("features.denseblock1.denselayer12.norm1.running_mean") == 1);
-  CHECK(old.count("features.denseblock1.denselayer12.conv2.weight") == 1);
-  CHECK(old.count("features.denseblock1.denselayer12.norm.3.weight") == 1);
-  CHECK(old.count("features.denseblock1.denselayer.norm.1.weight") == 1);
-  CHECK(old.count("features.layer12.norm.1.weight") == 1);
-  CHECK(old.count("norm.1.weight") == 1);
-  contains(error_of(dict({{"denselayer1.norm.1.bias", whole}, {"denselayer1.norm1.bias", whole}})),
-           "'denselayer1.norm1.bias': is there twice");
+  // Subclasses of dict, lists, tuples, whatever stands before.
+  same(tuple({state, integer(3)}));
+  same(list({state, dict({{"lr", real(0.1)}})}));
+  same(dict({{"checkpoint", dict({{"a", list({dict({{"state_dict", state}})})}})}}));
+}
+
+TEST_CASE("pytorch: of several networks one is chosen and said, or asked for") {
+  const auto named = [](const std::string& name) { return dict({{name, whole}}); };
+  const auto taken = [](const std::string& root, const std::string& state) {
+    const MappedFile file = in_memory(zip_form(pickle(root), {counted}), "x.pth");
+    return parse_pytorch(file, state);
+  };
+  const std::string timm = dict({{"state_dict", named("a")}, {"state_dict_ema", named("b")}});
+  CHECK(taken(timm, "").tensors.count("b") == 1);
+  CHECK(taken(timm, "").remark.find("takes 'state_dict_ema'") != std::string::npos);
+  CHECK(taken(timm, "state_dict").tensors.count("a") == 1);
+  CHECK(taken(timm, "state_dict").remark == "");
+  CHECK(taken(timm, "").states == std::vector<std::string>{"state_dict", "state_dict_ema"});
+  const std::string two =
+      dict({{"student", named("a")}, {"deep", dict({{"teacher", named("b")}})}});
+  contains(error_of(two), "holds several networks ('student' of 1 tensors, 'deep.teacher'");
+  CHECK(taken(two, "teacher").tensors.count("b") == 1);
+  CHECK_THROWS_WITH_AS(taken(two, "other"), doctest::Contains("has no network 'other'"), Error);
 }
 
 TEST_CASE("pytorch: what is no state dict is explained") {
@@ -247,7 +251,7 @@ TEST_CASE("pytorch: what is no state dict is explained") {
   contains(error_of(dict({{"w", reduce(global("numpy.core.multiarray", "_reconstruct"), {})}}), {}),
            "holds no tensors ('w' is built by 'numpy.core.multiarray._reconstruct')");
   contains(error_of(dict({{"a", dict({{"w", whole}})}, {"b", dict({{"w", whole}})}})),
-           "holds several state dicts ('a', 'b')");
+           "holds several networks ('a' of 1 tensors");
   std::string deep = dict({{"w", whole}});
   for (int i = 0; i < 9; ++i) deep = dict({{"model", deep}});
   contains(error_of(deep), "holds no tensors");
@@ -259,6 +263,8 @@ TEST_CASE("pytorch: what is no state dict is explained") {
   contains(error_of(write_zip({member("config.json")})), "a zip archive without data.pkl");
   Bytes tar(600);
   std::memcpy(&tar[257], "ustar", 5);
+  contains(error_of(tar), "a tar archive; unpack it");
+  std::memcpy(&tar[0], "sys_info", 8);
   contains(error_of(tar), "a tar archive, as PyTorch wrote before 0.2");
   contains(error_of(Bytes{'h', 'i'}), "not written by torch.save");
 }
@@ -334,7 +340,7 @@ TEST_CASE("pytorch: shapes, strides and storages that do not fit are refused wit
   contains(stored(storage("FloatStorage", "0", -1)), "expected a storage");
   contains(stored(storage("FloatStorage", "0", INT64_MAX)), "elements");
   contains(stored(storage("FloatStorage", std::string(300, 'k'), 24)), "expected a storage");
-  contains(stored(none()), "holds no tensors");
+  contains(stored(none()), "expected a storage");
   contains(stored(persistent(none())), "expected a storage");
   contains(error_of(zip_form(
                pickle(dict({{"a", whole}, {"b", tensor(storage("ByteStorage", "0", 24), {})}})),
@@ -407,5 +413,5 @@ TEST_CASE("pytorch: the published files load") {
   }
   const Tensors resnet20 = read_checkpoint(folder + "resnet20-12fca82f.th").tensors;
   CHECK(resnet20.size() == 97);
-  CHECK(resnet20.at("conv1.weight").shape() == Shape{16, 3, 3, 3});
+  CHECK(resnet20.at("module.conv1.weight").shape() == Shape{16, 3, 3, 3});
 }

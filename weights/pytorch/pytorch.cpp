@@ -47,7 +47,7 @@ MappedFile read_member(const ZipArchive& archive, const ZipMember& member, Budge
   return out;
 }
 
-std::map<std::string, Tensor> read_zip(const MappedFile& file, Budget& budget) {
+StateDict read_zip(const MappedFile& file, Budget& budget, const std::string& state) {
   const ZipArchive archive(file);
   budget.take(archive.members().size() * sizeof(ZipMember), "its zip directory");
   const ZipMember* member = find_pickle(archive);
@@ -70,7 +70,7 @@ std::map<std::string, Tensor> read_zip(const MappedFile& file, Budget& budget) {
             storage->size, " bytes, expected ", id.bytes(), "; it is damaged, fetch it again");
     return read_member(archive, *storage, budget);
   });
-  return read_state_dict(pickle, rebuilder, budget, file.path);
+  return read_state_dict(pickle, rebuilder, budget, file.path, state);
 }
 
 // The stream form: five pickles, then the storages in the order of the fifth.
@@ -78,7 +78,7 @@ class Stream {
  public:
   Stream(const MappedFile& file, Budget& budget) : file_(file), budget_(budget) {}
 
-  std::map<std::string, Tensor> read() {
+  StateDict read(const std::string& state) {
     const Pickle first = next();
     require(first.text(first.root()) == magic, file_.path, ": not written by torch.save");
     const Pickle protocol = next();
@@ -92,7 +92,7 @@ class Stream {
     const Pickle keys = next();
     find_storages(object, keys);
     TensorRebuilder rebuilder(object, budget_, [&](const StorageId& id) { return locate(id); });
-    return read_state_dict(object, rebuilder, budget_, file_.path);
+    return read_state_dict(object, rebuilder, budget_, file_.path, state);
   }
 
  private:
@@ -159,15 +159,21 @@ bool is_pytorch(const MappedFile& file) {
   return is_stream(bytes) || is_tar(bytes);
 }
 
-PytorchFile parse_pytorch(const MappedFile& file) {
+PytorchFile parse_pytorch(const MappedFile& file, const std::string& state) {
   const std::string_view bytes = text_of(file);
   Budget budget(bytes.size(), file.path);
-  if (is_zip(bytes)) return {read_zip(file, budget), file};
+  const auto with_file = [&](StateDict read) {
+    return PytorchFile{std::move(read.tensors), file, std::move(read.states),
+                       std::move(read.remark)};
+  };
+  if (is_zip(bytes)) return with_file(read_zip(file, budget, state));
   require(!is_tar(bytes), file.path,
-          ": a tar archive, as PyTorch wrote before 0.2; load it with PyTorch once and torch.save "
-          "it again");
+          bytes.substr(0, 1 << 12).find("sys_info") != bytes.npos
+              ? ": a tar archive, as PyTorch wrote before 0.2; load it with PyTorch once and "
+                "torch.save it again"
+              : ": a tar archive; unpack it and give the checkpoint in it");
   require(is_stream(bytes), file.path, ": not written by torch.save");
-  return {Stream(file, budget).read(), file};
+  return with_file(Stream(file, budget).read(state));
 }
 
 }  // namespace limbic::weights

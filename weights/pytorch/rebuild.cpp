@@ -1,5 +1,6 @@
 #include "limbic/weights/pytorch/rebuild.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -223,7 +224,66 @@ bool TensorRebuilder::is_tensor(PickleValue value) const {
   if (value.kind != Kind::object) return false;
   const PickleValue callable = pickle_.items(value)[0];
   return is_rebuild_tensor(pickle_, callable) || is_parameter(pickle_, callable) ||
-         is_from_type(pickle_, callable);
+         is_from_type(pickle_, callable) || is_array(value);
+}
+
+// numpy.core.multiarray._reconstruct(...) with the state (version, shape, dtype, is_fortran, data).
+bool TensorRebuilder::is_array(PickleValue value) const {
+  const Values items = pickle_.items(value);
+  if (value.kind != Kind::object || items.size() < 3) return false;
+  return pickle_.is_global(items[0], "numpy.core.multiarray", "_reconstruct") ||
+         pickle_.is_global(items[0], "numpy._core.multiarray", "_reconstruct");
+}
+
+Tensor TensorRebuilder::build_array(PickleValue value, const std::string& where) {
+  const Values state = pickle_.items(pickle_.items(value)[2]);
+  require(state.size() == 5 && state[3].kind == Kind::boolean && state[2].kind == Kind::object,
+          where, "is a NumPy array of an unknown form");
+  const Shape shape = read_shape(pickle_, state[1], where);
+  const Values type = pickle_.items(pickle_.items(state[2])[1]);
+  const std::string_view code = type.empty() ? std::string_view() : pickle_.text(type[0]);
+  constexpr std::pair<std::string_view, DType> codes[] = {
+      {"f8", DType::f64}, {"f4", DType::f32}, {"f2", DType::f16},
+      {"i8", DType::i64}, {"i4", DType::i32}, {"i2", DType::i16},
+      {"i1", DType::i8},  {"u1", DType::u8},  {"b1", DType::boolean}};
+  const auto* known = std::find_if(std::begin(codes), std::end(codes),
+                                   [&](const auto& c) { return c.first == code; });
+  require(known != std::end(codes), where, "is a NumPy array of ", in_quotes(code),
+          "; convert it to float32");
+  require(state[3].integer == 0 || shape.size() < 2, where,
+          "is a NumPy array in Fortran's order; np.ascontiguousarray it");
+  // Protocol 2 spells bytes as _codecs.encode(text, "latin1").
+  PickleValue data = state[4];
+  const bool encoded = data.kind == Kind::object;
+  if (encoded) {
+    const Values arguments = pickle_.items(pickle_.items(data)[1]);
+    require(pickle_.is_global(pickle_.items(data)[0], "_codecs", "encode") && !arguments.empty(),
+            where, "is a NumPy array without its bytes");
+    data = arguments[0];
+  }
+  const std::string_view text = pickle_.text(data);
+  budget_.take(text.size() + 1024, "its NumPy arrays");
+  std::string bytes;
+  for (size_t i = 0; encoded && i < text.size(); ++i) {  // UTF-8 of U+0000 to U+00ff
+    const auto c = static_cast<uint8_t>(text[i]);
+    const bool two = c >= 0xc2 && c <= 0xc3 && i + 1 < text.size();
+    require(c < 0x80 || two, where, "is a NumPy array whose bytes are damaged");
+    bytes += two ? static_cast<char>((c & 3) << 6 | (static_cast<uint8_t>(text[++i]) & 0x3f))
+                 : static_cast<char>(c);
+  }
+  const std::string_view raw = encoded ? std::string_view(bytes) : text;
+  int64_t elements = 0;
+  try {
+    elements = count(shape);
+  } catch (const Error& error) {
+    fail(where, error.what());
+  }
+  require(
+      static_cast<uint64_t>(elements) * static_cast<uint64_t>(size_of(known->second)) == raw.size(),
+      where, "is a NumPy array ", to_string(shape), " of ", raw.size(), " bytes");
+  Tensor out = Tensor::uninitialised(shape, known->second);
+  std::memcpy(out.raw(), raw.data(), raw.size());
+  return out;
 }
 
 const MappedFile& TensorRebuilder::storage(const StorageId& id, const std::string& where) {
@@ -247,6 +307,7 @@ const MappedFile& TensorRebuilder::storage(const StorageId& id, const std::strin
 }
 
 Tensor TensorRebuilder::build(PickleValue value, const std::string& where) {
+  if (is_array(value)) return build_array(value, where);
   const Call call = innermost(pickle_, value, where);
   const Values arguments = pickle_.items(call.arguments);
   const bool v3 = is_rebuild(pickle_, call.callable, "_rebuild_tensor_v3");

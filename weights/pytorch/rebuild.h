@@ -39,13 +39,15 @@ class TensorRebuilder {
   TensorRebuilder(const Pickle& pickle, Budget& budget, Locate locate)
       : pickle_(pickle), budget_(budget), locate_(std::move(locate)) {}
 
-  /// Whether it is what one of these functions would return.
+  /// Whether it is what one of these functions would return, or a NumPy array.
   bool is_tensor(PickleValue value) const;
   /// Its storage's memory where that is aligned to its elements and the tensor dense; else a copy.
   /// Throws Error beginning with `where`.
   Tensor build(PickleValue value, const std::string& where);
 
  private:
+  bool is_array(PickleValue value) const;
+  Tensor build_array(PickleValue value, const std::string& where);
   const MappedFile& storage(const StorageId& id, const std::string& where);
 
   const Pickle& pickle_;

@@ -1,18 +1,27 @@
 #pragma once
 #include <map>
 #include <string>
+#include <vector>
 
 #include "limbic/weights/pytorch/rebuild.h"
 
 namespace limbic::weights {
 
-/// The tensors of the state dict that a pickle holds: at its root, or under a name that training
-/// scripts use ("state_dict", "model", "ema", ...), or in its only dictionary of tensors. Entries
-/// that are no tensors are left out. A prefix "module." (DataParallel) or "_orig_mod."
-/// (torch.compile) that all names have is taken off, and the dense layers of old DenseNet files get
-/// today's names (norm.1 -> norm1). Throws Error "PATH: ...": where there is no state dict, it says
-/// what is there instead; where a tensor cannot be built, it names the tensor.
-std::map<std::string, Tensor> read_state_dict(const Pickle& pickle, TensorRebuilder& rebuilder,
-                                              Budget& budget, const std::string& path);
+/// The tensors of one network, and what else the file holds.
+struct StateDict {
+  std::map<std::string, Tensor> tensors;
+  std::vector<std::string> states;  ///< Of every network in the file, where it was found.
+  std::string remark;               ///< Which one was taken, where there was a choice.
+};
+
+/// The state dict that a pickle holds: the dictionary of tensors, wherever it lies among
+/// dictionaries (subclasses too), lists and tuples. Small ones beside it (a criterion's weights, a
+/// best accuracy) and an optimiser's are no networks. Of several `state` chooses, by its place or
+/// the end of it; without that timm's EMA is taken as timm does, else the likeliest name, and the
+/// remark says so. Tensors may be NumPy arrays; entries that are neither are left out. Throws Error
+/// "PATH: ...": where there is no state dict it says what is there instead; where there are several
+/// that no name tells apart it lists them; where a tensor cannot be built it names the tensor.
+StateDict read_state_dict(const Pickle& pickle, TensorRebuilder& rebuilder, Budget& budget,
+                          const std::string& path, const std::string& state);
 
 }  // namespace limbic::weights
