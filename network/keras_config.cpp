@@ -98,6 +98,10 @@ class Reader {
       refuse("a layer " + kind);
     if (text_of(config, "data_format") == "channels_first") refuse("channels before pixels");
     read_input(config);
+    out.max_poolings += kind == "MaxPooling2D";
+    if (const auto s = config.find("strides"); kind.ends_with("Conv2D") && s != config.end())
+      if (const auto both = numbers_of(*s); both.size() == 2 && both[0] == both[1])
+        out.strides[text_of(config, "name")] = static_cast<int64_t>(both[0]);
     if (kind == "Rescaling")
       out.rescaling.push_back({numbers_of(config.value("scale", json(1.0))),
                                numbers_of(config.value("offset", json(0.0)))});

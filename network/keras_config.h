@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,10 +14,12 @@ struct KerasConfig {
   struct Rescaling {
     std::vector<double> scale, offset;  ///< One number, or one for each channel.
   };
-  std::vector<Rescaling> rescaling;       ///< In their order.
-  std::string activation;                 ///< Of the last layer: "softmax", "sigmoid", "linear".
-  std::optional<int64_t> height, width;   ///< Of the input, where it is fixed.
-  std::vector<std::string> not_followed;  ///< What no network here computes, in words.
+  std::vector<Rescaling> rescaling;        ///< In their order.
+  int64_t max_poolings = 0;                ///< Layers of them.
+  std::map<std::string, int64_t> strides;  ///< Of convolutions, by name, where both are equal.
+  std::string activation;                  ///< Of the last layer: "softmax", "sigmoid", "linear".
+  std::optional<int64_t> height, width;    ///< Of the input, where it is fixed.
+  std::vector<std::string> not_followed;   ///< What no network here computes, in words.
 };
 
 /// Reads a config's JSON; what it does not say stays empty. Source: keras.layers' get_config().

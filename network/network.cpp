@@ -7,6 +7,7 @@
 
 #include "limbic/network/keras_config.h"
 #include "limbic/network/network_weights.h"
+#include "limbic/nn/ops/conv2d.h"
 #include "limbic/weights/load.h"
 #include "limbic/weights/match.h"
 #include "limbic/weights/official.h"
@@ -84,8 +85,8 @@ bool match_classes(const NetworkSource& source, const weights::Checkpoint& check
   return !same;
 }
 
-weights::NetworkNames names_of(const models::Model& model) {
-  weights::NetworkNames out{model.name, {}, model.classifier, 0};
+weights::NetworkNames names_of(const models::Model& model, const std::string& state = "") {
+  weights::NetworkNames out{model.name, {}, model.classifier, 0, state};
   for (const Node& node : model.graph.nodes()) {
     if (node.parameters.empty()) continue;
     const auto specs = node.op->parameters();
@@ -138,12 +139,31 @@ void place_head(const weights::Matching& match, const models::Model& model,
   }
 }
 
-weights::Matching match_model(const weights::Checkpoint& checkpoint, const models::Model& model) {
+weights::Matching match_model(const weights::Checkpoint& checkpoint, const models::Model& model,
+                              const std::string& state = "") {
   if (checkpoint.metadata.count("keras.names") == 0)
-    return weights::match_names(checkpoint.tensors, names_of(model));
+    return weights::match_names(checkpoint.tensors, names_of(model, state));
   weights::Checkpoint numbered = checkpoint;
   name_layers(model.graph, numbered);
   return weights::match_names(numbered.tensors, names_of(model));
+}
+
+// That the model pools and strides as the network does: neither has weights that would tell.
+void check_layers(const NetworkSource& source, const KerasConfig& config,
+                  const models::Model& model) {
+  int64_t poolings = 0;
+  for (const Node& node : model.graph.nodes()) {
+    if (!node.op) continue;
+    poolings += std::string_view(node.op->type()) == "max_pool2d";
+    const auto* conv = dynamic_cast<const Conv2d*>(node.op.get());
+    const auto stride = config.strides.find(node.name);
+    require(!conv || stride == config.strides.end() || conv->options().stride.h == stride->second,
+            source.weights, ": its layer ", node.name, " has a stride of ",
+            stride == config.strides.end() ? 0 : stride->second, ", that of ", model.name,
+            " one of ", conv ? conv->options().stride.h : 0);
+  }
+  require(poolings == config.max_poolings, source.weights, ": the model has ", config.max_poolings,
+          " layers of maximum pooling, ", model.name, " has ", poolings);
 }
 
 // What the file's own config asks for that is done, or says what is not.
@@ -155,6 +175,7 @@ void follow_config(const NetworkSource& source, const weights::Checkpoint& check
   require(config.not_followed.empty(), source.weights, ": the model has ",
           in_line(config.not_followed), ", which ", network.model.name,
           " does not compute; in Keras, save a model without it");
+  check_layers(source, config, network.model);
   if (!config.rescaling.empty()) {
     network.preset = with_rescaling(network.preset, config, !source.preset.empty());
     network.remarks.push_back(source.weights + ": pixels are rescaled as the model itself does it");
@@ -209,7 +230,14 @@ Network open_network(const NetworkSource& source) {
   }
   network.model = models::build_model(name, source.classes > 0 ? source.classes : 1000);
   if (!source.weights.empty()) {
-    weights::Matching match = match_model(checkpoint, network.model);
+    const std::string state = checkpoint.state_found ? "" : source.state;
+    weights::Matching match = match_model(checkpoint, network.model, state);
+    require(match.prefixes.size() < 2, source.weights,
+            ": holds several networks (names that begin ", in_line(match.prefixes),
+            "); choose one with --state NAME");
+    require(
+        state.empty() || (match.prefixes.size() == 1 && match.prefixes[0].ends_with(state + ".")),
+        source.weights, ": has no network '", state, "'");
     if (!match.complete()) refuse(source, name, match, checkpoint);
     for (std::vector<std::string>* remarks : {&checkpoint.remarks, &match.remarks})
       network.remarks.insert(network.remarks.end(), remarks->begin(), remarks->end());

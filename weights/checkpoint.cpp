@@ -63,6 +63,10 @@ std::string_view foreign_format(const MappedFile& file) {
         return "a program of torch.export (.pt2); in PyTorch, torch.save(model.state_dict(), ...)";
     return "a zip archive without a checkpoint of PyTorch, safetensors or Keras in it";
   }
+  if (bytes.size() < 9)
+    return bytes.starts_with('\x80')
+               ? "the beginning of a pickle, cut after a few bytes; fetch it again"
+               : "too short for any checkpoint; fetch it again";
   if (bytes.substr(4, 4) == "TFL3") return "a model of TensorFlow Lite";
   if (bytes.starts_with("\x08") && bytes.substr(0, 256).find("\x12") != bytes.npos &&
       (bytes.substr(0, 4096).find("onnx") != bytes.npos ||
@@ -71,10 +75,8 @@ std::string_view foreign_format(const MappedFile& file) {
     return "an ONNX model";
   if (bytes.starts_with('{'))
     return "JSON: a description and not the weights; give the file that holds them";
-  if (bytes.starts_with('\x80') && (bytes.size() < 9 || bytes.substr(8, 1) != "{"))
-    return bytes.size() < 9 ? "the beginning of a pickle, cut after a few bytes; fetch it again"
-                            : "a Python pickle that torch.save did not write";
-  if (bytes.size() < 9) return "too short for any checkpoint; fetch it again";
+  if (bytes.starts_with('\x80') && bytes[8] != '{')
+    return "a Python pickle that torch.save did not write";
   return {};
 }
 
@@ -82,6 +84,7 @@ Checkpoint open_pytorch(const MappedFile& file, const std::string& state) {
   PytorchFile read = parse_pytorch(file, state);
   Checkpoint out{std::move(read.tensors), {}, {}, file};
   out.states = std::move(read.states);
+  out.state_found = !state.empty() && read.wanted_found;
   if (!read.remark.empty()) out.remarks.push_back(std::move(read.remark));
   return out;
 }
@@ -140,8 +143,6 @@ Checkpoint open_any(const MappedFile& file, const std::string& state, bool withi
           names_of_formats());
   Checkpoint out = open_safetensors(file);
   out.format = "safetensors";
-  require(state.empty(), file.path, ": has no network ", in_quotes(state),
-          "; a safetensors file holds one");
   return out;
 }
 
@@ -190,12 +191,17 @@ std::vector<Format>& formats() {
 
 Checkpoint read_checkpoint(const std::string& path, const std::string& state) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error))
-    fail(path,
-         std::filesystem::exists(path + "/.metadata", error)
-             ? ": a folder of torch.distributed.checkpoint; in PyTorch, "
-               "torch.distributed.checkpoint.format_utils.dcp_to_torch_save makes one file of it"
-             : ": is a folder, expected a file of weights");
+  if (std::filesystem::is_directory(path, error)) {
+    require(!std::filesystem::exists(path + "/.metadata", error), path,
+            ": a folder of torch.distributed.checkpoint; in PyTorch, "
+            "torch.distributed.checkpoint.format_utils.dcp_to_torch_save makes one file of it");
+    // What transformers and timm call the weights in a folder.
+    for (const char* name : {"model.safetensors.index.json", "pytorch_model.bin.index.json",
+                             "model.safetensors", "pytorch_model.bin"})
+      if (std::filesystem::exists(path + "/" + name, error))
+        return read_checkpoint(path + "/" + name, state);
+    fail(path, ": is a folder, expected a file of weights");
+  }
   if (path.ends_with(".distcp"))
     fail(path,
          ": a part of a folder of torch.distributed.checkpoint; in PyTorch, "

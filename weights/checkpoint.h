@@ -17,6 +17,8 @@ struct Checkpoint {
   std::string format = {};                ///< "PyTorch", "safetensors", "Keras".
   std::vector<std::string> states = {};   ///< Networks in the file, where it holds several.
   std::vector<std::string> remarks = {};  ///< For the user: what was chosen.
+  bool state_found = false;  ///< Whether the asked-for network is a part of the file; if not, its
+                             ///< names may begin so (weights/match.h).
 };
 
 /// A format of checkpoints beside safetensors and PyTorch's.

@@ -83,6 +83,7 @@ struct Candidate {
   std::map<std::string, std::pair<std::string, int>> ours;  // of a name in the file; pixels
   std::string prefix, library;
   int64_t matched = 0;
+  std::vector<std::string> prefixes;  // with as many matches
 };
 
 class Matcher {
@@ -96,6 +97,7 @@ class Matcher {
     Matching out;
     const Tensors tensors = plain(file, out.remarks);
     const Candidate best = best_of(tensors);
+    out.prefixes = best.prefixes;
     std::set<std::string> used;
     std::map<std::string, std::string> theirs;
     for (const auto& [name, own] : best.ours) theirs[own.first] = name;
@@ -149,10 +151,19 @@ class Matcher {
     for (const std::string& prefix : prefixes) {
       int64_t matched = 0;
       for (const auto& [name, shape] : backbone_) matched += names.contains(prefix + name);
-      if (matched <= c.matched) continue;
+      if (matched == 0 || matched < c.matched) continue;
+      if (matched > c.matched) c.prefixes.clear();
+      c.prefixes.push_back(prefix);
       c.matched = matched;
-      c.prefix = prefix;
     }
+    if (c.prefixes.empty()) return;
+    c.prefix = c.prefixes[0];
+    if (network_.state.empty()) return;
+    for (const std::string& prefix : c.prefixes)
+      if (prefix == network_.state + "." || prefix.ends_with("." + network_.state + ".")) {
+        c.prefix = prefix;
+        c.prefixes = {prefix};
+      }
   }
 
   Candidate best_of(const Tensors& tensors) const {

@@ -13,6 +13,7 @@ struct NetworkNames {
   std::map<std::string, Shape> shapes;  ///< Of all parameters.
   std::string classifier;               ///< The last layer: "fc".
   int64_t features = 0;                 ///< That it takes.
+  std::string state;                    ///< What its names begin with, where several do; or empty.
 };
 
 /// A linear layer behind the features.
@@ -29,6 +30,8 @@ struct Matching {
   std::vector<std::string> missing, unexpected, misshapen;  ///< Why it is no match.
   std::vector<std::string> remarks;  ///< How names were read, what was left out.
   int64_t matched = 0;               ///< Parameters of the network that the file has.
+  /// Beginnings of names behind which the whole network is; more than one: which is wanted?
+  std::vector<std::string> prefixes;
 
   bool complete() const { return missing.empty() && unexpected.empty() && misshapen.empty(); }
 };

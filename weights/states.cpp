@@ -48,6 +48,11 @@ ChosenState choose_state(const std::vector<FoundState>& states, const std::strin
       if (states[i].place == wanted) fitting = {i};
     for (size_t i = 0; i < states.size() && fitting.empty(); ++i)
       if (ends_in(states[i].place, wanted)) fitting.push_back(i);
+    if (fitting.empty() && large.size() == 1) {  // names within it may begin so
+      out.wanted_found = false;
+      out.index = large[0];
+      return out;
+    }
     require(fitting.size() == 1, path, ": has no network ", in_quotes(wanted), "; it holds ",
             listed(states, large));
     out.index = fitting[0];

@@ -235,9 +235,7 @@ Checkpoint read_archive(const MappedFile& file) {
 
 }  // namespace
 
-Checkpoint read_keras(const MappedFile& file, const std::string& state) {
-  require(state.empty(), file.path, ": has no network ", in_quotes(state),
-          "; a file of Keras' holds one");
+Checkpoint read_keras(const MappedFile& file, const std::string&) {
   Checkpoint out =
       is_zip(text_of(file)) ? read_archive(file) : read_hdf5(file, memory_for(file), {});
   out.file = file;

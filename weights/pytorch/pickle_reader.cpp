@@ -85,6 +85,10 @@ void PickleReader::read() {
       const auto size = argument<uint64_t>();
       if (size > out_.bytes_.size() - at_) damaged("a frame of ", size, " bytes");
     } else if (!number(op) && !text(op) && !stack_or_memo(op) && !collection(op) && !object(op)) {
+      if (!out_.bytes_.starts_with('\x80'))
+        fail(path_,
+             ": its pickle is of protocol 0 or 1, which are not read; in PyTorch, load it and "
+             "torch.save it again without pickle_protocol");
       damaged("opcode ", int{op}, ", which protocols 2 to 5 do not have");
     }
   }

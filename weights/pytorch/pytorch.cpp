@@ -164,7 +164,7 @@ PytorchFile parse_pytorch(const MappedFile& file, const std::string& state) {
   Budget budget(bytes.size(), file.path);
   const auto with_file = [&](StateDict read) {
     return PytorchFile{std::move(read.tensors), file, std::move(read.states),
-                       std::move(read.remark)};
+                       std::move(read.remark), read.wanted_found};
   };
   if (is_zip(bytes)) return with_file(read_zip(file, budget, state));
   require(!is_tar(bytes), file.path,

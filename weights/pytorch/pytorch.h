@@ -13,6 +13,7 @@ struct PytorchFile {
   MappedFile file;                       ///< What the tensors are views of.
   std::vector<std::string> states = {};  ///< As in StateDict.
   std::string remark = {};
+  bool wanted_found = true;
 };
 
 /// Whether `torch.save` has written it, in any of its three forms (zip, stream, tar); also for

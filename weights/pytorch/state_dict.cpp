@@ -54,6 +54,8 @@ class Finder {
         if (is_container(items[i])) walk(items[i], within(place, std::to_string(i)), depth + 1);
       return;
     }
+    if (pickle_.find(value, "param_groups") && pickle_.find(value, "state"))
+      return;  // an optimiser's
     const auto pairs = pairs_of(value);
     int64_t tensors = 0;
     for (size_t i = 0; i < pairs.size(); i += 2)
@@ -95,7 +97,9 @@ class Finder {
     const auto items = pickle_.items(value);
     if (is_module(value)) refuse_module(value);
     std::string what = "no tensors";
-    if (value.kind == Kind::dict) {
+    if (pickle_.find(value, "param_groups") && pickle_.find(value, "state")) {
+      what = "an optimiser's state and no network";
+    } else if (value.kind == Kind::dict) {
       for (size_t i = 1; i < std::min(items.size(), 2 * looked_at); i += 2)
         if (is_module(items[i])) refuse_module(items[i]);
       for (size_t i = 1; i < items.size(); i += 2)
@@ -132,7 +136,7 @@ StateDict read_state_dict(const Pickle& pickle, TensorRebuilder& rebuilder, Budg
   std::vector<FoundState> states;
   for (const Found& f : found) states.push_back(f.state);
   const ChosenState chosen = choose_state(states, state, path);
-  StateDict out{{}, chosen.all, chosen.remark};
+  StateDict out{{}, chosen.all, chosen.remark, chosen.wanted_found};
   const auto items = found[chosen.index].items;
   for (size_t i = 0; i < items.size(); i += 2) {
     const std::string_view name = pickle.text(items[i]);

@@ -12,6 +12,7 @@ struct StateDict {
   std::map<std::string, Tensor> tensors;
   std::vector<std::string> states;  ///< Of every network in the file, where it was found.
   std::string remark;               ///< Which one was taken, where there was a choice.
+  bool wanted_found = true;         ///< As in ChosenState.
 };
 
 /// The state dict that a pickle holds: the dictionary of tensors, wherever it lies among
