@@ -20,10 +20,13 @@ void set_gamma(const std::string& text, emotion::ClassifierOptions& classifier) 
           "--gamma: expected scale, auto or a positive number, got '", text, "'");
 }
 
-void add_branch(const Verb& verb, emotion::BranchSpec& spec, const std::string& name,
-                const std::string& what) {
-  verb.add_option("--" + name, spec.model, what + ", or none").check(known_model(true));
-  verb.add_option("--" + name + "-weights", spec.weights, "its checkpoint (.safetensors or .pth)");
+Option add_branch(const Verb& verb, emotion::BranchSpec& spec, const std::string& name,
+                  const std::string& what) {
+  const Option option =
+      verb.add_option("--" + name, spec.model, what + ", or none").check(known_model(true));
+  verb.add_option("--" + name + "-weights", spec.weights,
+                  "its checkpoint; it says the network too where that is not named");
+  return option;
 }
 
 }  // namespace
@@ -31,9 +34,10 @@ void add_branch(const Verb& verb, emotion::BranchSpec& spec, const std::string& 
 void PipelineOptions::add_to(const Verb& verb) {
   data.add_to(verb);
   data.add_parts_to(verb);
-  add_branch(verb, diff1, "diff1", "first differential CNN");
-  add_branch(verb, diff2, "diff2", "second differential CNN");
-  add_branch(verb, supplement, "supplement", "supplementary CNN that knows objects");
+  named1 = add_branch(verb, diff1, "diff1", "first differential CNN");
+  named2 = add_branch(verb, diff2, "diff2", "second differential CNN");
+  named_supplement =
+      add_branch(verb, supplement, "supplement", "supplementary CNN that knows objects");
   verb.add_option("--scale", scale,
                   "block: each block standardised before it is weighted; "
                   "none: the paper's raw features")
@@ -65,6 +69,10 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
   f.diff1 = diff1;
   f.diff2 = diff2;
   f.supplement = supplement;
+  // Weights that come without a network's name are asked for it.
+  for (const auto& [named, spec] : {std::pair{&named1, &f.diff1}, std::pair{&named2, &f.diff2},
+                                    std::pair{&named_supplement, &f.supplement}})
+    if (!named->given() && !spec->weights.empty()) spec->model.clear();
   for (emotion::BranchSpec* spec : {&f.diff1, &f.diff2}) {
     spec->preset = preset;
     spec->image_size = image_size;

@@ -13,7 +13,7 @@ struct PipelineOptions {
   emotion::BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
   int64_t image_size = 0;
   TrainingOptions training;
-  Option learning_rate;
+  Option learning_rate, named1, named2, named_supplement;  ///< Whether they were given.
 
   void add_to(const Verb& verb);
   /// As the pipeline wants them. Says on standard error where nets without weights are trained from

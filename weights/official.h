@@ -12,6 +12,8 @@ struct OfficialFile {
   std::string model;   ///< Architecture that loads it.
   std::string preset;  ///< How its pictures are prepared (io/preset.h).
   std::string url = "";
+  std::string package =
+      "";  ///< Of Python's registry, whose wheel is read as it is; in place of url.
   /// torchvision's within 1024, as it gives MiB with three decimals; Keras' within half a per cent;
   /// 0: not known.
   int64_t bytes = 0;
@@ -20,7 +22,8 @@ struct OfficialFile {
   double top1 = 0, top5 = 0;  ///< ImageNet validation, per cent, as published; 0: not stated.
 };
 
-/// torchvision's, Keras' and timm's files for the architectures of models/.
+/// torchvision's (older ones too), Keras' and timm's files, and packages of Python's registry, for
+/// the architectures of models/.
 /// Source: torchvision.models' weight enums, keras.applications, timm's model cards.
 const std::vector<OfficialFile>& official_files();
 /// Throws Error, with what to type, for a name that is not in the list.
