@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "limbic/core/error.h"
+#include "limbic/weights/match.h"
 #include "limbic/weights/pytorch/pytorch.h"
 #include "tests/weights/mutations.h"
 #include "tests/weights/pth_writer.h"
@@ -21,8 +22,15 @@ size_t below(size_t n, Random& random) {
   return static_cast<size_t>(random.below(static_cast<int64_t>(n)));
 }
 
+// Reads it and holds it against a network, whatever its names have become.
 std::map<std::string, Tensor> read_pth(const MappedFile& file) {
-  return parse_pytorch(file).tensors;
+  auto tensors = parse_pytorch(file).tensors;
+  match_names(tensors, {"resnet18",
+                        {{"a.weight", {4, 6}}, {"a.view", {3, 2, 2}}, {"fc.weight", {4, 6}}},
+                        "fc",
+                        6,
+                        ""});
+  return tensors;
 }
 
 // Reads every member, keeping what was inflated.
@@ -130,7 +138,19 @@ std::vector<Sample> samples() {
   const std::string view = tensor(floats, {.offset = 1, .sizes = {3, 2, 2}, .strides = {7, 1, 2}});
   const std::string counter = tensor(longs, {.offset = 3});
   const std::string bools = tensor(storage("BoolStorage", "2", 7), {.sizes = {7}, .strides = {1}});
+  // A NumPy array as protocol 2 has it.
+  const std::string array =
+      reduce(global("numpy.core.multiarray", "_reconstruct"),
+             {global("numpy", "ndarray"), tuple({integer(0)}), text("b")}) +
+      "(" + integer(1) + tuple({integer(3)}) +
+      reduce(global("numpy", "dtype"), {text("f4"), boolean(false), boolean(true)}) +
+      boolean(false) +
+      reduce(global("_codecs", "encode"), {text("0123456789\xc3\xbf"
+                                                "a"),
+                                           text("latin1")}) +
+      "tb";
   const std::string state = dict({{"module.a.weight", weight},
+                                  {"module.a.array", array},
                                   {"module.a.view", view},
                                   {"module.n", counter},
                                   {"module.b", bools}});
