@@ -10,6 +10,10 @@ namespace limbic::models {
 struct ResNetOptions {
   bool bottleneck = false;
   std::vector<int64_t> blocks;  ///< Of each stage.
+  /// Of the 3x3 convolution of a bottleneck: its groups (ResNeXt, Xie et al. 2016,
+  /// arXiv:1611.05431) and the channels of each in the first stage (more than 64 in one group: Wide
+  /// ResNet, Zagoruyko and Komodakis 2016, arXiv:1605.07146).
+  int64_t groups = 1, group_width = 64;
 };
 void resnet(Model& model, const ResNetOptions& options);
 

@@ -34,10 +34,14 @@ Value basic_block(const Scope& s, Value x, int64_t width, int64_t stride) {
   return relu(add(x, identity));
 }
 
-Value bottleneck(const Scope& s, Value x, int64_t width, int64_t stride) {
+Value bottleneck(const Scope& s, Value x, int64_t width, int64_t stride, int64_t groups,
+                 int64_t group_width) {
   const Value identity = shortcut(s, x, 4 * width, stride);
-  x = relu(batch_norm(s / "bn1", conv2d(s / "conv1", x, conv(width, 1, 1))));
-  x = relu(batch_norm(s / "bn2", conv2d(s / "conv2", x, conv(width, 3, stride))));
+  const int64_t inner = width * group_width / 64 * groups;
+  Conv2dOptions grouped = conv(inner, 3, stride);
+  grouped.groups = groups;
+  x = relu(batch_norm(s / "bn1", conv2d(s / "conv1", x, conv(inner, 1, 1))));
+  x = relu(batch_norm(s / "bn2", conv2d(s / "conv2", x, grouped)));
   x = batch_norm(s / "bn3", conv2d(s / "conv3", x, conv(4 * width, 1, 1)));
   return relu(add(x, identity));
 }
@@ -55,8 +59,8 @@ void resnet(Model& model, const ResNetOptions& o) {
     const std::string layer = "layer" + std::to_string(stage + 1);
     for (int64_t i = 0; i < o.blocks[stage]; ++i) {
       const int64_t width = int64_t{64} << stage, stride = i == 0 && stage > 0 ? 2 : 1;
-      const auto block = o.bottleneck ? bottleneck : basic_block;
-      x = block(s / layer / i, x, width, stride);
+      x = o.bottleneck ? bottleneck(s / layer / i, x, width, stride, o.groups, o.group_width)
+                       : basic_block(s / layer / i, x, width, stride);
     }
     g.label(layer, x);
     model.stages.push_back(layer);

@@ -267,6 +267,10 @@ def pytorch_layouts(b):
             b.layout("densenet121: names before 0.4, safetensors", safe(old), name, q)
         if name != "resnet50":
             b.layout(name + ": Sequential(*children())", save(nn.Sequential(*network.children()).state_dict()), name, q)
+    for name in ("resnext50_32x4d", "wide_resnet50_2"):
+        network = randomised(getattr(torchvision.models, name)(num_classes=10))
+        b.layout(name, save(network.state_dict()), name, b.of(network))
+        b.layout(name + ", --model left out", save(network.state_dict()), None, b.of(network))
     vgg = randomised(torchvision.models.vgg16(num_classes=10))
     own, q = vgg.state_dict(), b.of(vgg)
     b.layout("vgg16", save(own), "vgg16", q)

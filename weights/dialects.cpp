@@ -144,7 +144,7 @@ const std::vector<Dialect>& dialects() {
         {"encoder.stages.{a}.layers.{b}.shortcut.normalization", "layer{a+1}.{b}.downsample.1"},
         {"classifier.1", "fc"}}},
       {"Sequential(*model.children())",
-       "resnet",
+       "resnet resnext wide_resnet",
        {{"0.*", "conv1"},
         {"1.*", "bn1"},
         {"4.*", "layer1"},
