@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "limbic/network/config_file.h"
 #include "limbic/network/keras_config.h"
 #include "limbic/network/network_weights.h"
 #include "limbic/nn/ops/conv2d.h"
@@ -27,6 +28,10 @@ io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& che
           str_cat("preset: ", official->preset, " (", source.weights, " is ", official->name, ")"));
       return io::find_preset(official->preset);
     }
+  if (const ConfigFile config = read_config_beside(source.weights); config.preset) {
+    network.remarks.push_back("preset: as " + config.path + " says");
+    return *config.preset;
+  }
   network.remarks.push_back(str_cat("preset: ", network.model.preset, " (the default of ",
                                     network.model.name, "; --preset chooses another)"));
   io::Preset preset = io::find_preset(network.model.preset);
@@ -281,6 +286,10 @@ Network open_network(const NetworkSource& source) {
   if (network.labels.empty())
     network.labels = source.class_names.empty() ? labels_of(checkpoint, network.model.classes)
                                                 : source.class_names;
+  if (network.labels.empty() && network.has_classifier)
+    if (const ConfigFile config = read_config_beside(source.weights);
+        std::ssize(config.labels) == network.model.classes)
+      network.labels = config.labels;
   network.preset = preset_of(source, checkpoint, network);
   follow_config(source, checkpoint, network);
   if (source.image_size > 0 && source.image_size != network.preset.crop)

@@ -85,6 +85,9 @@ Checkpoint open_pytorch(const MappedFile& file, const std::string& state) {
   Checkpoint out{std::move(read.tensors), {}, {}, file};
   out.states = std::move(read.states);
   out.state_found = !state.empty() && read.wanted_found;
+  if (!read.classes.empty())
+    out.metadata["limbic.classes"] =
+        nlohmann::json(read.classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (!read.remark.empty()) out.remarks.push_back(std::move(read.remark));
   return out;
 }

@@ -163,8 +163,9 @@ PytorchFile parse_pytorch(const MappedFile& file, const std::string& state) {
   const std::string_view bytes = text_of(file);
   Budget budget(bytes.size(), file.path);
   const auto with_file = [&](StateDict read) {
-    return PytorchFile{std::move(read.tensors), file, std::move(read.states),
-                       std::move(read.remark), read.wanted_found};
+    return PytorchFile{std::move(read.tensors), file,
+                       std::move(read.states),  std::move(read.remark),
+                       read.wanted_found,       std::move(read.classes)};
   };
   if (is_zip(bytes)) return with_file(read_zip(file, budget, state));
   require(!is_tar(bytes), file.path,

@@ -14,6 +14,7 @@ struct PytorchFile {
   std::vector<std::string> states = {};  ///< As in StateDict.
   std::string remark = {};
   bool wanted_found = true;
+  std::vector<std::string> classes = {};
 };
 
 /// Whether `torch.save` has written it, in any of its three forms (zip, stream, tar); also for

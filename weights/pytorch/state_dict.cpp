@@ -33,6 +33,8 @@ class Finder {
     return std::move(found_);
   }
 
+  std::vector<std::string> classes;  // as the file names them
+
  private:
   // Keys and values of a dictionary, also of an instance of a class made from dict.
   std::span<const PickleValue> pairs_of(PickleValue value) const {
@@ -56,6 +58,7 @@ class Finder {
     }
     if (pickle_.find(value, "param_groups") && pickle_.find(value, "state"))
       return;  // an optimiser's
+    read_classes(value);
     const auto pairs = pairs_of(value);
     int64_t tensors = 0;
     for (size_t i = 0; i < pairs.size(); i += 2)
@@ -121,6 +124,30 @@ class Finder {
          ", expected a state dict; in PyTorch, torch.save(model.state_dict(), ...)");
   }
 
+  // "class_to_idx": {name: number} or "classes": [name].
+  void read_classes(PickleValue dict) {
+    if (!classes.empty()) return;
+    if (const PickleValue* numbers = pickle_.find(dict, "class_to_idx")) {
+      const auto items = pickle_.items(*numbers);
+      std::vector<std::string> names(std::min<size_t>(items.size() / 2, 65536));
+      for (size_t i = 0; i + 1 < items.size() && i / 2 < names.size(); i += 2) {
+        const bool fits = items[i].kind == Kind::text && items[i + 1].kind == Kind::integer &&
+                          items[i + 1].integer >= 0 && items[i + 1].integer < std::ssize(names);
+        if (!fits) return;
+        names[static_cast<size_t>(items[i + 1].integer)] = pickle_.text(items[i]).substr(0, 256);
+      }
+      if (std::find(names.begin(), names.end(), "") == names.end()) classes = std::move(names);
+    }
+    for (const char* key : {"classes", "class_names"}) {
+      const PickleValue* list = pickle_.find(dict, key);
+      if (!list || !classes.empty()) continue;
+      for (PickleValue item : pickle_.items(*list)) {
+        if (item.kind != Kind::text || classes.size() >= 65536) return classes.clear();
+        classes.emplace_back(pickle_.text(item).substr(0, 256));
+      }
+    }
+  }
+
   const Pickle& pickle_;
   const TensorRebuilder& rebuilder_;
   const std::string& path_;
@@ -132,11 +159,12 @@ class Finder {
 
 StateDict read_state_dict(const Pickle& pickle, TensorRebuilder& rebuilder, Budget& budget,
                           const std::string& path, const std::string& state) {
-  const std::vector<Found> found = Finder(pickle, rebuilder, path).find();
+  Finder finder(pickle, rebuilder, path);
+  const std::vector<Found> found = finder.find();
   std::vector<FoundState> states;
   for (const Found& f : found) states.push_back(f.state);
   const ChosenState chosen = choose_state(states, state, path);
-  StateDict out{{}, chosen.all, chosen.remark, chosen.wanted_found};
+  StateDict out{{}, chosen.all, chosen.remark, chosen.wanted_found, std::move(finder.classes)};
   const auto items = found[chosen.index].items;
   for (size_t i = 0; i < items.size(); i += 2) {
     const std::string_view name = pickle.text(items[i]);

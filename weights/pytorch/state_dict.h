@@ -13,6 +13,9 @@ struct StateDict {
   std::vector<std::string> states;  ///< Of every network in the file, where it was found.
   std::string remark;               ///< Which one was taken, where there was a choice.
   bool wanted_found = true;         ///< As in ChosenState.
+  /// The classes in their order, where a dictionary around the tensors names them: class_to_idx,
+  /// classes, class_names.
+  std::vector<std::string> classes = {};
 };
 
 /// The state dict that a pickle holds: the dictionary of tensors, wherever it lies among
