@@ -10,6 +10,7 @@
 
 #include "limbic/core/file.h"
 #include "limbic/core/json_numbers.h"
+#include "limbic/core/version.h"
 #include "limbic/emotion/hashed_name.h"
 #include "limbic/emotion/model.h"
 #include "limbic/hash/hash.h"
@@ -54,7 +55,9 @@ json read_description(const std::string& dir) {
   const auto bytes = read_file(path, int64_t{64} << 20);
   const json j = json::parse(bytes.begin(), bytes.end());
   const int version = j.at("limbic_model");
-  require(version >= 1 && version <= linear_version, path, ": of another version of Limbic");
+  require(version >= 1 && version <= linear_version, path, ": a model folder of format ", version,
+          ", written by a newer Limbic; this one (", limbic::version(), ") knows formats 1 to ",
+          linear_version);
   require(version == 1 || j.at("sha256") == own_hash(j), path,
           ": is not what was saved (its hash differs); fit the model again");
   return j;

@@ -95,7 +95,11 @@ Checkpoint open_pytorch(const MappedFile& file, const std::string& state) {
 Checkpoint open_safetensors(const MappedFile& file) {
   SafetensorsFile read = parse_safetensors(file);
   Checkpoint out{std::move(read.tensors), {}, std::move(read.metadata), file};
-  const auto ours = [](const auto& entry) { return entry.first.starts_with("limbic."); };
+  const bool training = out.metadata.contains("limbic.training_state");
+  const auto ours = [&](const auto& entry) {
+    return entry.first.starts_with("limbic.") ||
+           (training && entry.first.starts_with("momentum/"));
+  };
   for (const auto& entry : out.tensors)
     if (ours(entry)) out.extras.insert(entry);
   std::erase_if(out.tensors, ours);
