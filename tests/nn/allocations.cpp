@@ -23,7 +23,7 @@ std::atomic<int64_t> ours{0}, in_onednn{0}, largest{0}, primitives{0};
 
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__) && defined(__GLIBC__)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
 #define LIMBIC_COUNTS_ALLOCATIONS true
 // operator new, std::aligned_alloc and all else end here. In a shared program our malloc stands
 // before libc's; a static one has one malloc only, and the linker's --wrap sends all calls to ours.
