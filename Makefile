@@ -110,7 +110,7 @@ asan: dependencies
 tsan: dependencies
 	cmake --preset tsan
 	cmake --build --preset tsan
-	TSAN_OPTIONS="die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp" scripts/run_tests.sh build-tsan
+	TSAN_OPTIONS="die_after_fork=0 allocator_may_return_null=1 suppressions=$(CURDIR)/tests/tsan.supp" scripts/run_tests.sh build-tsan
 
 clang:
 	scripts/install_dependencies.sh check

@@ -60,6 +60,10 @@ std::vector<Preset> make_presets() {
   std::vector<Preset> all = {limbic,   torchvision, torchvision_v2, timm_bicubic,
                              timm_a1,  cifar,       keras_caffe,    keras_torch,
                              keras_tf, keras_cifar, keras_vww};
+  Preset gluon = torchvision;  // 0.875 of the short side is cut out first
+  gluon.name = "gluon";
+  gluon.crop_first = true;
+  all.push_back(gluon);
   constexpr int64_t lite_sizes[] = {224, 240, 260, 280, 300};
   for (int64_t i = 0; i < std::ssize(lite_sizes); ++i)
     all.push_back({.name = str_cat("efficientnet-lite", i),

@@ -21,9 +21,16 @@ Value conv3x3(const Scope& s, Value x, int64_t out_channels, int64_t stride) {
                  .init = WeightInit::kaiming_normal_fan_in});
 }
 
-Value block(const Scope& s, Value x, int64_t width, int64_t stride) {
+Value block(const Scope& s, Value x, int64_t width, int64_t stride, bool projection) {
   Value identity = x;
-  if (stride != 1 || x.channels() != width) {
+  if (projection && (stride != 1 || x.channels() != width)) {
+    identity = conv2d(s / "downsample" / "0", x,
+                      {.out_channels = width,
+                       .stride = stride,
+                       .bias = false,
+                       .init = WeightInit::kaiming_normal_fan_in});
+    identity = batch_norm(s / "downsample" / "1", identity);
+  } else if (stride != 1 || x.channels() != width) {
     const int64_t missing = width - x.channels();
     identity = slice_pad(x, {.stride = stride,
                              .channels_before = missing / 2,
@@ -44,14 +51,14 @@ void cifar_resnet(Model& model, const CifarResNetOptions& o) {
   for (int64_t stage = 0; stage < 3; ++stage) {
     const std::string layer = "layer" + std::to_string(stage + 1);
     for (int64_t i = 0; i < o.blocks; ++i)
-      x = block(s / layer / i, x, 16 << stage, i == 0 && stage > 0 ? 2 : 1);
+      x = block(s / layer / i, x, 16 << stage, i == 0 && stage > 0 ? 2 : 1, o.projection);
     g.label(layer, x);
     model.stages.push_back(layer);
   }
   x = global_avg_pool(x);
   g.label("features", x);
   g.label("logits",
-          linear(s / "linear", x,
+          linear(s / model.classifier, x,
                  {.out_features = model.classes, .init = WeightInit::kaiming_normal_fan_in}));
 }
 

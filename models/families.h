@@ -14,11 +14,16 @@ struct ResNetOptions {
   /// arXiv:1611.05431) and the channels of each in the first stage (more than 64 in one group: Wide
   /// ResNet, Zagoruyko and Komodakis 2016, arXiv:1605.07146).
   int64_t groups = 1, group_width = 64;
+  /// Three 3x3 convolutions in place of the 7x7, and shortcuts that average before they project:
+  /// ResNet-D (He et al. 2018, arXiv:1812.01187), timm's names.
+  bool deep = false;
+  bool small_images = false;  ///< A 3x3 stride-1 stem without pooling, for 32 pixels.
 };
 void resnet(Model& model, const ResNetOptions& options);
 
 struct CifarResNetOptions {
-  int64_t blocks = 1;  ///< Of each of the three stages: n of 6n+2 layers.
+  int64_t blocks = 1;       ///< Of each of the three stages: n of 6n+2 layers.
+  bool projection = false;  ///< Shortcuts by a 1x1 convolution (option B), "fc" for "linear".
 };
 void cifar_resnet(Model& model, const CifarResNetOptions& options);
 
@@ -47,6 +52,12 @@ struct VggOptions {
 };
 void vgg(Model& model, const VggOptions& options);
 
+struct ResNetV2Options {
+  std::vector<int64_t> blocks;  ///< Of each stage.
+  std::string last_norm = {};   ///< The stage whose first batch norm ends the network; or none.
+};
+void resnet_v2(Model& model, const ResNetV2Options& options);
+
 struct EfficientNetLiteOptions {
   double width = 1, depth = 1;  ///< Factors of the widths and the blocks of a stage.
   double dropout = 0.2;
@@ -67,6 +78,8 @@ struct KerasDenseNetOptions {
 };
 void keras_densenet(Model& model, const KerasDenseNetOptions& options);
 
+void keras_mobilenet(Model& model);
+void keras_mobilenet_v2(Model& model);
 void keras_resnet8(Model& model);
 void keras_mobilenet_025_96(Model& model);
 

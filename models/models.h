@@ -38,6 +38,8 @@ struct Architecture {
   std::function<void(Model&)> append;  ///< Its layers, labels and stages, for `classes` classes.
   std::string preset = "torchvision";
   int64_t image_size = 224;
+  /// Ends before the network does whose weights it takes: what comes behind is left out.
+  bool partial = false;
 };
 
 /// All networks, in the order in which they are listed.

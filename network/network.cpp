@@ -91,7 +91,8 @@ bool match_classes(const NetworkSource& source, const weights::Checkpoint& check
 }
 
 weights::NetworkNames names_of(const models::Model& model, const std::string& state = "") {
-  weights::NetworkNames out{model.name, {}, model.classifier, 0, state};
+  weights::NetworkNames out{
+      model.name, {}, model.classifier, 0, models::find_architecture(model.name).partial, state};
   for (const Node& node : model.graph.nodes()) {
     if (node.parameters.empty()) continue;
     const auto specs = node.op->parameters();

@@ -97,8 +97,7 @@ Checkpoint open_safetensors(const MappedFile& file) {
   Checkpoint out{std::move(read.tensors), {}, std::move(read.metadata), file};
   const bool training = out.metadata.contains("limbic.training_state");
   const auto ours = [&](const auto& entry) {
-    return entry.first.starts_with("limbic.") ||
-           (training && entry.first.starts_with("momentum/"));
+    return entry.first.starts_with("limbic.") || (training && entry.first.starts_with("momentum/"));
   };
   for (const auto& entry : out.tensors)
     if (ours(entry)) out.extras.insert(entry);

@@ -161,7 +161,7 @@ const std::vector<Dialect>& dialects() {
        {{"denseblock{a}.denselayer{b}.norm.{c}", "denseblock{a}.denselayer{b}.norm{c}"},
         {"denseblock{a}.denselayer{b}.conv.{c}", "denseblock{a}.denselayer{b}.conv{c}"}}},
       {"kuangliu's pytorch-cifar",
-       "resnet",
+       "resnet cifar_resnet",
        {{"layer{a}.{b}.shortcut.{c}", "layer{a}.{b}.downsample.{c}"}, {"linear", "fc"}}},
       {"jcjohnson's and torchvision's first",
        "vgg",

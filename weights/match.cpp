@@ -19,6 +19,24 @@ bool is_counter(const std::string& name) {
   return false;
 }
 
+// MXNet's "resnetv24_stage1_batchnorm0_gamma" as "resnetv24.stage1.batchnorm0.weight".
+std::string dotted(const std::string& name) {
+  if (name.find('.') != name.npos) return name;
+  constexpr std::pair<std::string_view, const char*> ends[] = {{"_running_mean", ".running_mean"},
+                                                               {"_running_var", ".running_var"},
+                                                               {"_gamma", ".weight"},
+                                                               {"_beta", ".bias"},
+                                                               {"_weight", ".weight"},
+                                                               {"_bias", ".bias"}};
+  for (const auto& [theirs, ours] : ends)
+    if (name.ends_with(theirs)) {
+      std::string layer = name.substr(0, name.size() - theirs.size());
+      std::replace(layer.begin(), layer.end(), '_', '.');
+      return layer + ours;
+    }
+  return name;
+}
+
 // Without the modules that wrappers put between: DataParallel, torch.compile, FSDP, checkpointing.
 std::string unwrapped(const std::string& name) {
   std::string out;
@@ -48,7 +66,7 @@ Tensors plain(const Tensors& file, std::vector<std::string>& remarks) {
   int64_t masks = 0;
   for (const auto& [name, tensor] : file) {
     if (is_counter(name)) continue;
-    std::string own = unwrapped(name);
+    std::string own = unwrapped(dotted(name));
     if (own.ends_with("_mask") && file.contains(name.substr(0, name.size() - 5) + "_orig"))
       continue;
     Tensor value = tensor;
@@ -214,27 +232,26 @@ class Matcher {
 
   // Linear layers, each of which takes what the one before gives.
   void find_head(Tensors& rest, const Candidate& best, Matching& out) const {
+    const auto own = [&](const std::string& name) { return best.ours.at(name).first; };
+    const std::string known = best.prefix + network_.classifier + ".weight";
+    const auto expected = network_.shapes.find(network_.classifier + ".weight");
+    const bool convolves = expected != network_.shapes.end() && expected->second.size() == 4;
     std::vector<std::string> layers;
     for (const auto& [name, tensor] : rest) {
       const bool weight = name.ends_with(".weight") || name == "weight";
-      const bool square = tensor.rank() == 4 && tensor.dim(2) == 1 && tensor.dim(3) == 1;
+      const bool square = tensor.rank() == 4 && tensor.dim(2) == 1 && tensor.dim(3) == 1 &&
+                          (convolves || own(name) == known);
       if (weight && (tensor.rank() == 2 || square)) layers.push_back(name);
     }
-    const auto own = [&](const std::string& name) { return best.ours.at(name).first; };
     std::sort(layers.begin(), layers.end(), [&](const std::string& a, const std::string& b) {
-      const bool known_a = own(a) == best.prefix + network_.classifier + ".weight",
-                 known_b = own(b) == best.prefix + network_.classifier + ".weight";
+      const bool known_a = own(a) == known, known_b = own(b) == known;
       return known_a != known_b ? known_a : before(a, b);
     });
     int64_t width = network_.features;
     for (const std::string& name : layers) {
       Tensor weight = rest.at(name);
       if (weight.dim(1) != width || weight.dim(0) == 0) continue;
-      if (weight.rank() == 4 && !network_.shapes.contains(network_.classifier + ".weight"))
-        continue;
-      const auto expected = network_.shapes.find(network_.classifier + ".weight");
-      if (expected != network_.shapes.end() && expected->second.size() == 2 && weight.rank() == 4)
-        weight = weight.reshape({weight.dim(0), width});
+      if (weight.rank() == 4 && !convolves) weight = weight.reshape({weight.dim(0), width});
       const std::string layer = name.substr(0, name.size() - std::string("weight").size());
       HeadLayer head{weight, {}, layer, false};
       if (const auto bias = rest.find(layer + "bias");
@@ -271,9 +288,9 @@ class Matcher {
     for (const auto& [name, tensor] : rest) {
       const std::string& own = best.ours.at(name).first;
       const bool behind = own.starts_with(best.prefix);
-      const std::string part =
-          own.substr(best.prefix.size(), own.find('.', best.prefix.size()) - best.prefix.size());
-      if (behind && (best.prefix.empty() || own_parts.contains(part)) &&
+      const std::string after = behind ? own.substr(best.prefix.size()) : own,
+                        part = after.substr(0, after.find('.'));
+      if (behind && !network_.partial && (best.prefix.empty() || own_parts.contains(part)) &&
           (own_parts.contains(part) || !is_beside(part)))
         out.unexpected.push_back(in_quotes(name));
       else

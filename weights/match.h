@@ -13,6 +13,7 @@ struct NetworkNames {
   std::map<std::string, Shape> shapes;  ///< Of all parameters.
   std::string classifier;               ///< The last layer: "fc".
   int64_t features = 0;                 ///< That it takes.
+  bool partial = false;                 ///< It ends early: what comes behind is left out.
   std::string state;                    ///< What its names begin with, where several do; or empty.
 };
 

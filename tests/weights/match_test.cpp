@@ -24,6 +24,7 @@ const NetworkNames resnet{"resnet18",
                            {"fc.bias", {10}}},
                           "fc",
                           4,
+                          false,
                           ""};
 
 Tensors plain() {
@@ -72,6 +73,7 @@ TEST_CASE("match: whatever stands before, between and beside the names") {
   Tensors beside = renamed_by([](const std::string& name) { return "model." + name; });
   beside["criterion.weight"] = Tensor({10});
   beside["n_averaged"] = Tensor({1});
+  beside["w"] = Tensor({1});  // shorter than what the names begin with
   beside["model.conv1.total_ops"] = Tensor({1});
   check_found(beside);
 }

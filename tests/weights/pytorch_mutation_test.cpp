@@ -29,6 +29,7 @@ std::map<std::string, Tensor> read_pth(const MappedFile& file) {
                         {{"a.weight", {4, 6}}, {"a.view", {3, 2, 2}}, {"fc.weight", {4, 6}}},
                         "fc",
                         6,
+                        false,
                         ""});
   return tensors;
 }
