@@ -13,7 +13,7 @@ python3 -m venv "$folder" || {
   exit 1
 }
 "$folder/bin/pip" install --quiet --upgrade "$@" \
-  numpy pillow torch torchvision onnx onnxscript sympy onnxruntime openvino ncnn pnnx executorch \
+  numpy pillow torch torchvision onnx onnxscript sympy onnxruntime openvino ncnn pnnx executorch efficientnet-lite-pytorch \
   scikit-learn scikit-learn-intelex
 "$folder/bin/python" - <<'END'
 import importlib.metadata

@@ -17,6 +17,7 @@ import numpy as np
 import safetensors
 
 BATCHES = {"resnet101": (1, 8), "densenet201": (1, 8), "resnet20": (128,),
+           "efficientnet_lite0": (1, 8),
            **{name: (1,) for name in ("resnet18", "resnet50", "densenet121", "squeezenet1_1",
                                       "mobilenet_v2", "alexnet", "vgg16")}}
 PHOTO_NETWORKS = ("resnet101", "densenet201")
@@ -49,17 +50,24 @@ def pictures(count, size, seed):
     return (total / 2 + 0.1 * random.standard_normal(total.shape)).astype(np.float32)
 
 
+def fresh_model(network, **options):
+    """A PyTorch module of other people's code, as it comes."""
+    if network == "resnet20":
+        from cifar_resnet20 import ResNet20
+        return ResNet20()
+    if network.startswith("efficientnet_lite"):
+        from efficientnet_lite_pytorch import EfficientNet
+        return EfficientNet.from_name(network.replace("_lite", "-lite"))
+    import torchvision
+    return getattr(torchvision.models, network)(weights=None, **options)
+
+
 def make_model(network):
     """A PyTorch module, seeded and calibrated."""
     import torch
-    import torchvision
 
     torch.manual_seed(1)
-    if network == "resnet20":
-        from cifar_resnet20 import ResNet20
-        model = ResNet20()
-    else:
-        model = getattr(torchvision.models, network)(weights=None)
+    model = fresh_model(network)
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for norm in norms:
         torch.nn.init.uniform_(norm.weight, 0.5, 1.5)

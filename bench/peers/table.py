@@ -8,6 +8,7 @@ from rows import PEERS
 TITLES = {"resnet101": "ResNet101", "densenet201": "DenseNet201", "resnet20": "CIFAR ResNet-20",
           "photo": "one photo, ResNet101 and DenseNet201", "resnet18": "ResNet18",
           "resnet50": "ResNet50", "densenet121": "DenseNet121", "squeezenet1_1": "SqueezeNet 1.1",
+          "efficientnet_lite0": "EfficientNet-Lite0",
           "mobilenet_v2": "MobileNetV2", "alexnet": "AlexNet", "vgg16": "VGG16"}
 
 

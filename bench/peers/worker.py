@@ -20,15 +20,10 @@ def read_pictures(o):
 
 def pytorch_model(o):
     import torch
-    import torchvision
+    from material import fresh_model
 
-    if o.network == "resnet20":
-        from cifar_resnet20 import ResNet20
-        model = ResNet20()
-    elif o.memory_efficient:
-        model = getattr(torchvision.models, o.network)(memory_efficient=True)
-    else:
-        model = getattr(torchvision.models, o.network)()
+    options = {"memory_efficient": True} if o.memory_efficient else {}
+    model = fresh_model(o.network, **options)
     weights = safetensors.read("%s/%s.safetensors" % (o.material, o.network))
     model.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
     return model
