@@ -225,7 +225,7 @@ Network open_network(const NetworkSource& source) {
   weights::Checkpoint checkpoint;
   std::string name = source.model;
   if (!source.weights.empty()) {
-    checkpoint = weights::read_checkpoint(source.weights, source.state);
+    checkpoint = weights::read_checkpoint(source.weights, {.state = source.state});
     if (name.empty()) {
       name = recognise_model(checkpoint);
       require(!name.empty(), source.weights,

@@ -80,11 +80,11 @@ std::string_view foreign_format(const MappedFile& file) {
   return {};
 }
 
-Checkpoint open_pytorch(const MappedFile& file, const std::string& state) {
-  PytorchFile read = parse_pytorch(file, state);
+Checkpoint open_pytorch(const MappedFile& file, const ReadOptions& options) {
+  PytorchFile read = parse_pytorch(file, options.state, options.verify);
   Checkpoint out{std::move(read.tensors), {}, {}, file};
   out.states = std::move(read.states);
-  out.state_found = !state.empty() && read.wanted_found;
+  out.state_found = !options.state.empty() && read.wanted_found;
   if (!read.classes.empty())
     out.metadata["limbic.classes"] =
         nlohmann::json(read.classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -123,23 +123,23 @@ const ZipMember* only_checkpoint(const ZipArchive& archive, const std::string& p
 }
 
 // A file whose reader is known, or nothing.
-std::optional<Checkpoint> open_known(const MappedFile& file, const std::string& state) {
+std::optional<Checkpoint> open_known(const MappedFile& file, const ReadOptions& options) {
   for (const Format& format : formats()) {
     if (!format.recognises(file)) continue;
-    Checkpoint out = format.open(file, state);
+    Checkpoint out = format.open(file, options);
     out.format = format.name;
     return out;
   }
   return {};
 }
 
-Checkpoint open_any(const MappedFile& file, const std::string& state, bool within_archive) {
-  if (auto known = open_known(file, state)) return std::move(*known);
+Checkpoint open_any(const MappedFile& file, const ReadOptions& options, bool within_archive) {
+  if (auto known = open_known(file, options)) return std::move(*known);
   const std::string_view bytes = text_of(file);
   if (is_zip(bytes) && !within_archive && !is_keras(file)) {
     const ZipArchive archive(file);
     if (const ZipMember* member = only_checkpoint(archive, file.path)) {
-      Checkpoint out = open_any(archive.read(*member, uint64_t{4} << 30), state, true);
+      Checkpoint out = open_any(archive.read(*member, uint64_t{4} << 30), options, true);
       out.remarks.push_back(str_cat(file.path, ": takes ", in_quotes(member->name), " in it"));
       return out;
     }
@@ -153,7 +153,7 @@ Checkpoint open_any(const MappedFile& file, const std::string& state, bool withi
 }
 
 // "model.safetensors.index.json": which file holds which tensor.
-Checkpoint open_shards(const MappedFile& index, const std::string& state) {
+Checkpoint open_shards(const MappedFile& index, const ReadOptions& options) {
   const auto json = nlohmann::json::parse(text_of(index), nullptr, false);
   std::set<std::string> files;
   for (const auto& [name, file] : json["weight_map"].items()) {
@@ -168,7 +168,7 @@ Checkpoint open_shards(const MappedFile& index, const std::string& state) {
   out.file = index;
   for (const std::string& name : files) {
     const std::string path = (std::filesystem::path(index.path).parent_path() / name).string();
-    Checkpoint part = open_any(map_file(path), state, true);
+    Checkpoint part = open_any(map_file(path), options, true);
     out.format = part.format + " in " + std::to_string(files.size()) + " files";
     part.file.require_intact();
     for (auto& [tensor, value] : part.tensors)
@@ -195,7 +195,7 @@ std::vector<Format>& formats() {
   return known;
 }
 
-Checkpoint read_checkpoint(const std::string& path, const std::string& state) {
+Checkpoint read_checkpoint(const std::string& path, const ReadOptions& options) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     require(!std::filesystem::exists(path + "/.metadata", error), path,
@@ -205,7 +205,7 @@ Checkpoint read_checkpoint(const std::string& path, const std::string& state) {
     for (const char* name : {"model.safetensors.index.json", "pytorch_model.bin.index.json",
                              "model.safetensors", "pytorch_model.bin"})
       if (std::filesystem::exists(path + "/" + name, error))
-        return read_checkpoint(path + "/" + name, state);
+        return read_checkpoint(path + "/" + name, options);
     fail(path, ": is a folder, expected a file of weights");
   }
   if (path.ends_with(".distcp"))
@@ -213,7 +213,7 @@ Checkpoint read_checkpoint(const std::string& path, const std::string& state) {
          ": a part of a folder of torch.distributed.checkpoint; in PyTorch, "
          "torch.distributed.checkpoint.format_utils.dcp_to_torch_save makes one file of it");
   const MappedFile file = map_file(path);
-  return is_index(file) ? open_shards(file, state) : open_any(file, state, false);
+  return is_index(file) ? open_shards(file, options) : open_any(file, options, false);
 }
 
 bool is_keras(const MappedFile& file) {

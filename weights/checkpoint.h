@@ -21,12 +21,19 @@ struct Checkpoint {
                              ///< names may begin so (weights/match.h).
 };
 
+struct ReadOptions {
+  std::string state;  ///< Which of several networks in the file; empty: weights/states.h.
+  /// Hold tensors against the checksums that the file has of them, which reads it all. Whoever asks
+  /// only what is in it need not.
+  bool verify = true;
+};
+
 /// A format of checkpoints beside safetensors and PyTorch's.
 struct Format {
   const char* name = "";                                 ///< In messages: "Keras".
   bool (*recognises)(const MappedFile& file) = nullptr;  ///< By content, not by name.
-  /// Of several networks the one called `state`. Throws Error beginning with the path.
-  Checkpoint (*open)(const MappedFile& file, const std::string& state) = nullptr;
+  /// Throws Error beginning with the path.
+  Checkpoint (*open)(const MappedFile& file, const ReadOptions& options) = nullptr;
 };
 
 /// The formats that read_checkpoint asks, in this order, before safetensors. PyTorch's is there; a
@@ -34,9 +41,9 @@ struct Format {
 std::vector<Format>& formats();
 
 /// Reads a checkpoint, judging its format by content and not by name: also one that is alone in a
-/// zip archive (a wheel of Python), and the index of one in several files. `state` chooses among
-/// several networks in it. Throws Error where it cannot be read, saying what it is instead.
-Checkpoint read_checkpoint(const std::string& path, const std::string& state = "");
+/// zip archive (a wheel of Python), and the index of one in several files. Throws Error where it
+/// cannot be read, saying what it is instead.
+Checkpoint read_checkpoint(const std::string& path, const ReadOptions& options = {});
 
 /// Whether a file is one of Keras': HDF5, or a zip with Keras 3's weights in it. Known without the
 /// reader (weights/keras/keras.h), so that a program without it can say what it lacks.

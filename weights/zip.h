@@ -37,8 +37,9 @@ class ZipArchive {
   /// its own, aligned to 64 bytes. What it returns can be handed to any reader of files; its path
   /// is "ARCHIVE: MEMBER". Throws Error where the member lies outside of the archive, is encrypted
   /// or compressed in another way, has more than `limit` bytes that must be inflated, or differs
-  /// from its CRC (of a STORED one 0 means that there is none).
-  MappedFile read(const ZipMember& member, uint64_t limit) const;
+  /// from its CRC (of a STORED one 0 means that there is none, and without `verify` it is not
+  /// read).
+  MappedFile read(const ZipMember& member, uint64_t limit, bool verify = true) const;
 
  private:
   void find_ends(uint64_t directory);

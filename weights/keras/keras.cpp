@@ -235,7 +235,7 @@ Checkpoint read_archive(const MappedFile& file) {
 
 }  // namespace
 
-Checkpoint read_keras(const MappedFile& file, const std::string&) {
+Checkpoint read_keras(const MappedFile& file, const ReadOptions&) {
   Checkpoint out =
       is_zip(text_of(file)) ? read_archive(file) : read_hdf5(file, memory_for(file), {});
   out.file = file;

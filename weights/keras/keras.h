@@ -22,7 +22,7 @@ namespace limbic::weights {
 /// Throws Error beginning with the path for everything that is damaged, has weights of Theano
 /// (whose kernels are turned), or two layers of one name.
 /// Source: keras/src/legacy/saving/legacy_h5_format.py, keras/src/saving/saving_lib.py.
-Checkpoint read_keras(const MappedFile& file, const std::string& state = "");
+Checkpoint read_keras(const MappedFile& file, const ReadOptions& options = {});
 
 /// What a program that reads Keras' files appends to formats() (weights/checkpoint.h).
 inline constexpr Format keras_format{"Keras", is_keras, read_keras};

@@ -41,13 +41,14 @@ const ZipMember* find_pickle(const ZipArchive& archive) {
   return found == all.end() ? nullptr : &*found;
 }
 
-MappedFile read_member(const ZipArchive& archive, const ZipMember& member, Budget& budget) {
-  MappedFile out = archive.read(member, budget.left());
+MappedFile read_member(const ZipArchive& archive, const ZipMember& member, Budget& budget,
+                       bool verify = true) {
+  MappedFile out = archive.read(member, budget.left(), verify);
   if (member.method != 0) budget.take(member.size, "what its members inflate to");
   return out;
 }
 
-StateDict read_zip(const MappedFile& file, Budget& budget, const std::string& state) {
+StateDict read_zip(const MappedFile& file, Budget& budget, const std::string& state, bool verify) {
   const ZipArchive archive(file);
   budget.take(archive.members().size() * sizeof(ZipMember), "its zip directory");
   const ZipMember* member = find_pickle(archive);
@@ -68,7 +69,7 @@ StateDict read_zip(const MappedFile& file, Budget& budget, const std::string& st
             " is not in the archive; it is damaged, fetch it again");
     require(storage->size == id.bytes(), file.path, ": storage ", in_quotes(id.key), " has ",
             storage->size, " bytes, expected ", id.bytes(), "; it is damaged, fetch it again");
-    return read_member(archive, *storage, budget);
+    return read_member(archive, *storage, budget, verify);
   });
   return read_state_dict(pickle, rebuilder, budget, file.path, state);
 }
@@ -159,7 +160,7 @@ bool is_pytorch(const MappedFile& file) {
   return is_stream(bytes) || is_tar(bytes);
 }
 
-PytorchFile parse_pytorch(const MappedFile& file, const std::string& state) {
+PytorchFile parse_pytorch(const MappedFile& file, const std::string& state, bool verify) {
   const std::string_view bytes = text_of(file);
   Budget budget(bytes.size(), file.path);
   const auto with_file = [&](StateDict read) {
@@ -167,7 +168,7 @@ PytorchFile parse_pytorch(const MappedFile& file, const std::string& state) {
                        std::move(read.states),  std::move(read.remark),
                        read.wanted_found,       std::move(read.classes)};
   };
-  if (is_zip(bytes)) return with_file(read_zip(file, budget, state));
+  if (is_zip(bytes)) return with_file(read_zip(file, budget, state, verify));
   require(!is_tar(bytes), file.path,
           bytes.substr(0, 1 << 12).find("sys_info") != bytes.npos
               ? ": a tar archive, as PyTorch wrote before 0.2; load it with PyTorch once and "

@@ -29,6 +29,7 @@ bool is_pytorch(const MappedFile& file);
 /// Memory stays below twice the file's size and 64 MB. Throws Error "PATH: ..." for anything
 /// malformed, for tar archives (before 0.2), whole modules and TorchScript, saying what to do.
 /// Source: torch/serialization.py, torch/_utils.py.
-PytorchFile parse_pytorch(const MappedFile& file, const std::string& state = "");
+PytorchFile parse_pytorch(const MappedFile& file, const std::string& state = "",
+                          bool verify = true);
 
 }  // namespace limbic::weights
