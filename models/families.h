@@ -72,6 +72,7 @@ struct KerasResNetOptions {
   std::vector<int64_t> blocks;  ///< Of each stage.
 };
 void keras_resnet(Model& model, const KerasResNetOptions& options);
+void keras_resnet_v2(Model& model, const KerasResNetOptions& options);
 
 struct KerasDenseNetOptions {
   std::vector<int64_t> block_layers;

@@ -71,12 +71,19 @@ Shape adaptive_shape(const Array& src, Size2 output) {
   return {src.shape[0], src.shape[1], output.h, output.w};
 }
 
+// Whether a padding of 0 is among what the largest is taken of.
+bool takes_zero(const Array& src, const Pool2dOptions& o, int64_t oy, int64_t ox) {
+  int64_t pixels = 0;
+  const int64_t places = for_window(src, o, oy, ox, [&](int64_t, int64_t) { ++pixels; });
+  return o.zero_padding && pixels < places;
+}
+
 }  // namespace
 
 Array max_pool2d(const Array& src, const Pool2dOptions& o) {
   Array dst(dst_shape(src, o));
   for_each(dst, [&](int64_t n, int64_t c, int64_t oy, int64_t ox) {
-    double best = -std::numeric_limits<double>::infinity();
+    double best = takes_zero(src, o, oy, ox) ? 0 : -std::numeric_limits<double>::infinity();
     for_window(src, o, oy, ox, [&](int64_t y, int64_t x) {
       const double pixel = src.at(n, c, y, x);
       if (pixel > best || std::isnan(pixel)) best = pixel;
@@ -92,9 +99,10 @@ Array max_pool2d_backward(const Array& src, const Pool2dOptions& o, const Array&
   for_each(dy, [&](int64_t n, int64_t c, int64_t oy, int64_t ox) {
     double best = 0;
     double* where = nullptr;
+    const bool zero = takes_zero(src, o, oy, ox);
     for_window(src, o, oy, ox, [&](int64_t y, int64_t x) {
       const double pixel = src.at(n, c, y, x);
-      if (where && !(pixel > best) && !std::isnan(pixel)) return;
+      if ((where || zero) && !(pixel > best) && !std::isnan(pixel)) return;
       best = pixel;
       where = &dx.at(n, c, y, x);
     });

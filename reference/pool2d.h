@@ -12,14 +12,16 @@ struct Pool2dOptions {
   Padding padding = 0;            ///< At most half the kernel.
   bool ceil_mode = false;         ///< Output sizes round up; a window may hang over the end.
   bool count_include_pad = true;  ///< Average: padding counts in the divisor, as in PyTorch.
+  bool zero_padding = false;      ///< Maximum: padding counts as pixels of 0, as Keras pads.
 };
 
 /// dst(n,c,y,x) = the largest pixel of window (y,x), which begins at (y*sh - top, x*sw - left);
-/// padding is no pixel, and NaN is larger than all.
+/// padding is no pixel, unless zero_padding, and NaN is larger than all.
 /// OH = floor or ceil((H + top + bottom - kh) / sh) + 1; in ceil mode the last window is dropped if
 /// it would start beyond the picture and the padding before it.
 Array max_pool2d(const Array& src, const Pool2dOptions& o);
-/// dy goes to the largest pixel of its window: to the first of equals, or to the (last) NaN.
+/// dy goes to the largest pixel of its window: to the first of equals, to the (last) NaN, or
+/// nowhere where a padding is larger.
 Array max_pool2d_backward(const Array& src, const Pool2dOptions& o, const Array& dy);
 
 /// dst = the sum of the window's pixels over how many there are; with count_include_pad the padding

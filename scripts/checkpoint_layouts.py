@@ -285,6 +285,10 @@ def timm_layouts(b):
         b.layout("timm %s, safetensors" % name, safe(net.state_dict()), ours, b.of(net))
         bare = randomised(timm.create_model(name, num_classes=0))
         b.layout("timm %s, num_classes=0" % name, save(bare.state_dict()), ours, None, named="has no classifier")
+    for name in ("resnet18d", "resnet26d", "resnet34d", "resnet50d", "resnet101d"):
+        net = randomised(timm.create_model(name, num_classes=10))
+        b.layout("timm %s" % name, save(net.state_dict()), name, b.of(net), ["--preset", "torchvision"])
+        b.layout("timm %s, --model left out" % name, save(net.state_dict()), None, b.of(net), ["--preset", "torchvision"])
 
 
 def transformers_layouts(b):
@@ -311,9 +315,28 @@ def keras_layouts(b):
     import keras
     image = Image.open(b.photo).convert("RGB").resize((224, 224), Image.NEAREST)
     pixels = np.asarray(image, np.float32)[None]
-    inputs = {"caffe": pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68]),
+    inputs = {"tf": pixels / 127.5 - 1, "caffe": pixels[..., ::-1] - np.float32([103.939, 116.779, 123.68]),
               "torch": (pixels / 255 - np.float32([.485, .456, .406])) / np.float32([.229, .224, .225])}
     applications = keras.applications
+    for maker, ours, kind in ((applications.MobileNet, "keras_mobilenet", "tf"), (applications.MobileNetV2, "keras_mobilenet_v2", "tf"),
+                              (applications.VGG19, "keras_vgg19", "caffe"), (applications.ResNet50V2, "keras_resnet50_v2", "tf"),
+                              (applications.ResNet101V2, "keras_resnet101_v2", "tf")):
+        keras.utils.set_random_seed(2)
+        net = maker(weights=None, classes=10)
+        random = np.random.default_rng(1)
+        for w in net.weights:
+            if "variance" in w.path:
+                w.assign(1 + random.random(w.shape))
+            if "moving_mean" in w.path or "conv1_conv/bias" in w.path:
+                w.assign(.1 * random.standard_normal(w.shape) - .3)
+        p = np.asarray(keras.ops.convert_to_numpy(net(inputs[kind], training=False)))[0]
+        for ending in (".keras", ".h5"):
+            def whole(path, net=net, ending=ending):
+                path = path.with_suffix(ending)
+                net.save(path)
+                return path
+            b.layout(ours + ending, whole, ours, p)
+        b.layout(ours + ".h5, --model left out", whole, None, p, ["--preset", "keras-" + kind])
     for maker, ours, kind in ((applications.ResNet50, "keras_resnet50", "caffe"), (applications.DenseNet121, "keras_densenet121", "torch"),
                               (applications.VGG16, "vgg16", "caffe")):
         keras.utils.set_random_seed(3)

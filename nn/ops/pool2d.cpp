@@ -25,6 +25,7 @@ int64_t pooled(int64_t size, int64_t begin, int64_t end, int64_t kernel, int64_t
 struct Window {
   int64_t y0, y1, x0, x1;
   float divisor;
+  bool zero = false;  // a padding of 0 is among what the largest is taken of
 };
 
 struct Geometry {
@@ -76,6 +77,7 @@ Geometry sliding(const Shape& src, const Shape& dst, const Pool2dOptions& o) {
                std::min(x_end, g.width), 1};
       const int64_t inside = (w.y1 - w.y0) * (w.x1 - w.x0);
       w.divisor = static_cast<float>(o.count_include_pad ? (y_end - y) * (x_end - x) : inside);
+      w.zero = o.zero_padding && inside < (y_end - y) * (x_end - x);
       g.windows.push_back(w);
     }
   return g;
@@ -173,7 +175,8 @@ class MaxPoolKernel : public Kernel {
     if (!b.gradients) return;
     where_ = b.saved(onednn::bytes(count(b.dst_shape) * 2));
     for (const Window& w : g_.windows)
-      require((w.y1 - w.y0) * (w.x1 - w.x0) <= 65536, "a pooling window of more than 65536 pixels");
+      require((w.y1 - w.y0) * (w.x1 - w.x0) <= nowhere,
+              "a pooling window of more than 65535 pixels");
     g_.find_covering();
   }
   void forward(const Buffers& b) const override {
@@ -210,8 +213,8 @@ class MaxPoolKernel : public Kernel {
     const int64_t at = (n * static_cast<int64_t>(g_.windows.size()) + o) * g_.channels + c;
     float best[channel_block];
     int32_t element[channel_block];
-    std::fill(best, best + width, -std::numeric_limits<float>::infinity());
-    std::fill(element, element + width, 0);
+    std::fill(best, best + width, w.zero ? 0.0f : -std::numeric_limits<float>::infinity());
+    std::fill(element, element + width, w.zero ? nowhere : 0);
     int32_t number = 0;
     for (int64_t y = w.y0; y < w.y1; ++y) {
       const T* in = g_.pixel(b.src[0].template as<T>(), n, y, w.x0) + c;
@@ -225,6 +228,8 @@ class MaxPoolKernel : public Kernel {
     scale_to(best, b.dst.template as<To>() + at, scale_, width);
     if (where_ >= 0) narrow(element, b.at(where_).template as<uint16_t>() + at, width);
   }
+
+  static constexpr int32_t nowhere = 65535;  // of the window's pixels
 
   Geometry g_;
   float scale_;
@@ -305,7 +310,7 @@ Value append_pool(Value src, const char* suffix, std::shared_ptr<const Op> op, i
 
 Shape Pool2d::infer(std::span<const Shape> src) const {
   require_image(src[0]);
-  const auto& [kernel, stride, padding, ceil_mode, include] = options_;
+  const auto& [kernel, stride, padding, ceil_mode, include, zero] = options_;
   require(2 * std::max(padding.top, padding.bottom) <= kernel.h &&
               2 * std::max(padding.left, padding.right) <= kernel.w,
           "pooling padding must be at most half the kernel");

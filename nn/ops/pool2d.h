@@ -9,14 +9,14 @@ struct Pool2dOptions {
   Padding padding = 0;
   bool ceil_mode = false;         ///< Output sizes round up; a window may hang over the end.
   bool count_include_pad = true;  ///< Average: padding counts in the divisor, as in PyTorch.
+  bool zero_padding = false;      ///< Maximum: padding counts as pixels of 0, as Keras pads.
 };
 
 /// Max or average pooling, PyTorch's semantics:
 /// (N,C,H,W) -> (N,C,OH,OW), OH = floor or ceil((H + top + bottom - kh) / sh) + 1; in ceil mode the
-/// last window is dropped if it would start beyond the padded input. The maximum ignores padding
-/// and is NaN where the window holds one; its gradient goes to the first of equal values, or to the
-/// NaN.
-/// Plain twin: reference/pool2d.h.
+/// last window is dropped if it would start beyond the padded input. The maximum ignores padding,
+/// unless zero_padding, and is NaN where the window holds one; its gradient goes to the first of
+/// equal values, to the NaN, or nowhere where a padding is larger. Plain twin: reference/pool2d.h.
 class Pool2d : public Op {
  public:
   enum class Kind { max, average };

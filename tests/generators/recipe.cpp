@@ -32,7 +32,8 @@ Pool2dOptions pool_options(const Layer& l) {
           .stride = l.stride,
           .padding = l.padding,
           .ceil_mode = l.flag,
-          .count_include_pad = l.include};
+          .count_include_pad = l.include,
+          .zero_padding = l.include};
 }
 
 Value append(Graph& graph, const Layer& l, const std::string& name,
@@ -97,7 +98,8 @@ std::string call(const Layer& l, const std::string& name) {
               ", .padding = ", text(l.padding));
   const std::string pool =
       str_cat("(", v(0), ", {", window, ", .ceil_mode = ", l.flag ? "true" : "false",
-              ", .count_include_pad = ", l.include ? "true" : "false", "})");
+              ", .count_include_pad = ", l.include ? "true" : "false",
+              ", .zero_padding = ", l.include ? "true" : "false", "})");
   const std::string bias = str_cat(".bias = ", l.flag ? "true" : "false");
   switch (l.kind) {
     case Kind::conv:

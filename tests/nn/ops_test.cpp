@@ -125,6 +125,8 @@ std::vector<GradientCase> cases() {
       pool_case("max_pool2d 3x3 stride 2", {2, 5, 9, 8}, {.kernel_size = 3, .padding = 1}, true),
       pool_case("max_pool2d ceil", {1, 3, 8, 6}, {.kernel_size = 3, .stride = 2, .ceil_mode = true},
                 true),
+      pool_case("max_pool2d over padded zeros", {2, 5, 9, 8},
+                {.kernel_size = 3, .padding = 1, .zero_padding = true}, true),
       pool_case("max_pool2d ceil, the only window hangs over", {2, 3, 2, 5},
                 {.kernel_size = 3, .stride = 2, .ceil_mode = true}, true),
       pool_case("max_pool2d ceil, a window too many", {2, 3, 3, 3},

@@ -21,7 +21,7 @@ inline reference::BatchNormOptions plain(const BatchNormOptions& o) {
 }
 inline reference::Pool2dOptions plain(const Pool2dOptions& o) {
   return {plain(o.kernel_size), plain(o.stride), plain(o.padding), o.ceil_mode,
-          o.count_include_pad};
+          o.count_include_pad, o.zero_padding};
 }
 inline reference::SlicePadOptions plain(const ShortcutOptions& o) {
   return {plain(o.stride), o.channels_before, o.channels_after};
