@@ -90,7 +90,8 @@ std::vector<std::vector<std::string>> contradictions(const std::vector<const Dat
       reason_to_skip(place.path, [&] {
         by_hash[sha256(read_file(place.path, most_picture_bytes))].push_back(&place);
       });
-    for (const auto& [hash, same] : by_hash) {
+    for (const auto& entry : by_hash) {
+      const std::vector<const Place*>& same = entry.second;
       const auto differs = [&](const Place* p) {
         return p->part_and_label != same[0]->part_and_label;
       };
