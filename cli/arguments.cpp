@@ -1,11 +1,11 @@
-#include "cli/arguments.h"
+#include "limbic/cli/arguments.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
-#include "cli/verbs.h"
+#include "limbic/cli/verbs.h"
 
 namespace limbic::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include <map>
 #include <optional>
 
-#include "cli/network.h"
-#include "cli/verbs.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/clock.h"
 #include "limbic/core/parallel.h"
 #include "limbic/network/dtype_choice.h"

@@ -1,4 +1,4 @@
-#include "cli/cells.h"
+#include "limbic/cli/cells.h"
 
 #include <filesystem>
 #include <fstream>

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/console.h"
+#include "limbic/cli/console.h"
 
 namespace limbic::cli {
 

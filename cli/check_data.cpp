@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cli/data_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/data_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/io/check.h"
 
 namespace limbic::cli {

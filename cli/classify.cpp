@@ -1,14 +1,9 @@
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
 
-#include "cli/network.h"
-#include "cli/pictures.h"
-#include "cli/verbs.h"
-#include "limbic/network/imagenet.h"
-#include "limbic/network/predictor.h"
-#include "limbic/network/read_batch.h"
-#include "limbic/nn/ops/softmax.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/pictures.h"
+#include "limbic/cli/verbs.h"
+#include "limbic/session/session.h"
 
 namespace limbic::cli {
 namespace {
@@ -21,102 +16,43 @@ struct Options {
   Pictures pictures;
 };
 
-void print_picture(const Common& common, Pictures& pictures, const std::string& path,
-                   std::span<const float> scores, const std::vector<std::string>& labels,
-                   int64_t top, network::OutputKind kind) {
-  std::vector<int64_t> order(scores.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-  top = std::min(top, static_cast<int64_t>(order.size()));
-  std::partial_sort(order.begin(), order.begin() + top, order.end(), [&](int64_t a, int64_t b) {
-    const float x = scores[static_cast<size_t>(a)], y = scores[static_cast<size_t>(b)];
-    return x != y ? x > y : a < b;
-  });
-  nlohmann::ordered_json best = nlohmann::ordered_json::array();
-  if (!common.json()) std::printf("%s\n", printable(path).c_str());
-  for (int64_t k = 0; k < top; ++k) {
-    const auto index = static_cast<size_t>(order[static_cast<size_t>(k)]);
-    const std::string label = labels.empty() ? std::to_string(index) : labels[index];
-    pictures.write(
-        {path, std::to_string(k + 1), std::to_string(index), label, str_cat(scores[index])});
-    if (common.json())
-      best.push_back({{"index", index}, {"label", label}, {"probability", scores[index]}});
-    else
-      std::printf("  %6.2f %%  %s\n", 100.0 * static_cast<double>(scores[index]),
-                  printable(label).c_str());
-  }
-  if (!common.json()) return;
-  nlohmann::ordered_json line = {{"image", path}};
-  if (kind == network::OutputKind::binary) line["kind"] = "binary";
-  if (kind == network::OutputKind::multilabel) line["kind"] = "multilabel";
-  line["top"] = best;
-  print_json(line);
-}
-
-// Probabilities of a picture's classes. One output is that of yes (class 1) against no (class 0).
-std::vector<float> probabilities(std::span<const float> logits, network::OutputKind kind) {
-  const auto sigmoid = [](float x) { return 1 / (1 + std::exp(-x)); };
-  std::vector<float> out(logits.begin(), logits.end());
-  if (kind == network::OutputKind::classes)
-    softmax_rows(logits, std::ssize(logits), out);
-  else if (kind == network::OutputKind::binary)
-    out = {1 - sigmoid(logits[0]), sigmoid(logits[0])};
+void print_answer(const Common& common, Pictures& pictures, const std::string& path,
+                  const session::Session& session, const session::Answer& answer, int64_t top) {
+  const auto best = session::most_probable(answer.probabilities, top);
+  if (common.json())
+    std::printf("%s\n", session::to_json(session, answer, path, top).c_str());
   else
-    for (float& p : out) p = sigmoid(p);
-  return out;
-}
-
-// The names of the classes: the user's, the file's, ImageNet's where there are as many.
-std::vector<std::string> labels_of(const Common& common, const Options& o,
-                                   const network::Network& network) {
-  const bool binary = network.kind == network::OutputKind::binary;
-  const int64_t named = binary ? 2 : network.model.classes;
-  if (!o.labels.empty()) return read_labels(o.labels, named);
-  if (std::ssize(network.labels) == named) return network.labels;
-  if (named != 1000) return {};
-  note(common, "classes: ImageNet's names (the weights name none; --labels FILE names others)");
-  return network::imagenet_classes();
+    std::printf("%s\n", printable(path).c_str());
+  for (size_t k = 0; k < best.size(); ++k) {
+    const auto index = static_cast<size_t>(best[k]);
+    const std::string& label = session.labels()[index];
+    const double probability = answer.probabilities[index];
+    pictures.write({path, std::to_string(k + 1), std::to_string(index), label,
+                    str_cat(probability)});
+    if (!common.json())
+      std::printf("  %6.2f %%  %s\n", 100.0 * probability, printable(label).c_str());
+  }
 }
 
 int run(const Common& common, Options& o) {
   network::Network network = load_network(common, o.network);
   require_classifier(network, o.network.weights);
-  const std::vector<std::string> labels = labels_of(common, o, network);
+  std::vector<std::string> remarks;
+  std::vector<std::string> labels = session::class_names(network, o.labels, remarks);
+  for (const std::string& remark : remarks) note(common, remark);
   o.pictures.open(common);
   o.pictures.write({"image", "rank", "index", "label", "probability"});
   const std::vector<std::string>& all = o.pictures.paths();
-  const auto total = std::ssize(all);
-  const int64_t batch = std::min(o.batch_size, total);
   std::vector<io::SkippedSample> uncalibrated;
-  network::Predictor predictor(network.model, network.parameters,
-                               o.plan.options(common, network, batch, all, uncalibrated));
-  note_convolutions(common, predictor.plan());
-  const int64_t classes = network.model.classes;
-  const auto progress = progress_bar(common);
+  PlanOptions options = o.plan.options(common, network, std::min(o.batch_size, std::ssize(all)),
+                                       all, uncalibrated);
+  const session::Session session(std::move(network), std::move(options), std::move(labels));
+  note_convolutions(common, session.program());
   const int calibrated = report_skipped(uncalibrated);
-  for (int64_t begin = 0; begin < total; begin += batch) {
-    const int64_t n = std::min(batch, total - begin);
-    const std::vector<std::string> paths(all.begin() + begin, all.begin() + begin + n);
-    const auto [images, errors] =
-        network::read_batch(paths, network.preset, network::Unusable::keep_row);
-    const Tensor scores = predictor.run(images);
-    for (int64_t i = 0; i < n; ++i) {
-      const std::string &path = paths[static_cast<size_t>(i)],
-                        &error = errors[static_cast<size_t>(i)];
-      if (error.empty()) {
-        print_picture(common, o.pictures, o.pictures.shown(path),
-                      probabilities(scores.values().subspan(static_cast<size_t>(i * classes),
-                                                            static_cast<size_t>(classes)),
-                                    network.kind),
-                      labels, o.top, network.kind);
-        continue;
-      }
-      if (common.json()) print_json({{"image", o.pictures.shown(path)}, {"error", error}});
-      o.pictures.skip(path, error);
-    }
-    if (progress && total > batch)
-      progress({.task = "classifying", .done = begin + n, .total = total});
-  }
-  const int status = o.pictures.finish();
+  const int status = answer_all(common, o.pictures, session, "classifying",
+                                [&](const std::string& path, const session::Answer& answer) {
+                                  print_answer(common, o.pictures, path, session, answer, o.top);
+                                });
   return status == done ? calibrated : status;
 }
 

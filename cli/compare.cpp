@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cli/network.h"
-#include "cli/verbs.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/network/read_batch.h"
 #include "limbic/weights/checkpoint.h"
@@ -44,7 +44,7 @@ Tensors run_network(const Common& common, const Options& o, const network::Netwo
   options.input = image.shape();
   options.keep = names;
   Plan plan(network.model.graph, network.parameters, options);
-  note_convolutions(common, plan);
+  note_convolutions(common, plan.program());
   plan.run(image);
   Tensors out = {{"input", image}};
   for (const std::string& name : names) out[name] = plan.output(name);

@@ -1,9 +1,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/network.h"
-#include "cli/output.h"
-#include "cli/verbs.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/hash/hash.h"
 #include "limbic/network/stored_case.h"

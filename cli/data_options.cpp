@@ -1,4 +1,4 @@
-#include "cli/data_options.h"
+#include "limbic/cli/data_options.h"
 
 #include <filesystem>
 

@@ -2,8 +2,8 @@
 #include <optional>
 #include <string>
 
-#include "cli/arguments.h"
-#include "cli/console.h"
+#include "limbic/cli/arguments.h"
+#include "limbic/cli/console.h"
 #include "limbic/io/dataset.h"
 
 namespace limbic::cli {

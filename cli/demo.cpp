@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "cli/verbs.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/demo/demo.h"
 
 namespace limbic::cli {

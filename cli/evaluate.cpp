@@ -1,8 +1,8 @@
 #include <cstdio>
 
-#include "cli/data_options.h"
-#include "cli/pages.h"
-#include "cli/verbs.h"
+#include "limbic/cli/data_options.h"
+#include "limbic/cli/pages.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/emotion/model.h"
 
 namespace limbic::cli {

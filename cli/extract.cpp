@@ -1,9 +1,9 @@
 #include <nlohmann/json.hpp>
 
-#include "cli/data_options.h"
-#include "cli/network.h"
-#include "cli/output.h"
-#include "cli/verbs.h"
+#include "limbic/cli/data_options.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/hash/hash.h"
 #include "limbic/network/predictor.h"

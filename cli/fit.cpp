@@ -1,9 +1,9 @@
 #include <cstdio>
 
-#include "cli/output.h"
-#include "cli/pages.h"
-#include "cli/pipeline_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/pages.h"
+#include "limbic/cli/pipeline_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/report/training_charts.h"
 
 namespace limbic::cli {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cli/verbs.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
 #include "limbic/hash/hash.h"

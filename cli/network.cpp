@@ -1,8 +1,7 @@
-#include "cli/network.h"
+#include "limbic/cli/network.h"
 
 #include <algorithm>
 
-#include "limbic/core/file.h"
 #include "limbic/network/dtype_choice.h"
 #include "limbic/network/predictor.h"
 #include "limbic/network/read_batch.h"
@@ -163,29 +162,11 @@ PlanOptions PlanChoice::options(const Common& common, const network::Network& ne
   return o;
 }
 
-void note_convolutions(const Common& common, const Plan& plan) {
-  if (plan.program().options().dtype != DType::i8) return;
-  const auto count = plan.program().convolutions();
+void note_convolutions(const Common& common, const Program& program) {
+  if (program.options().dtype != DType::i8) return;
+  const auto count = program.convolutions();
   note(common,
        str_cat("int8: ", count.in_8_bits, " of ", count.all, " convolutions run in 8 bits"));
-}
-
-std::vector<std::string> read_labels(const std::string& path, int64_t expected) {
-  const auto bytes = read_file(path, int64_t{16} << 20);
-  std::vector<std::string> labels;
-  std::string line;
-  for (uint8_t b : bytes) {
-    if (b == '\n') {
-      labels.push_back(std::move(line));
-      line.clear();
-    } else if (b != '\r') {
-      line += static_cast<char>(b);
-    }
-  }
-  if (!line.empty()) labels.push_back(line);
-  require(expected == 0 || static_cast<int64_t>(labels.size()) == expected, path, ": holds ",
-          labels.size(), " labels, the network has ", expected, " classes");
-  return labels;
 }
 
 }  // namespace limbic::cli

@@ -1,6 +1,6 @@
 #pragma once
-#include "cli/arguments.h"
-#include "cli/console.h"
+#include "limbic/cli/arguments.h"
+#include "limbic/cli/console.h"
 #include "limbic/network/network.h"
 #include "limbic/nn/plan.h"
 
@@ -46,12 +46,9 @@ struct PlanChoice {
 };
 
 /// "int8: 26 of 26 convolutions run in 8 bits" on standard error, of a plan in int8.
-void note_convolutions(const Common& common, const Plan& plan);
+void note_convolutions(const Common& common, const Program& program);
 
 /// Checks a model name while arguments are read, so that a wrong one is wrong usage.
 Check known_model(bool or_none);
-
-/// One name a line; throws Error unless there are `expected` of them (0: any number).
-std::vector<std::string> read_labels(const std::string& path, int64_t expected);
 
 }  // namespace limbic::cli

@@ -1,4 +1,4 @@
-#include "cli/output.h"
+#include "limbic/cli/output.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

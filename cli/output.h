@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "cli/arguments.h"
+#include "limbic/cli/arguments.h"
 
 namespace limbic::cli {
 

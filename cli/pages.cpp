@@ -1,12 +1,12 @@
-#include "cli/pages.h"
+#include "limbic/cli/pages.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
 #include <ostream>
 
-#include "cli/console.h"
-#include "cli/output.h"
+#include "limbic/cli/console.h"
+#include "limbic/cli/output.h"
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
 #include "limbic/io/decode.h"

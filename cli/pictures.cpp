@@ -1,6 +1,6 @@
-#include "cli/pictures.h"
+#include "limbic/cli/pictures.h"
 
-#include "cli/output.h"
+#include "limbic/cli/output.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/core/parallel.h"
 #include "limbic/io/decode.h"
 
 namespace limbic::cli {
@@ -78,6 +79,41 @@ void Pictures::write(const std::vector<std::string>& cells) {
 
 void Pictures::skip(const std::string& path, const std::string& reason) {
   skipped_.push_back({shown(path), reason});
+}
+
+int answer_all(const Common& common, Pictures& pictures, const session::Session& session,
+               const std::string& task,
+               const std::function<void(const std::string&, const session::Answer&)>& take) {
+  const auto total = std::ssize(pictures.paths()), batch = session.batch();
+  const ProgressFunction progress = total > batch ? progress_bar(common) : ProgressFunction{};
+  for (int64_t begin = 0; begin < total; begin += batch) {
+    const int64_t n = std::min(batch, total - begin);
+    const std::span<const std::string> paths(pictures.paths().data() + begin,
+                                             static_cast<size_t>(n));
+    std::vector<session::Prepared> prepared(paths.size()), usable;
+    std::vector<std::string> errors(paths.size());
+    parallel_for_dynamic(n, [&](int64_t k) {
+      const auto i = static_cast<size_t>(k);
+      errors[i] = io::reason_to_skip(paths[i], [&] {
+        prepared[i] = session.prepare(read_file(paths[i], io::most_picture_bytes), paths[i]);
+      });
+    });
+    for (size_t i = 0; i < paths.size(); ++i)
+      if (errors[i].empty()) usable.push_back(std::move(prepared[i]));
+    const std::vector<session::Answer> answers = session.answer(usable);
+    auto answer = answers.begin();
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const std::string& shown = pictures.shown(paths[i]);
+      if (errors[i].empty()) {
+        take(shown, *answer++);
+        continue;
+      }
+      if (common.json()) std::printf("%s\n", session::error_json(errors[i], shown).c_str());
+      pictures.skip(paths[i], errors[i]);
+    }
+    if (progress) progress({.task = task, .done = begin + n, .total = total});
+  }
+  return pictures.finish();
 }
 
 int Pictures::finish() {

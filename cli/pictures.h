@@ -4,8 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/arguments.h"
-#include "cli/console.h"
+#include "limbic/cli/arguments.h"
+#include "limbic/cli/console.h"
+#include "limbic/session/session.h"
 
 namespace limbic::cli {
 
@@ -33,5 +34,13 @@ class Pictures {
   std::string csv_path_, csv_, standard_input_;
   std::vector<io::SkippedSample> skipped_;
 };
+
+/// Asks the model about each picture, in batches, and hands on the answers in their order; a picture
+/// that cannot be used is skipped, with JSON on a line of its own. The exit status.
+int answer_all(const Common& common, Pictures& pictures, const session::Session& session,
+               const std::string& task,
+               const std::function<void(const std::string& shown, const session::Answer&)>& take);
+/// The same, printed as `predict` does.
+int answer_emotions(const Common& common, Pictures& pictures, const session::Session& session);
 
 }  // namespace limbic::cli

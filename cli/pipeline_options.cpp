@@ -1,8 +1,8 @@
-#include "cli/pipeline_options.h"
+#include "limbic/cli/pipeline_options.h"
 
 #include <cmath>
 
-#include "cli/network.h"
+#include "limbic/cli/network.h"
 
 namespace limbic::cli {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
-#include "cli/data_options.h"
-#include "cli/training_options.h"
+#include "limbic/cli/data_options.h"
+#include "limbic/cli/training_options.h"
 #include "limbic/emotion/fit.h"
 
 namespace limbic::cli {

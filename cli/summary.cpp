@@ -1,7 +1,7 @@
 #include <cstdio>
 
-#include "cli/network.h"
-#include "cli/verbs.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/nn/compile/program.h"
 
 namespace limbic::cli {

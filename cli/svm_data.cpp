@@ -1,4 +1,4 @@
-#include "cli/svm_data.h"
+#include "limbic/cli/svm_data.h"
 
 #include <cmath>
 #include <cstdio>

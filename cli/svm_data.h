@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "cli/console.h"
+#include "limbic/cli/console.h"
 #include "limbic/svm/libsvm_format.h"
 
 namespace limbic::cli {

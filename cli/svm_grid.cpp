@@ -2,10 +2,10 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/cells.h"
-#include "cli/output.h"
-#include "cli/svm_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/cells.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/svm_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/hash/hash.h"
 #include "limbic/report/heat_map.h"

@@ -1,10 +1,10 @@
-#include "cli/svm_options.h"
+#include "limbic/cli/svm_options.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <map>
 
-#include "cli/svm_data.h"
+#include "limbic/cli/svm_data.h"
 
 namespace limbic::cli {
 namespace {

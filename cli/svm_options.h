@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/arguments.h"
-#include "cli/console.h"
+#include "limbic/cli/arguments.h"
+#include "limbic/cli/console.h"
 #include "limbic/svm/libsvm_format.h"
 
 namespace limbic::cli {

@@ -1,8 +1,8 @@
 #include <cstdio>
 
-#include "cli/output.h"
-#include "cli/svm_data.h"
-#include "cli/verbs.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/svm_data.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/svm/text.h"
 

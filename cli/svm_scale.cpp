@@ -5,8 +5,8 @@
 #include <optional>
 #include <sstream>
 
-#include "cli/svm_data.h"
-#include "cli/verbs.h"
+#include "limbic/cli/svm_data.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 
 namespace limbic::cli {

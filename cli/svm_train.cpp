@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/output.h"
-#include "cli/svm_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/svm_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/svm/cross_validation.h"
 
 namespace limbic::cli {

@@ -2,11 +2,11 @@
 
 #include <cstdio>
 
-#include "cli/cells.h"
-#include "cli/output.h"
-#include "cli/pages.h"
-#include "cli/pipeline_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/cells.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/pages.h"
+#include "limbic/cli/pipeline_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/report/heat_map.h"
 
 namespace limbic::cli {

@@ -1,12 +1,12 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/data_options.h"
-#include "cli/network.h"
-#include "cli/output.h"
-#include "cli/pages.h"
-#include "cli/training_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/data_options.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/output.h"
+#include "limbic/cli/pages.h"
+#include "limbic/cli/training_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
 #include "limbic/report/training_charts.h"
 #include "limbic/train/checkpoint.h"

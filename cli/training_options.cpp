@@ -1,4 +1,4 @@
-#include "cli/training_options.h"
+#include "limbic/cli/training_options.h"
 
 namespace limbic::cli {
 

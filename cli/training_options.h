@@ -1,6 +1,6 @@
 #pragma once
-#include "cli/arguments.h"
-#include "cli/console.h"
+#include "limbic/cli/arguments.h"
+#include "limbic/cli/console.h"
 #include "limbic/train/trainer.h"
 
 namespace limbic::cli {

@@ -1,7 +1,7 @@
 #include <cstdio>
 
-#include "cli/network.h"
-#include "cli/verbs.h"
+#include "limbic/cli/network.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/network/predictor.h"
 
 namespace limbic::cli {

@@ -2,8 +2,8 @@
 #include <functional>
 #include <memory>
 
-#include "cli/arguments.h"
-#include "cli/console.h"
+#include "limbic/cli/arguments.h"
+#include "limbic/cli/console.h"
 
 namespace limbic::cli {
 

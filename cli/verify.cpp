@@ -1,7 +1,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "cli/verbs.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/emotion/model.h"
 #include "limbic/models/models.h"
 #include "limbic/network/stored_case.h"

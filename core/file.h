@@ -37,6 +37,8 @@ struct MappedFile {
 /// first call installs a handler of SIGBUS; what is no read of a mapped file goes on to the handler
 /// that was there before.
 MappedFile map_file(const std::string& path);
+/// A copy of bytes, aligned to 64, as a file of this name: for what has no path.
+MappedFile in_memory(std::span<const uint8_t> bytes, const std::string& name);
 
 /// Lets the system take back memory of a mapped file that has been read: it is read from the file
 /// again when it is needed. Only for memory that nobody writes; does nothing for any other.

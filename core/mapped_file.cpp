@@ -13,6 +13,7 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/core/tensor.h"
 
 namespace limbic {
 namespace {
@@ -103,6 +104,14 @@ MappedFile map_file(const std::string& path) {
   });
   require(mapping != nullptr, path, ": more than ", mappings.size(), " files are mapped at once");
   return {std::move(owner), {static_cast<uint8_t*>(data), size}, path};
+}
+
+MappedFile in_memory(std::span<const uint8_t> bytes, const std::string& name) {
+  require(!bytes.empty(), name, ": is empty (0 bytes)");
+  auto memory = allocate_aligned(std::ssize(bytes));
+  std::memcpy(memory.get(), bytes.data(), bytes.size());
+  auto* begin = static_cast<uint8_t*>(memory.get());
+  return {std::move(memory), {begin, bytes.size()}, name};
 }
 
 void release_mapped(const void* data, int64_t bytes) {

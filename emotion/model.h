@@ -73,7 +73,14 @@ void save_model(const EmotionModel& model, const std::string& dir);
 /// Throws Error where anything is missing, damaged, not finite or not of one save. A folder of
 /// version 1 (before 2026-11-26) is taken too, though nothing tells whether its
 /// classifier.safetensors belongs to its model.json: those did not keep that hash.
+/// Or a zip archive of such a folder.
 EmotionModel load_model(const std::string& dir);
+EmotionModel load_model(const MappedFile& archive);
+/// Whether there is a model.json in the folder or archive.
+bool is_model(const std::string& path);
+bool is_model(const MappedFile& archive);
+/// Writes the folder's files as a zip archive. Throws Error where the model cannot be loaded.
+void archive_model(const std::string& dir, std::ostream& out);
 /// Path of each file that a folder's model.json names, by part: "diff1", "diff2", "supplement",
 /// "classifier". Throws Error.
 std::map<std::string, std::string> model_files(const std::string& dir);

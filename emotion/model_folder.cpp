@@ -18,8 +18,10 @@
 #include "limbic/svm/model_tensors.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/weights/checkpoint.h"
+#include "limbic/weights/header.h"
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"
+#include "limbic/weights/zip.h"
 
 namespace limbic::emotion {
 namespace {
@@ -48,12 +50,54 @@ std::string plain_name(const std::string& name, const std::string& path) {
   return name;
 }
 
-json read_description(const std::string& dir) {
-  const std::string path = dir + "/model.json";
-  require(fs::exists(path), dir,
+// The files of a model, in a folder or in a zip archive of one.
+class ModelFiles {
+ public:
+  explicit ModelFiles(const std::string& dir) : name_(dir) {
+    std::error_code ignored;
+    if (fs::is_regular_file(dir, ignored)) open(map_file(dir));
+  }
+  explicit ModelFiles(const MappedFile& archive) : name_(archive.path) { open(archive); }
+
+  std::string path(const std::string& file) const { return name_ + "/" + file; }
+  /// Throws Error where it is not there.
+  MappedFile file(const std::string& name) const {
+    if (!archive_) return map_file(path(name));
+    const weights::ZipMember* member = archive_->find(within_ + name);
+    require(member != nullptr, path(name), ": is not in the archive");
+    MappedFile out = archive_->read(*member, uint64_t{4} << 30);
+    out.path = path(name);
+    return out;
+  }
+  bool has_description() const {
+    return archive_ ? archive_->find(within_ + description) != nullptr
+                    : fs::exists(path(description));
+  }
+
+  static constexpr const char* description = "model.json";
+
+ private:
+  // The folder may have been packed as a whole: then its name stands before all others.
+  void open(const MappedFile& archive) {
+    if (!weights::is_zip(weights::text_of(archive))) return;
+    archive_.emplace(archive);
+    for (const weights::ZipMember& m : archive_->members())
+      if (const auto at = m.name.find('/'); at != m.name.npos && m.name.substr(at + 1) == description)
+        within_ = m.name.substr(0, at + 1);
+  }
+
+  std::string name_, within_;
+  std::optional<weights::ZipArchive> archive_;
+};
+
+json read_description(const ModelFiles& files) {
+  const std::string path = files.path(ModelFiles::description);
+  require(files.has_description(), path.substr(0, path.rfind('/')),
           ": not a model folder (it has no model.json); make one with `limbic fit`");
-  const auto bytes = read_file(path, int64_t{64} << 20);
-  const json j = json::parse(bytes.begin(), bytes.end());
+  const MappedFile file = files.file(ModelFiles::description);
+  require(std::ssize(file.bytes) <= int64_t{64} << 20, path, ": is too long");
+  const json j = json::parse(file.bytes.begin(), file.bytes.end());
+  file.require_intact();
   const int version = j.at("limbic_model");
   require(version >= 1 && version <= linear_version, path, ": a model folder of format ", version,
           ", written by a newer Limbic; this one (", limbic::version(), ") knows formats 1 to ",
@@ -143,7 +187,7 @@ class FolderWriter {
       if (const std::string name = entry.path().filename(); name != "model.json" && is_ours(name))
         out.insert(name);
     try {
-      for (const auto& [part, name] : names_in(read_description(dir_), dir_)) out.insert(name);
+      for (const auto& [part, name] : names_in(read_description(ModelFiles(dir_)), dir_)) out.insert(name);
     } catch (const std::exception&) {
       // no model was there, or none that can be read
     }
@@ -184,8 +228,8 @@ void require_hash(const MappedFile& file, const std::string& hash) {
 
 // hash: empty in folders of version 1, which did not keep it.
 void load_classifier(EmotionModel& model, std::vector<svm::FeatureBlock> blocks,
-                     const std::string& path, const std::string& hash) {
-  const MappedFile mapped = map_file(path);
+                     const MappedFile& mapped, const std::string& hash) {
+  const std::string& path = mapped.path;
   if (!hash.empty()) require_hash(mapped, hash);
   const weights::SafetensorsFile file = weights::parse_safetensors(mapped);
   FusionClassifier& c = model.classifier;
@@ -203,7 +247,7 @@ void load_classifier(EmotionModel& model, std::vector<svm::FeatureBlock> blocks,
   file.file.require_intact();
 }
 
-Branch load_branch(const json& b, const std::string& path, const std::string& file) {
+Branch load_branch(const json& b, const std::string& path, const MappedFile& file) {
   Branch branch{.role = b.at("role"),
                 .network = {},
                 .layer = b.at("layer"),
@@ -219,7 +263,7 @@ Branch load_branch(const json& b, const std::string& path, const std::string& fi
   n.preset = io::preset_from_json(b.at("preset").dump());
   const weights::Checkpoint weights = weights::read_checkpoint(file);
   n.parameters = n.model.graph.initialise(0, weights::not_loaded_from(weights.tensors));
-  weights::load_parameters(weights.tensors, n.parameters, {.source = file, .file = &weights.file});
+  weights::load_parameters(weights.tensors, n.parameters, {.source = file.path, .file = &weights.file});
   require_hash(weights.file, branch.hash);
   return branch;
 }
@@ -229,7 +273,7 @@ Branch load_branch(const json& b, const std::string& path, const std::string& fi
 std::map<std::string, std::string> model_files(const std::string& dir) {
   const std::string path = dir + "/model.json";
   try {
-    std::map<std::string, std::string> out = names_in(read_description(dir), path);
+    std::map<std::string, std::string> out = names_in(read_description(ModelFiles(dir)), path);
     for (auto& [part, name] : out) name = dir + "/" + name;
     return out;
   } catch (const json::exception& e) {
@@ -275,11 +319,13 @@ void save_model(const EmotionModel& model, const std::string& dir) {
   folder.commit(std::move(j));
 }
 
-EmotionModel load_model(const std::string& dir) {
-  const std::string path = dir + "/model.json";
+namespace {
+
+EmotionModel load(const ModelFiles& files) {
+  const std::string path = files.path(ModelFiles::description);
   EmotionModel model;
   try {
-    const json j = read_description(dir);
+    const json j = read_description(files);
     const auto names = names_in(j, path);
     model.classes = j.at("classes").get<std::vector<std::string>>();
     model.remarks = j.at("remarks").get<std::map<std::string, std::string>>();
@@ -292,14 +338,35 @@ EmotionModel load_model(const std::string& dir) {
     for (const json& b : j.at("blocks"))
       blocks.push_back({b.at("name"), b.at("begin"), b.at("width")});
     for (const json& b : j.at("branches"))
-      model.branches.push_back(load_branch(b, path, dir + "/" + names.at(b.at("role"))));
+      model.branches.push_back(load_branch(b, path, files.file(names.at(b.at("role")))));
     load_classifier(
-        model, std::move(blocks), dir + "/" + names.at("classifier"),
+        model, std::move(blocks), files.file(names.at("classifier")),
         j.at("limbic_model") == 1 ? "" : j.at("classifier").at("sha256").get<std::string>());
   } catch (const json::exception& e) {
     fail(path, ": damaged (", reason_of(e), "); fit the model again");
   }
   return model;
+}
+
+}  // namespace
+
+EmotionModel load_model(const std::string& dir) { return load(ModelFiles(dir)); }
+EmotionModel load_model(const MappedFile& archive) { return load(ModelFiles(archive)); }
+
+bool is_model(const std::string& path) { return ModelFiles(path).has_description(); }
+bool is_model(const MappedFile& archive) { return ModelFiles(archive).has_description(); }
+
+void archive_model(const std::string& dir, std::ostream& out) {
+  const ModelFiles files(dir);
+  std::vector<MappedFile> contents = {files.file(ModelFiles::description)};
+  std::vector<weights::StoredMember> members = {{ModelFiles::description, contents[0].bytes}};
+  load(files);  // what cannot be opened is not worth keeping
+  for (const auto& [part, name] : names_in(read_description(files), dir)) {
+    contents.push_back(files.file(name));
+    members.push_back({name, contents.back().bytes});
+  }
+  weights::store_zip(out, members);
+  for (const MappedFile& file : contents) file.require_intact();
 }
 
 }  // namespace limbic::emotion

@@ -16,6 +16,11 @@
 namespace limbic::network {
 namespace {
 
+// What is in memory lies beside nothing.
+ConfigFile config_beside(const NetworkSource& source) {
+  return source.file ? ConfigFile{} : read_config_beside(source.weights);
+}
+
 io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& checkpoint,
                      Network& network) {
   if (!source.preset.empty()) return io::find_preset(source.preset);
@@ -28,7 +33,7 @@ io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& che
           str_cat("preset: ", official->preset, " (", source.weights, " is ", official->name, ")"));
       return io::find_preset(official->preset);
     }
-  if (const ConfigFile config = read_config_beside(source.weights); config.preset) {
+  if (const ConfigFile config = config_beside(source); config.preset) {
     network.remarks.push_back("preset: as " + config.path + " says");
     return *config.preset;
   }
@@ -225,7 +230,9 @@ Network open_network(const NetworkSource& source) {
   weights::Checkpoint checkpoint;
   std::string name = source.model;
   if (!source.weights.empty()) {
-    checkpoint = weights::read_checkpoint(source.weights, {.state = source.state});
+    const weights::ReadOptions options{.state = source.state};
+    checkpoint = source.file ? weights::read_checkpoint(*source.file, options)
+                             : weights::read_checkpoint(source.weights, options);
     if (name.empty()) {
       name = recognise_model(checkpoint);
       require(!name.empty(), source.weights,
@@ -288,7 +295,7 @@ Network open_network(const NetworkSource& source) {
     network.labels = source.class_names.empty() ? labels_of(checkpoint, network.model.classes)
                                                 : source.class_names;
   if (network.labels.empty() && network.has_classifier)
-    if (const ConfigFile config = read_config_beside(source.weights);
+    if (const ConfigFile config = config_beside(source);
         std::ssize(config.labels) == network.model.classes)
       network.labels = config.labels;
   network.preset = preset_of(source, checkpoint, network);

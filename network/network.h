@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct NetworkSource {
   std::string model;    ///< Architecture (models/models.h); empty: the one that the weights are of.
   std::string state;    ///< Which of several networks in the file; empty: weights/states.h.
   std::string weights;  ///< Checkpoint of any format that weights/ reads; empty: fresh weights.
+  /// The checkpoint itself, where `weights` is but its name in messages.
+  std::optional<MappedFile> file = {};
   int64_t classes = 0;  ///< 0: as many as the checkpoint's classifier has, else 1000.
   /// What the classes are called, `classes` names or none. Where the checkpoint names its own, its
   /// classifier is taken over by name: in this order if they are the same, else not at all.

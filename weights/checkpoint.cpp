@@ -212,7 +212,10 @@ Checkpoint read_checkpoint(const std::string& path, const ReadOptions& options) 
     fail(path,
          ": a part of a folder of torch.distributed.checkpoint; in PyTorch, "
          "torch.distributed.checkpoint.format_utils.dcp_to_torch_save makes one file of it");
-  const MappedFile file = map_file(path);
+  return read_checkpoint(map_file(path), options);
+}
+
+Checkpoint read_checkpoint(const MappedFile& file, const ReadOptions& options) {
   return is_index(file) ? open_shards(file, options) : open_any(file, options, false);
 }
 

@@ -44,6 +44,8 @@ std::vector<Format>& formats();
 /// zip archive (a wheel of Python), and the index of one in several files. Throws Error where it
 /// cannot be read, saying what it is instead.
 Checkpoint read_checkpoint(const std::string& path, const ReadOptions& options = {});
+/// The same of a file that is open, or in memory. An index of several finds them beside its path.
+Checkpoint read_checkpoint(const MappedFile& file, const ReadOptions& options = {});
 
 /// Whether a file is one of Keras': HDF5, or a zip with Keras 3's weights in it. Known without the
 /// reader (weights/keras/keras.h), so that a program without it can say what it lacks.

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 #include <optional>
+#include <ostream>
 
 #include "limbic/core/tensor.h"
 #include "limbic/weights/header.h"
@@ -234,6 +235,55 @@ MappedFile ZipArchive::read(const ZipMember& member, uint64_t limit, bool verify
   if (member.method == 0)  // read once for that: it need not stay in memory
     release_mapped(out.bytes.data(), static_cast<int64_t>(out.bytes.size()));
   return out;
+}
+
+namespace {
+
+constexpr uint64_t stored_alignment = 64;
+
+template <class... T>
+void put(std::string& out, T... values) {
+  (out.append(reinterpret_cast<const char*>(&values), sizeof values), ...);
+}
+
+// What the local header and the directory's entry have in common: version 2.0, names in UTF-8,
+// STORED, 1980-01-01.
+void put_common(std::string& out, const StoredMember& m, uint16_t extra) {
+  const auto size = static_cast<uint32_t>(m.bytes.size());
+  put(out, uint16_t{20}, uint16_t{1 << 11}, uint16_t{0}, uint16_t{0}, uint16_t{0x21},
+      crc_of(m.bytes), size, size, static_cast<uint16_t>(m.name.size()), extra);
+}
+
+}  // namespace
+
+void store_zip(std::ostream& out, const std::vector<StoredMember>& members) {
+  uint64_t at = 0;
+  std::string directory;
+  for (const StoredMember& m : members) {
+    const uint64_t begin = at, unaligned = begin + local_size + m.name.size() + 4;
+    const auto padding = static_cast<uint16_t>(-unaligned % stored_alignment);
+    at = unaligned + padding + m.bytes.size();
+    require(at + directory.size() < in_zip64 && m.name.size() < longest_comment, m.name,
+            ": too large for a zip archive without zip64 (4 GiB)");
+    std::string local;
+    put(local, local_signature);
+    put_common(local, m, static_cast<uint16_t>(4 + padding));
+    local += m.name;
+    put(local, uint16_t{0xffff}, padding);  // an extra field that nobody reads
+    local.append(padding, '\0');
+    out << local;
+    out.write(reinterpret_cast<const char*>(m.bytes.data()), std::ssize(m.bytes));
+    put(directory, entry_signature, uint16_t{20});
+    put_common(directory, m, 0);
+    put(directory, uint16_t{0}, uint16_t{0}, uint16_t{0}, uint32_t{0},
+        static_cast<uint32_t>(begin));
+    directory += m.name;
+  }
+  const auto n = static_cast<uint16_t>(members.size());
+  const auto size = static_cast<uint32_t>(directory.size());
+  put(directory, end_signature, uint16_t{0}, uint16_t{0}, n, n, size, static_cast<uint32_t>(at),
+      uint16_t{0});
+  out << directory;
 }
 
 }  // namespace limbic::weights

@@ -1,5 +1,7 @@
 #pragma once
 #include <cstdint>
+#include <iosfwd>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +49,14 @@ class ZipArchive {
   MappedFile file_;
   std::vector<ZipMember> members_;
 };
+
+struct StoredMember {
+  std::string name;
+  std::span<const uint8_t> bytes;
+};
+/// Writes a zip archive of these members, STORED, the bytes of each at a multiple of 64 from the
+/// archive's beginning. Throws Error where one or all together take 4 GiB.
+void store_zip(std::ostream& out, const std::vector<StoredMember>& members);
 
 /// Whether bytes begin as a zip archive does.
 bool is_zip(std::string_view bytes);

@@ -83,7 +83,7 @@ int64_t mutation_count(int64_t usual) {
 }
 
 bool survives(const std::vector<uint8_t>& bytes, const TensorReader& read) {
-  const MappedFile file = in_memory(bytes, "x");
+  const MappedFile file = at_exact_size(bytes, "x");
   const double start = processor_seconds();
   const std::string message = outcome(file, read);
   const double seconds = processor_seconds() - start;

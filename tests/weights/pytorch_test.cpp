@@ -30,7 +30,7 @@ const Storage counted{"0", bytes_of({0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
 const std::string floats = storage("FloatStorage", "0", 24);
 const std::string whole = tensor(floats, {.sizes = {4, 6}, .strides = {6, 1}});
 
-Tensors parse(const Bytes& bytes) { return parse_pytorch(in_memory(bytes, "x.pth")).tensors; }
+Tensors parse(const Bytes& bytes) { return parse_pytorch(at_exact_size(bytes, "x.pth")).tensors; }
 
 // A state dict in both forms.
 Tensors parse_both(const std::string& value, const std::vector<Storage>& storages = {counted}) {
@@ -219,7 +219,7 @@ TEST_CASE("pytorch: a state dict is found where training scripts put it") {
 TEST_CASE("pytorch: of several networks one is chosen and said, or asked for") {
   const auto named = [](const std::string& name) { return dict({{name, whole}}); };
   const auto taken = [](const std::string& root, const std::string& state) {
-    const MappedFile file = in_memory(zip_form(pickle(root), {counted}), "x.pth");
+    const MappedFile file = at_exact_size(zip_form(pickle(root), {counted}), "x.pth");
     return parse_pytorch(file, state);
   };
   const std::string timm = dict({{"state_dict", named("a")}, {"state_dict_ema", named("b")}});

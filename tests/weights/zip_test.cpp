@@ -22,7 +22,7 @@ Bytes counted(size_t size) {
 
 Bytes content(const MappedFile& file) { return {file.bytes.begin(), file.bytes.end()}; }
 
-ZipArchive open(const Bytes& bytes) { return ZipArchive(in_memory(bytes, "x.zip")); }
+ZipArchive open(const Bytes& bytes) { return ZipArchive(at_exact_size(bytes, "x.zip")); }
 
 std::vector<ZipWriterMember> one_of_each_kind() {
   return {{.name = "s/stored", .content = counted(1000), .alignment = 64},
@@ -93,7 +93,7 @@ TEST_CASE("zip: members of every kind come back") {
 TEST_CASE("zip: a stored member is a view of the archive, an inflated one outlives it") {
   MappedFile inflated;
   {
-    const MappedFile file = in_memory(write_zip(one_of_each_kind()), "x.zip");
+    const MappedFile file = at_exact_size(write_zip(one_of_each_kind()), "x.zip");
     const ZipArchive archive(file);
     const MappedFile stored = archive.read(*archive.find("s/stored"), 0);
     CHECK(stored.bytes.data() > file.bytes.data());

@@ -128,7 +128,7 @@ std::vector<uint8_t> write_zip(const std::vector<ZipWriterMember>& members,
   return out;
 }
 
-MappedFile in_memory(const std::vector<uint8_t>& bytes, const std::string& path) {
+MappedFile at_exact_size(const std::vector<uint8_t>& bytes, const std::string& path) {
   auto* data = new uint8_t[bytes.size()];
   std::copy(bytes.begin(), bytes.end(), data);
   return {std::shared_ptr<void>(data, [](void* p) { delete[] static_cast<uint8_t*>(p); }),

@@ -27,6 +27,6 @@ std::vector<uint8_t> write_zip(const std::vector<ZipWriterMember>& members,
 
 /// `bytes` as a mapped file, on the heap at exactly their size, so that a sanitizer sees an
 /// overrun.
-MappedFile in_memory(const std::vector<uint8_t>& bytes, const std::string& path);
+MappedFile at_exact_size(const std::vector<uint8_t>& bytes, const std::string& path);
 
 }  // namespace limbic

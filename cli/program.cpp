@@ -1,11 +1,13 @@
+#include "limbic/cli/program.h"
+
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "cli/svm_options.h"
-#include "cli/verbs.h"
+#include "limbic/cli/svm_options.h"
+#include "limbic/cli/verbs.h"
 #include "limbic/core/error.h"
 #include "limbic/core/json_numbers.h"
 #include "limbic/core/parallel.h"
@@ -17,11 +19,11 @@
 #include "limbic/weights/keras/keras.h"
 #endif
 
+namespace limbic::cli {
 namespace {
 
 // `limbic --version`: everything that an answer may depend on.
 std::string version_text() {
-  using namespace limbic;
   const auto has = [](bool yes, const char* what) { return str_cat(yes ? ", " : ", no ", what); };
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
                  has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
@@ -32,11 +34,18 @@ std::string version_text() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  using namespace limbic::cli;
+std::vector<AddVerb> own_verbs() {
+  return {add_demo,     add_fit,     add_predict,    add_evaluate,  add_train,       add_validate,
+          add_classify, add_extract, add_summary,    add_svm_train, add_svm_predict, add_svm_scale,
+          add_svm_grid, add_sweep,   add_check_data, add_bench,     add_convert,     add_compare,
+          add_weights,  add_verify,  add_inspect};
+}
+
+int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
+                const std::string& description) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that becomes too large is an error like a full disk
 #ifdef LIMBIC_KERAS
-  limbic::weights::formats().push_back(limbic::weights::keras_format);
+  weights::formats().push_back(weights::keras_format);
 #endif
   command_line() = "limbic";
   for (int i = 1; i < argc; ++i) {
@@ -44,11 +53,7 @@ int main(int argc, char** argv) {
     const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$*?;&|<>()#") == word.npos;
     command_line() += plain ? " " + word : " '" + word + "'";
   }
-  CommandLine program(
-      "limbic",
-      "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
-      "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.",
-      version_text);
+  CommandLine program("limbic", description, version_text);
   Common common;
   const Verb all = program.verb();
   all.add_option("--threads", common.threads, "threads (0: all cores that may be used)")
@@ -60,21 +65,16 @@ int main(int argc, char** argv) {
   all.add_option("--format", common.format, "text or json").check(one_of({"text", "json"}));
 
   Action action;
-  for (const auto add :
-       {add_demo,     add_fit,     add_predict,    add_evaluate,  add_train,       add_validate,
-        add_classify, add_extract, add_summary,    add_svm_train, add_svm_predict, add_svm_scale,
-        add_svm_grid, add_sweep,   add_check_data, add_bench,     add_convert,     add_compare,
-        add_weights,  add_verify,  add_inspect})
-    add(all, common, action);
+  for (const AddVerb add : verbs) add(all, common, action);
   const auto rewrite = [](const std::string& verb, std::vector<std::string>& arguments) {
     if (verb == "svm-train" || verb == "svm-grid") arguments = rewrite_libsvm_flags(arguments);
   };
   if (const auto status = program.parse({argv + 1, argv + argc}, rewrite)) return *status;
   try {
-    limbic::set_threads(common.threads);
-    limbic::io::set_most_pixels(common.max_pixels);
+    set_threads(common.threads);
+    io::set_most_pixels(common.max_pixels);
     const int status = action();
-    limbic::require(std::fflush(stdout) == 0 && !std::ferror(stdout),
+    require(std::fflush(stdout) == 0 && !std::ferror(stdout),
                     "standard output: cannot write");
     return status;
   } catch (const Interrupted&) {
@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
                  printable(e.path1().string() + ": " + e.code().message()).c_str());
   } catch (const nlohmann::json::exception& e) {
     end_progress();
-    std::fprintf(stderr, "limbic: %s\n", printable(limbic::reason_of(e)).c_str());
+    std::fprintf(stderr, "limbic: %s\n", printable(reason_of(e)).c_str());
   } catch (const std::system_error& e) {
     end_progress();
     const bool thread = e.code() == std::errc::resource_unavailable_try_again;  // std::thread's
@@ -102,3 +102,5 @@ int main(int argc, char** argv) {
   }
   return failed;
 }
+
+}  // namespace limbic::cli

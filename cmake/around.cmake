@@ -1,0 +1,60 @@
+# Ring 4: what stands around the framework, each an option, in a folder of its own.
+
+# The C interface: limbic::capi for programs that link everything, and for all others a shared
+# library, which shows the names of limbic_c.h and nothing else.
+option(LIMBIC_CAPI "Build the C interface, liblimbic_c.so" ON)
+if(LIMBIC_CAPI)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/capi/limbic_c.h ${LIMBIC_INCLUDE}/limbic/limbic_c.h
+    SYMBOLIC)
+  limbic_room(capi ROOMS session LIBRARIES nlohmann_json::nlohmann_json)
+  if(LIMBIC_KERAS)
+    target_link_libraries(limbic_capi PRIVATE limbic_keras)
+    set_source_files_properties(capi/handles.cpp PROPERTIES COMPILE_DEFINITIONS LIMBIC_KERAS)
+  endif()
+  add_library(limbic_c SHARED $<TARGET_OBJECTS:limbic_capi>)
+  set(symbols ${PROJECT_SOURCE_DIR}/capi/limbic_c.map)
+  target_link_libraries(limbic_c PRIVATE limbic_capi)
+  target_link_options(limbic_c PRIVATE LINKER:--version-script=${symbols} LINKER:--no-undefined)
+  set_target_properties(limbic_c PROPERTIES VERSION ${PROJECT_VERSION} LINKER_LANGUAGE CXX
+    SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${symbols}
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  if(LIMBIC_INSTALL)
+    install(TARGETS limbic_c LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(FILES capi/limbic_c.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limbic)
+    configure_file(cmake/limbic_c.pc.in ${package}/limbic_c.pc @ONLY)
+    install(FILES ${package}/limbic_c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  endif()
+endif()
+
+# The server: over the C interface and cpp-httplib's one header, which Debian packs only as a shared
+# library; scripts/build_libraries.sh unpacks its source.
+find_path(LIMBIC_HTTPLIB_INCLUDE httplib.h HINTS ${PROJECT_SOURCE_DIR}/build-libraries/include
+  NO_DEFAULT_PATH)
+if(LIMBIC_CAPI AND LIMBIC_HTTPLIB_INCLUDE)
+  set(serve_found ON)
+else()
+  set(serve_found OFF)
+  message(STATUS "no `limbic serve`: scripts/build_libraries.sh httplib fetches what it needs")
+endif()
+option(LIMBIC_SERVE "Build the server, `limbic serve`" ${serve_found})
+if(LIMBIC_SERVE)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS serve/page.html)
+  file(READ serve/page.html page)
+  file(CONFIGURE OUTPUT serve/page.inc CONTENT "R\"page(@page@)page\"" @ONLY)
+  limbic_room(serve ROOMS capi cli)
+  target_include_directories(limbic_serve PRIVATE ${PROJECT_BINARY_DIR}/serve)
+  target_include_directories(limbic_serve SYSTEM PRIVATE ${LIMBIC_HTTPLIB_INCLUDE})
+endif()
+
+# The program.
+limbic_room(program ROOMS cli session EXCEPT program/main.cpp)
+add_executable(limbic program/main.cpp)
+target_link_libraries(limbic PRIVATE limbic_flags ${limbic_threads} limbic_program)
+if(LIMBIC_SERVE)
+  target_link_libraries(limbic PRIVATE limbic_serve)
+  target_compile_definitions(limbic PRIVATE LIMBIC_SERVE)
+endif()
+set_target_properties(limbic PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+if(LIMBIC_INSTALL)
+  install(TARGETS limbic RUNTIME)
+endif()
