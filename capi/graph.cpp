@@ -189,8 +189,7 @@ int add_layer(Graph& graph, const char* type, const char* name, const char* opti
   Graph attempt = graph;
   for (Value& v : src) v.graph = &attempt;
   const Scope root = attempt.root();
-  const int node =
-      layer.add(layer.named ? root / std::string(name) : root, src, given).node;
+  const int node = layer.add(layer.named ? root / std::string(name) : root, src, given).node;
   given.require_empty();
   graph = std::move(attempt);
   return node;

@@ -82,8 +82,8 @@ std::span<const uint8_t> bytes_of(const void* bytes, size_t count) {
 }
 
 session::Prepared prepare(const std::shared_ptr<ModelObject>& model, const limbic_picture& p) {
-  const int forms = (p.path != nullptr) + (p.bytes != nullptr) + (p.rgb != nullptr) +
-                    (p.prepared != nullptr);
+  const int forms =
+      (p.path != nullptr) + (p.bytes != nullptr) + (p.rgb != nullptr) + (p.prepared != nullptr);
   check(forms == 1, "picture: expected one of path, bytes, rgb and prepared, got ", forms);
   const Session& session = *model->session;
   if (p.path) return session.prepare(read_file(p.path, io::most_picture_bytes), p.path);
@@ -116,8 +116,8 @@ limbic_status limbic_open(const char* path, const limbic_open_options* options,
   });
 }
 
-limbic_status limbic_open_bytes(const void* bytes, size_t count,
-                                const limbic_open_options* options, limbic_model** model) {
+limbic_status limbic_open_bytes(const void* bytes, size_t count, const limbic_open_options* options,
+                                limbic_model** model) {
   return guarded([&] {
     check(bytes != nullptr && count > 0 && model != nullptr,
           "limbic_open_bytes: expected bytes and a place for the model");
@@ -197,8 +197,7 @@ limbic_status limbic_predict(limbic_model* model, const limbic_picture* pictures
       std::vector<session::Prepared> prepared(n), usable;
       parallel_for_dynamic(static_cast<int64_t>(n), [&](int64_t k) {
         const auto i = static_cast<size_t>(k);
-        out->all[begin + i].error =
-            prepare_or_reason(out->model, pictures[begin + i], prepared[i]);
+        out->all[begin + i].error = prepare_or_reason(out->model, pictures[begin + i], prepared[i]);
       });
       for (size_t i = 0; i < n; ++i)
         if (out->all[begin + i].error.empty()) usable.push_back(std::move(prepared[i]));

@@ -31,8 +31,8 @@ Tensor rows_of(const float* x, size_t rows, size_t columns) {
 
 svm::SvcOptions options_of(const limbic_svm_options* options) {
   const auto defaults = limbic_svm_defaults();
-  const auto o = taken(options ? options : &defaults, sizeof(limbic_svm_options),
-                       "limbic_svm_options");
+  const auto o =
+      taken(options ? options : &defaults, sizeof(limbic_svm_options), "limbic_svm_options");
   const svm::KernelType kernels[] = {svm::KernelType::rbf, svm::KernelType::linear,
                                      svm::KernelType::polynomial, svm::KernelType::precomputed};
   check(o.kernel >= LIMBIC_RBF && o.kernel <= LIMBIC_PRECOMPUTED, "kernel: expected 0 to 3, got ",
@@ -48,8 +48,8 @@ svm::SvcOptions options_of(const limbic_svm_options* options) {
   out.max_iterations = o.max_iterations;
   out.pairwise_probability = o.probability != 0;
   out.seed = o.seed;
-  check(o.weights_count == 0 || (o.weighted_labels && o.class_weights),
-        "class_weights: expected ", o.weights_count, " labels and weights, got null");
+  check(o.weights_count == 0 || (o.weighted_labels && o.class_weights), "class_weights: expected ",
+        o.weights_count, " labels and weights, got null");
   for (size_t i = 0; i < o.weights_count; ++i)
     out.class_weight[o.weighted_labels[i]] = o.class_weights[i];
   return out;
@@ -76,8 +76,7 @@ limbic_status limbic_svm_fit(const float* x, size_t rows, size_t columns, const 
   return guarded([&] {
     check(labels != nullptr && out != nullptr, "limbic_svm_fit: null arguments");
     auto object = std::make_shared<SvmObject>();
-    object->model =
-        svm::train_svc(rows_of(x, rows, columns), {labels, rows}, options_of(options));
+    object->model = svm::train_svc(rows_of(x, rows, columns), {labels, rows}, options_of(options));
     *out = static_cast<limbic_svm*>(give(std::move(object)));
   });
 }
@@ -134,7 +133,8 @@ limbic_status limbic_svm_parts(limbic_svm* handle, int64_t* support, float* vect
     const auto object = find<SvmObject>(handle);
     const svm::SvcModel& m = object->model;
     if (support) {
-      require(!m.support_indices.empty(), "support: a model that was loaded does not know the rows");
+      require(!m.support_indices.empty(),
+              "support: a model that was loaded does not know the rows");
       std::copy(m.support_indices.begin(), m.support_indices.end(), support);
     }
     if (vectors)

@@ -27,8 +27,8 @@ void print_answer(const Common& common, Pictures& pictures, const std::string& p
     const auto index = static_cast<size_t>(best[k]);
     const std::string& label = session.labels()[index];
     const double probability = answer.probabilities[index];
-    pictures.write({path, std::to_string(k + 1), std::to_string(index), label,
-                    str_cat(probability)});
+    pictures.write(
+        {path, std::to_string(k + 1), std::to_string(index), label, str_cat(probability)});
     if (!common.json())
       std::printf("  %6.2f %%  %s\n", 100.0 * probability, printable(label).c_str());
   }
@@ -44,9 +44,9 @@ int run(const Common& common, Options& o) {
   o.pictures.write({"image", "rank", "index", "label", "probability"});
   const std::vector<std::string>& all = o.pictures.paths();
   std::vector<io::SkippedSample> uncalibrated;
-  PlanOptions options = o.plan.options(common, network, std::min(o.batch_size, std::ssize(all)),
-                                       all, uncalibrated);
-  const session::Session session(std::move(network), std::move(options), std::move(labels));
+  const int64_t batch = std::min(o.batch_size, std::ssize(all));
+  PlanOptions options = o.plan.options(common, network, batch, all, uncalibrated);
+  const session::Session session(std::move(network), std::move(options), std::move(labels), batch);
   note_convolutions(common, session.program());
   const int calibrated = report_skipped(uncalibrated);
   const int status = answer_all(common, o.pictures, session, "classifying",

@@ -35,8 +35,8 @@ class Pictures {
   std::vector<io::SkippedSample> skipped_;
 };
 
-/// Asks the model about each picture, in batches, and hands on the answers in their order; a picture
-/// that cannot be used is skipped, with JSON on a line of its own. The exit status.
+/// Asks the model about each picture, in batches, and hands on the answers in their order; a
+/// picture that cannot be used is skipped, with JSON on a line of its own. The exit status.
 int answer_all(const Common& common, Pictures& pictures, const session::Session& session,
                const std::string& task,
                const std::function<void(const std::string& shown, const session::Answer&)>& take);

@@ -16,8 +16,8 @@ struct Options {
 int run(const Common& common, Options& o) {
   emotion::EmotionModel model = emotion::load_model(o.model);
   o.pictures.open(common);
-  const session::Session session(std::move(model),
-                                 std::min(o.batch_size, std::ssize(o.pictures.paths())));
+  const int64_t batch = std::min(o.batch_size, std::ssize(o.pictures.paths()));
+  const session::Session session(std::move(model), batch, batch);
   return answer_emotions(common, o.pictures, session);
 }
 
@@ -27,19 +27,19 @@ int answer_emotions(const Common& common, Pictures& pictures, const session::Ses
   std::vector<std::string> heading = {"image", "emotion"};
   heading.insert(heading.end(), session.labels().begin(), session.labels().end());
   pictures.write(heading);
-  return answer_all(
-      common, pictures, session, "predicting",
-      [&](const std::string& path, const session::Answer& answer) {
-        const auto label = static_cast<size_t>(answer.label);
-        std::vector<std::string> cells = {path, session.labels()[label]};
-        for (double p : answer.probabilities) cells.push_back(str_cat(p));
-        pictures.write(cells);
-        if (common.json())
-          std::printf("%s\n", session::to_json(session, answer, path, 0).c_str());
-        else
-          std::printf("%s (%s)\n", printable(path + ": " + session.labels()[label]).c_str(),
-                      percent(answer.probabilities[label]).c_str());
-      });
+  return answer_all(common, pictures, session, "predicting",
+                    [&](const std::string& path, const session::Answer& answer) {
+                      const auto label = static_cast<size_t>(answer.label);
+                      std::vector<std::string> cells = {path, session.labels()[label]};
+                      for (double p : answer.probabilities) cells.push_back(str_cat(p));
+                      pictures.write(cells);
+                      if (common.json())
+                        std::printf("%s\n", session::to_json(session, answer, path, 0).c_str());
+                      else
+                        std::printf("%s (%s)\n",
+                                    printable(path + ": " + session.labels()[label]).c_str(),
+                                    percent(answer.probabilities[label]).c_str());
+                    });
 }
 
 void add_predict(const Verb& app, const Common& common, Action& action) {

@@ -74,8 +74,7 @@ int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
     set_threads(common.threads);
     io::set_most_pixels(common.max_pixels);
     const int status = action();
-    require(std::fflush(stdout) == 0 && !std::ferror(stdout),
-                    "standard output: cannot write");
+    require(std::fflush(stdout) == 0 && !std::ferror(stdout), "standard output: cannot write");
     return status;
   } catch (const Interrupted&) {
     end_interrupted();

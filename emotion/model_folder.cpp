@@ -82,7 +82,8 @@ class ModelFiles {
     if (!weights::is_zip(weights::text_of(archive))) return;
     archive_.emplace(archive);
     for (const weights::ZipMember& m : archive_->members())
-      if (const auto at = m.name.find('/'); at != m.name.npos && m.name.substr(at + 1) == description)
+      if (const auto at = m.name.find('/');
+          at != m.name.npos && m.name.substr(at + 1) == description)
         within_ = m.name.substr(0, at + 1);
   }
 
@@ -187,7 +188,8 @@ class FolderWriter {
       if (const std::string name = entry.path().filename(); name != "model.json" && is_ours(name))
         out.insert(name);
     try {
-      for (const auto& [part, name] : names_in(read_description(ModelFiles(dir_)), dir_)) out.insert(name);
+      for (const auto& [part, name] : names_in(read_description(ModelFiles(dir_)), dir_))
+        out.insert(name);
     } catch (const std::exception&) {
       // no model was there, or none that can be read
     }
@@ -263,7 +265,8 @@ Branch load_branch(const json& b, const std::string& path, const MappedFile& fil
   n.preset = io::preset_from_json(b.at("preset").dump());
   const weights::Checkpoint weights = weights::read_checkpoint(file);
   n.parameters = n.model.graph.initialise(0, weights::not_loaded_from(weights.tensors));
-  weights::load_parameters(weights.tensors, n.parameters, {.source = file.path, .file = &weights.file});
+  weights::load_parameters(weights.tensors, n.parameters,
+                           {.source = file.path, .file = &weights.file});
   require_hash(weights.file, branch.hash);
   return branch;
 }

@@ -17,8 +17,8 @@
 namespace limbic::program {
 namespace {
 
-// Where the model lies in this very file; `pack` writes it into a copy, behind the words by which it
-// finds the place. Nothing else may hold those words.
+// Where the model lies in this very file; `pack` writes it into a copy, behind the words by which
+// it finds the place. Nothing else may hold those words.
 struct Place {
   char words[32];
   uint64_t begin, bytes;
@@ -46,8 +46,8 @@ Place place_now() {
 // The place, in a copy of the program.
 uint8_t* find_place(std::span<uint8_t> program) {
   const Place wanted = place_now();
-  const auto found = std::search(program.begin(), program.end(), std::begin(wanted.words),
-                                 std::end(wanted.words));
+  const auto found =
+      std::search(program.begin(), program.end(), std::begin(wanted.words), std::end(wanted.words));
   require(found != program.end(), "pack: this program has no place for a model");
   return &*found;
 }
@@ -82,8 +82,9 @@ void pack(const cli::Common& common, const std::string& model, const std::string
                                std::filesystem::perm_options::add);
   cli::note(common, str_cat(out, ": ", (filled.begin + filled.bytes) / 1000000, " MB"));
   if (shared)
-    cli::note(common, out + ": runs where this program's shared libraries are; the static program "
-                            "(`make static`) packs what runs anywhere");
+    cli::note(common, out +
+                          ": runs where this program's shared libraries are; the static program "
+                          "(`make static`) packs what runs anywhere");
 }
 
 struct PackArguments {
@@ -98,8 +99,9 @@ int run_pack(const cli::Common& common, PackArguments& a) {
 MappedFile own_model() {
   const Place here = place_now();
   const MappedFile file = map_file(own_file());
-  require(file.bytes.size() == here.begin + here.bytes, file.path, ": is cut short: ",
-          file.bytes.size(), " bytes of ", here.begin + here.bytes, "; copy it again");
+  require(file.bytes.size() == here.begin + here.bytes, file.path,
+          ": is cut short: ", file.bytes.size(), " bytes of ", here.begin + here.bytes,
+          "; copy it again");
   return {file.owner, file.bytes.subspan(here.begin, here.bytes), file.path};
 }
 
@@ -111,8 +113,8 @@ struct PhotoArguments {
 int run_photos(const cli::Common& common, PhotoArguments& a) {
   emotion::EmotionModel model = emotion::load_model(own_model());
   a.pictures.open(common);
-  const session::Session session(std::move(model),
-                                 std::min(a.batch_size, std::ssize(a.pictures.paths())));
+  const int64_t batch = std::min(a.batch_size, std::ssize(a.pictures.paths()));
+  const session::Session session(std::move(model), batch, batch);
   return cli::answer_emotions(common, a.pictures, session);
 }
 

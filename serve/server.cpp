@@ -193,7 +193,8 @@ class Application {
     for (size_t at; (at = html.find("{{nonce}}")) != html.npos;) html.replace(at, 9, nonce);
     response.set_header("Content-Security-Policy",
                         "default-src 'none'; connect-src 'self'; img-src blob: data:; style-src "
-                        "'nonce-" + nonce + "'; script-src 'nonce-" + nonce +
+                        "'nonce-" +
+                            nonce + "'; script-src 'nonce-" + nonce +
                             "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     response.set_header("X-Content-Type-Options", "nosniff");
     response.set_header("Cache-Control", "no-store");
@@ -213,16 +214,15 @@ class Application {
       out.back().append(data, n);
       return true;
     };
-    const bool whole =
-        request.is_multipart_form_data()
-            ? read(
-                  [&](const httplib::MultipartFormData&) {
-                    too_many = std::ssize(out) == options_.max_pictures;
-                    if (!too_many) out.emplace_back();
-                    return !too_many;
-                  },
-                  take)
-            : (out.emplace_back(), read(take));
+    const bool whole = request.is_multipart_form_data()
+                           ? read(
+                                 [&](const httplib::MultipartFormData&) {
+                                   too_many = std::ssize(out) == options_.max_pictures;
+                                   if (!too_many) out.emplace_back();
+                                   return !too_many;
+                                 },
+                                 take)
+                           : (out.emplace_back(), read(take));
     if (too_large)
       throw Refused{413, str_cat("more than the ", options_.max_bytes, " bytes allowed here")};
     if (too_many)
@@ -249,8 +249,8 @@ class Application {
     std::vector<Prepared> usable;
     std::vector<std::string> lines(pictures.size());  // of those that cannot be used
     for (size_t i = 0; i < pictures.size(); ++i) {
-      const limbic_picture picture = limbic_picture_bytes(
-          pictures[i].empty() ? "" : pictures[i].data(), pictures[i].size());
+      const limbic_picture picture =
+          limbic_picture_bytes(pictures[i].empty() ? "" : pictures[i].data(), pictures[i].size());
       limbic_prepared* prepared = nullptr;
       const limbic_status status = limbic_prepare(model_, &picture, &prepared);
       if (status == LIMBIC_OK) {

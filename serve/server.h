@@ -10,8 +10,8 @@ namespace limbic::serve {
 
 struct Options {
   std::string host = "127.0.0.1";
-  int port = 8080;           ///< 0: any that is free.
-  std::string token;         ///< Asked for in every request to /predict; empty: none.
+  int port = 8080;                        ///< 0: any that is free.
+  std::string token;                      ///< Asked for in every request to /predict; empty: none.
   int64_t max_bytes = int64_t{32} << 20;  ///< Of a request's body.
   int64_t max_pictures = 64;              ///< In a request.
   int64_t max_waiting = 256;  ///< Pictures that wait to be computed; more are answered 503.
@@ -23,7 +23,6 @@ struct Options {
 /// picture waits for the batch that is being computed when it comes, and for nothing else: those
 /// that wait together are computed together. `started` is told the port before the first request.
 /// Throws Error where it cannot listen.
-int run(limbic_model* model, const Options& options,
-        const std::function<void(int port)>& started);
+int run(limbic_model* model, const Options& options, const std::function<void(int port)>& started);
 
 }  // namespace limbic::serve

@@ -35,8 +35,9 @@ int run_verb(const Common& common, Arguments& a) {
           "serve: give a model folder, or --weights and no folder");
   if (!a.token_file.empty()) a.server.token = read_token(a.token_file);
   const bool own = a.server.host == "127.0.0.1" || a.server.host == "localhost";
-  require(own || !a.server.token.empty(), "--host ", a.server.host,
-          ": others may reach it there, so it takes a --token-file with a word that they must know");
+  require(
+      own || !a.server.token.empty(), "--host ", a.server.host,
+      ": others may reach it there, so it takes a --token-file with a word that they must know");
   limbic_open_options options{};
   options.size = sizeof options;
   options.model = or_null(a.model);
@@ -76,8 +77,9 @@ void add_serve(const cli::Verb& app, const Common& common, cli::Action& action) 
   verb.add_option("--labels", a->labels, "text file with one class name a line");
   verb.add_option("--image-size", a->image_size, "of the network's input (0: the preset's)")
       .check(cli::range(0, 4096));
-  verb.add_option("--host", a->server.host, "address to listen on; another than this machine's own "
-                                            "needs --token-file");
+  verb.add_option("--host", a->server.host,
+                  "address to listen on; another than this machine's own "
+                  "needs --token-file");
   verb.add_option("--port", a->server.port, "0: any that is free").check(cli::range(0, 65535));
   verb.add_option("--token-file", a->token_file,
                   "file with the word that callers send as Authorization: Bearer WORD");

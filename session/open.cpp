@@ -41,7 +41,8 @@ std::vector<std::string> class_names(const network::Network& network, const std:
   if (!labels.empty()) return read_labels(labels, named);
   if (std::ssize(network.labels) == named) return network.labels;
   if (named != 1000) return {};
-  remarks.push_back("classes: ImageNet's names (the weights name none; --labels FILE names others)");
+  remarks.push_back(
+      "classes: ImageNet's names (the weights name none; --labels FILE names others)");
   return network::imagenet_classes();
 }
 
@@ -52,9 +53,9 @@ std::unique_ptr<Session> open_session(const Source& source, std::vector<std::str
     require(source.model.empty() && source.labels.empty() && source.preset.empty() &&
                 source.state.empty() && source.image_size == 0 && source.dtype == DType::f32,
             source.path, ": a model folder says itself which networks, classes and presets it has");
-    return std::make_unique<Session>(source.file ? emotion::load_model(*source.file)
-                                                 : emotion::load_model(source.path),
-                                     source.batch);
+    return std::make_unique<Session>(
+        source.file ? emotion::load_model(*source.file) : emotion::load_model(source.path), 1,
+        source.batch);
   }
   network::Network network = network::open_network({.model = source.model,
                                                     .state = source.state,
@@ -64,12 +65,12 @@ std::unique_ptr<Session> open_session(const Source& source, std::vector<std::str
                                                     .image_size = source.image_size,
                                                     .share = true});
   remarks.insert(remarks.end(), network.remarks.begin(), network.remarks.end());
-  PlanOptions options =
-      PlanOptions::inference(network::input_shape(source.batch, network.preset));
+  PlanOptions options = PlanOptions::inference(network::input_shape(1, network.preset));
   options.tune = true;
   options.dtype = source.dtype;
   std::vector<std::string> labels = class_names(network, source.labels, remarks);
-  return std::make_unique<Session>(std::move(network), std::move(options), std::move(labels));
+  return std::make_unique<Session>(std::move(network), std::move(options), std::move(labels),
+                                   source.batch);
 }
 
 namespace {
@@ -102,9 +103,8 @@ std::string to_json(const Session& session, const Answer& answer,
   json& best = line["top"] = json::array();
   for (int64_t index : most_probable(answer.probabilities, top)) {
     const auto i = static_cast<size_t>(index);
-    best.push_back({{"index", index},
-                    {"label", labels[i]},
-                    {"probability", answer.probabilities[i]}});
+    best.push_back(
+        {{"index", index}, {"label", labels[i]}, {"probability", answer.probabilities[i]}});
   }
   return in_a_line(line);
 }

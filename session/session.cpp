@@ -13,18 +13,21 @@
 
 namespace limbic::session {
 
-// One caller's plans, a network each.
+// One caller's plans, a network each. Those for more pictures than kernels were chosen for are made
+// when they are needed; they share the weights.
 struct Session::Lane {
-  std::vector<std::unique_ptr<Plan>> plans;
+  std::vector<std::unique_ptr<Plan>> plans, larger;
 };
 
-// A lane for as long as it stands: one that is idle, else a new one, else the first that comes back.
+// A lane for as long as it stands: one that is idle, else a new one, else the first that comes
+// back.
 class Session::Lease {
  public:
   explicit Lease(const Session& session) : session_(session) {
     std::unique_lock lock(session_.mutex_);
     const int64_t most = std::max(1, available_cores());
-    session_.returned_.wait(lock, [&] { return !session_.idle_.empty() || session_.lanes_ < most; });
+    session_.returned_.wait(lock,
+                            [&] { return !session_.idle_.empty() || session_.lanes_ < most; });
     if (session_.idle_.empty()) {
       ++session_.lanes_;
       lock.unlock();
@@ -49,13 +52,22 @@ class Session::Lease {
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
-  Plan& plan(size_t member) const { return *lane_->plans[member]; }
+  Plan& plan(size_t member, int64_t pictures) const {
+    Plan& chosen = *lane_->plans[member];
+    Shape shape = chosen.input_shape();
+    if (pictures <= shape[0]) return chosen;
+    auto& larger = lane_->larger[member];
+    shape[0] = session_.batch_;
+    if (!larger) larger = std::make_unique<Plan>(chosen, shape);
+    return *larger;
+  }
 
  private:
   std::unique_ptr<Lane> make() const {
     auto lane = std::make_unique<Lane>();
     for (const Member& m : session_.members_)
       lane->plans.push_back(std::make_unique<Plan>(m.program));
+    lane->larger.resize(lane->plans.size());
     return lane;
   }
 
@@ -63,12 +75,14 @@ class Session::Lease {
   std::unique_ptr<Lane> lane_;
 };
 
-Session::Session(network::Network network, PlanOptions options, std::vector<std::string> labels)
+Session::Session(network::Network network, PlanOptions options, std::vector<std::string> labels,
+                 int64_t batch)
     : network_(std::move(network)),
       kind_(network_->kind),
       labels_(std::move(labels)),
-      batch_(options.input[0]) {
-  require(network_->has_classifier, "the checkpoint has no classifier, so nothing is known of "
+      batch_(batch) {
+  require(network_->has_classifier,
+          "the checkpoint has no classifier, so nothing is known of "
           "classes; extract and fit work on its features");
   const int64_t classes = kind_ == network::OutputKind::binary ? 2 : network_->model.classes;
   if (labels_.empty())
@@ -77,11 +91,11 @@ Session::Session(network::Network network, PlanOptions options, std::vector<std:
   add_member({&*network_, "logits"}, std::move(options));
 }
 
-Session::Session(emotion::EmotionModel model, int64_t batch)
+Session::Session(emotion::EmotionModel model, int64_t chosen_for, int64_t batch)
     : model_(std::move(model)), labels_(model_->classes), batch_(batch) {
   for (const emotion::Branch& b : model_->branches)
     add_member({&b.network, b.layer, b.softmax},
-               PlanOptions::inference(network::input_shape(batch, b.network.preset)));
+               PlanOptions::inference(network::input_shape(chosen_for, b.network.preset)));
 }
 
 Session::~Session() = default;
@@ -128,8 +142,7 @@ Prepared Session::prepare(const io::Picture& picture) const {
 
 Tensor Session::gather(std::span<const Prepared> pictures, size_t input) const {
   if (pictures.size() == 1) return pictures[0].images[input];
-  Tensor out = Tensor::uninitialised(
-      network::input_shape(std::ssize(pictures), presets_[input]));
+  Tensor out = Tensor::uninitialised(network::input_shape(std::ssize(pictures), presets_[input]));
   const auto row = static_cast<size_t>(pictures[0].images[input].bytes());
   for (size_t i = 0; i < pictures.size(); ++i)
     std::memcpy(static_cast<uint8_t*>(out.raw()) + i * row, pictures[i].images[input].raw(), row);
@@ -143,7 +156,7 @@ std::vector<Tensor> Session::run(std::span<const Prepared> pictures,
   std::vector<Tensor> out;
   for (size_t i = 0; i < members_.size(); ++i) {
     const Member& m = members_[i];
-    Plan& plan = lease.plan(i);
+    Plan& plan = lease.plan(i, std::ssize(pictures));
     plan.run(gather(pictures, m.input));
     Tensor rows = plan.output(layer.empty() ? m.layer : layer);
     rows = rows.reshape({rows.dim(0), rows.size() / rows.dim(0)});
@@ -204,8 +217,8 @@ Tensor Session::features(std::span<const Prepared> pictures) const {
   const auto part = static_cast<size_t>(batch_);
   for (size_t begin = 0; begin < pictures.size(); begin += part) {
     const size_t n = std::min(part, pictures.size() - begin);
-    const Tensor rows = emotion::join_blocks(
-        run(pictures.subspan(begin, n), model_ ? "" : "features"));
+    const Tensor rows =
+        emotion::join_blocks(run(pictures.subspan(begin, n), model_ ? "" : "features"));
     std::memcpy(out.data() + static_cast<int64_t>(begin) * feature_width_, rows.data(),
                 static_cast<size_t>(rows.bytes()));
   }
@@ -214,9 +227,9 @@ Tensor Session::features(std::span<const Prepared> pictures) const {
 
 void Session::warm_up() const {
   Prepared grey;
-  for (const io::Preset& preset : presets_) grey.images.emplace_back(network::input_shape(1, preset));
-  for (int64_t n = 1; n <= batch_; ++n)
-    answer(std::vector<Prepared>(static_cast<size_t>(n), grey));
+  for (const io::Preset& preset : presets_)
+    grey.images.emplace_back(network::input_shape(1, preset));
+  for (int64_t n = 1; n <= batch_; ++n) answer(std::vector<Prepared>(static_cast<size_t>(n), grey));
 }
 
 std::vector<int64_t> most_probable(std::span<const double> probabilities, int64_t top) {

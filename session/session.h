@@ -30,11 +30,13 @@ struct Answer {
 /// run takes the cores that set_threads gives it.
 class Session {
  public:
-  /// One CNN, computed as `options` say in batches of up to options.input[0] pictures. Labels: of
-  /// its classes, or none; of one output two, no and yes. Throws Error where it has no classifier.
-  Session(network::Network network, PlanOptions options, std::vector<std::string> labels);
-  /// The emotion pipeline.
-  Session(emotion::EmotionModel model, int64_t batch);
+  /// One CNN, computed as `options` say: kernels are chosen for options.input[0] pictures, and up
+  /// to `batch` are computed at once. Labels: of its classes, or none; of one output two, no and
+  /// yes. Throws Error where it has no classifier.
+  Session(network::Network network, PlanOptions options, std::vector<std::string> labels,
+          int64_t batch);
+  /// The emotion pipeline; kernels are chosen for `chosen_for` pictures.
+  Session(emotion::EmotionModel model, int64_t chosen_for, int64_t batch);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -71,8 +73,8 @@ class Session {
     const network::Network* network;
     std::string layer;
     bool softmax = false;
-    size_t input = 0;  ///< Of Prepared::images.
-    std::shared_ptr<Program> program = {};
+    size_t input = 0;                       ///< Of Prepared::images.
+    std::shared_ptr<Program> program = {};  ///< Of as many pictures as kernels are chosen for.
   };
 
   void add_member(Member member, PlanOptions options);
@@ -97,13 +99,13 @@ class Session {
 
 /// A model to open: a folder that `fit` made, a zip archive of one, or a checkpoint.
 struct Source {
-  std::string path;                       ///< In messages alone, where `file` is given.
-  std::optional<MappedFile> file = {};    ///< In memory.
-  std::string model, state, preset;       ///< Of a checkpoint (network/network.h).
-  int64_t image_size = 0;                 ///< Of a checkpoint.
-  std::string labels;                     ///< File with a name of a class in each line.
-  int64_t batch = 8;                      ///< Pictures computed at once.
-  DType dtype = DType::f32;               ///< f32 or bf16, of a checkpoint.
+  std::string path;                     ///< In messages alone, where `file` is given.
+  std::optional<MappedFile> file = {};  ///< In memory.
+  std::string model, state, preset;     ///< Of a checkpoint (network/network.h).
+  int64_t image_size = 0;               ///< Of a checkpoint.
+  std::string labels;                   ///< File with a name of a class in each line.
+  int64_t batch = 8;                    ///< Pictures computed at once.
+  DType dtype = DType::f32;             ///< f32 or bf16, of a checkpoint.
 };
 /// Throws Error; `remarks` takes what the user should know.
 std::unique_ptr<Session> open_session(const Source& source, std::vector<std::string>& remarks);

@@ -34,7 +34,8 @@ std::string output_of(const std::string& command) {
   FILE* pipe = ::popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::array<char, 4096> part;
-  for (size_t n; (n = std::fread(part.data(), 1, part.size(), pipe)) > 0;) out.append(part.data(), n);
+  for (size_t n; (n = std::fread(part.data(), 1, part.size(), pipe)) > 0;)
+    out.append(part.data(), n);
   CHECK(::pclose(pipe) == 0);
   return out;
 }
@@ -47,7 +48,7 @@ struct World {
 
   World() {
     const io::Dataset data = make_pictures(folder, 6);
-    emotion::fit(data, {}, small_fit(model, 0));
+    emotion::fit(data, small_fit(model, 0));
     for (const io::Sample& s : data.samples) photos.push_back(s.path);
   }
 };
@@ -59,8 +60,7 @@ World& world() {
 struct Model {
   limbic_model* handle = nullptr;
   explicit Model(const std::string& path) {
-    REQUIRE_MESSAGE(limbic_open(path.c_str(), nullptr, &handle) == LIMBIC_OK,
-                    limbic_last_error());
+    REQUIRE_MESSAGE(limbic_open(path.c_str(), nullptr, &handle) == LIMBIC_OK, limbic_last_error());
   }
   ~Model() { limbic_model_free(handle); }
 };
@@ -84,10 +84,10 @@ bool says(const std::string& part) {
 TEST_CASE("capi: the library shows what the header declares and nothing else") {
   const std::string header = source_text("capi/limbic_c.h");
   const auto declared = words_like(header, R"(LIMBIC_API[^;{]*?\b(limbic_[a-z_]+)\()");
-  const auto listed =
-      words_like(source_text("capi/limbic_c.map"), R"(\b(limbic_[a-z_]+);)");
-  const auto shown = words_like(output_of("nm -D --defined-only --with-symbol-versions " LIMBIC_C_LIBRARY),
-                                R"( [TDBR] ([A-Za-z_0-9@]+))");
+  const auto listed = words_like(source_text("capi/limbic_c.map"), R"(\b(limbic_[a-z_]+);)");
+  const auto shown =
+      words_like(output_of("nm -D --defined-only --with-symbol-versions " LIMBIC_C_LIBRARY),
+                 R"( [TDBR] ([A-Za-z_0-9@]+))");
   std::set<std::string> versioned;
   for (const std::string& name : listed) versioned.insert(name + "@@LIMBIC_0");
   CHECK(declared == listed);
