@@ -11,6 +11,9 @@
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list),
 #                  ROWS=--short takes ten minutes
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
+#   make static-inference  the same without training, smaller: build-static-inference/limbic
+#   make wheel     the Python module, dist/limbic-*.whl (docs/python.md)
+#   make aarch64   a static program for 64-bit ARM, built and tested on this machine by emulation
 #   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
 #                  sanitizers, and a project that embeds Limbic: before a release (an hour)
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -27,7 +30,8 @@ PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
 .PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
-  asan tsan clang format install clean dependencies
+  static-inference \
+  wheel aarch64 asan tsan clang format install clean dependencies
 
 demo: configure
 	cmake --build --preset release --target limbic
@@ -93,6 +97,19 @@ odr: dependencies
 
 bench: build
 	@scripts/bench.sh $(ROWS)
+
+static-inference: build
+	@scripts/install_dependencies.sh static
+	@scripts/build_libraries.sh inference
+	cmake --preset static-inference
+	cmake --build --preset static-inference --target limbic
+	@scripts/check_static.sh inference
+
+wheel: build
+	@scripts/build_wheel.sh
+
+aarch64: build
+	@scripts/check_aarch64.sh
 
 static: build
 	@scripts/install_dependencies.sh static

@@ -32,6 +32,9 @@ double peak_rss_mb() {
 
 int run(const Common& common, Options& o) {
   const bool training = o.mode == "train";
+#ifndef LIMBIC_TRAINING
+  require(!training, "--mode train: this program was built for inference alone");
+#endif
   const bool small_images = models::find_architecture(o.model).image_size == 32;
   const models::Model model = models::build_model(o.model, small_images ? 10 : 1000);
   const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;

@@ -35,11 +35,31 @@ std::string version_text() {
 }  // namespace
 
 std::vector<AddVerb> own_verbs() {
-  return {add_demo,     add_fit,     add_predict,    add_evaluate,  add_train,       add_validate,
-          add_classify, add_extract, add_summary,    add_svm_train, add_svm_predict, add_svm_scale,
-          add_svm_grid, add_sweep,   add_check_data, add_bench,     add_convert,     add_compare,
-          add_weights,  add_verify,  add_inspect};
+  std::vector<AddVerb> verbs = {
+      add_predict,     add_evaluate,  add_validate,   add_classify, add_extract, add_summary,
+      add_svm_predict, add_svm_scale, add_check_data, add_bench,    add_convert, add_compare,
+      add_weights,     add_verify,    add_inspect};
+#ifdef LIMBIC_TRAINING
+  verbs.insert(verbs.begin(), {add_demo, add_fit, add_train, add_sweep});
+  verbs.insert(verbs.end(), {add_svm_train, add_svm_grid});
+#endif
+  return verbs;
 }
+
+namespace {
+
+// Without training: the words of those who look for it.
+bool is_left_out([[maybe_unused]] const std::string& verb) {
+#ifdef LIMBIC_TRAINING
+  return false;
+#else
+  for (const char* left : {"demo", "fit", "train", "sweep", "svm-train", "svm-grid"})
+    if (verb == left) return true;
+  return false;
+#endif
+}
+
+}  // namespace
 
 int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
                 const std::string& description) {
@@ -52,6 +72,10 @@ int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
     const std::string word = argv[i];
     const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$*?;&|<>()#") == word.npos;
     command_line() += plain ? " " + word : " '" + word + "'";
+  }
+  if (argc > 1 && is_left_out(argv[1])) {
+    std::fprintf(stderr, "limbic: %s: this program was built for inference alone\n", argv[1]);
+    return wrong_usage;
   }
   CommandLine program("limbic", description, version_text);
   Common common;

@@ -14,6 +14,10 @@ if(LIMBIC_CAPI)
   add_library(limbic_c SHARED $<TARGET_OBJECTS:limbic_capi>)
   set(symbols ${PROJECT_SOURCE_DIR}/capi/limbic_c.map)
   target_link_libraries(limbic_c PRIVATE limbic_capi)
+  if(LIMBIC_STATIC)  # needs the C library and nothing else
+    target_link_libraries(limbic_c PRIVATE ${limbic_threads})
+    target_link_options(limbic_c PRIVATE -static-libstdc++ -static-libgcc -fopenmp)
+  endif()
   target_link_options(limbic_c PRIVATE LINKER:--version-script=${symbols} LINKER:--no-undefined)
   set_target_properties(limbic_c PROPERTIES VERSION ${PROJECT_VERSION} LINKER_LANGUAGE CXX
     SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${symbols}

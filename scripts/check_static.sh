@@ -1,13 +1,19 @@
 #!/bin/bash
-# Holds build-static/limbic against build/limbic: no dynamic dependencies, the same classes, nearly
-# the same probabilities (another version of oneDNN adds in another order), the speed of both.
+# Holds build-static/limbic against build/limbic: no dynamic dependencies; the same classes, nearly
+# the same probabilities (another version of oneDNN adds in another order), also in an empty chroot and
+# on emulated processors without AVX-512 and without AVX2 (where qemu-user is installed); the speed of
+# both; sizes.
 #
-#   scripts/check_static.sh                      a network and pictures that the demo makes
+#   scripts/check_static.sh [inference]          a network and pictures that the demo makes
 #   scripts/check_static.sh CLASSIFY-ARGUMENTS   --model squeezenet1_1 --weights FILE photos/*
 set -euo pipefail
-static=build-static/limbic
+static=build-static/limbic libraries=build-libraries modes="infer train"
+if [ "${1:-}" = inference ]; then
+  shift
+  static=build-static-inference/limbic libraries=build-libraries-inference modes=infer
+fi
 shared=build/limbic
-out=build-static/check
+out=$(dirname "$static")/check
 mkdir -p "$out"
 
 fail() {
@@ -19,39 +25,54 @@ linked=$(ldd "$static" 2>&1 || true) # ldd fails where there is nothing dynamic
 [[ $linked == *"not a dynamic executable"* ]] || fail "$static is not static: $linked"
 
 if [ $# -eq 0 ]; then
-  "$static" demo --out "$out/demo" --seed 0 --epochs 3 --train-per-class 12 --test-per-class 4 \
+  "$shared" demo --out "$out/demo" --seed 0 --epochs 3 --train-per-class 12 --test-per-class 4 \
     --quiet >"$out/demo.log" 2>&1 || { tail -5 "$out/demo.log" >&2; fail "the demo failed"; }
   mapfile -t pictures < <(find "$out/demo/pictures" -name '*.png' | sort)
   set -- --model resnet8 --weights "$out/demo/supplement.safetensors" "${pictures[@]}"
 fi
 "$shared" classify --format json --quiet "$@" >"$out/shared.json"
 "$static" classify --format json --quiet "$@" >"$out/static.json"
+echo "static and shared: $(scripts/same_answers.sh "$out/shared.json" "$out/static.json" 1e-3)" ||
+  fail "the programs disagree"
 
-# "picture index probability", the most probable class of each picture first.
-numbers() {
-  grep -noE '"(index|probability)":[-+.0-9e]+' "$1" | tr -d '"' |
-    awk -F: '$2 == "index" { index_ = $3; next } { print $1, index_, $3 }'
-}
-numbers "$out/shared.json" >"$out/shared.numbers"
-numbers "$out/static.json" >"$out/static.numbers"
-awk '
-  NR == FNR { at[$1, $2] = $3; if (!($1 in top)) top[$1] = $2; next }
-  !($1 in seen) { seen[$1]; pictures++; same += top[$1] == $2 }
-  ($1, $2) in at { d = $3 - at[$1, $2]; if (d < 0) d = -d; if (d > largest) largest = d; both++ }
-  END {
-    printf "static and shared: the same top-1 on %d of %d pictures, largest difference of %d " \
-      "probabilities %.2g\n", same, pictures, both, largest
-    exit !(pictures > 0 && same == pictures && largest < 1e-3)
-  }' "$out/shared.numbers" "$out/static.numbers" || fail "the programs disagree"
+# Nothing but the program and what it reads.
+rm -rf "$out/root"
+mkdir -p "$out/root"
+cp --parents "$static" "$out/root"
+for word in "$@"; do [ ! -f "$word" ] || cp --parents "$word" "$out/root"; done
+enter=(chroot)
+[ "$(id -u)" -eq 0 ] || enter=(unshare -r chroot)
+if "${enter[@]}" "$out/root" "/$static" --version >/dev/null 2>&1; then
+  (cd "$out/root" && "${enter[@]}" . "/$static" classify --tune off --format json --quiet "$@") \
+    >"$out/chroot.json"
+  echo "in an empty chroot: $(scripts/same_answers.sh "$out/static.json" "$out/chroot.json" 1e-4)" ||
+    fail "the program in a chroot disagrees"
+else
+  echo "in an empty chroot: not run, neither root nor a user namespace is to be had"
+fi
 
-for mode in infer train; do
-  for program in "$shared" "$static"; do
-    printf '%-20s resnet18 %s, batch 8:' "$program" "$mode"
+for processor in Haswell Nehalem; do
+  if ! command -v qemu-x86_64 >/dev/null; then
+    echo "on other processors: not run, qemu-user is not installed"
+    break
+  fi
+  # qemu knows no AVX-512; Nehalem has SSE4.2 and no AVX.
+  qemu-x86_64 -cpu "$processor" "$static" classify --tune off --format json --quiet "$@" \
+    >"$out/$processor.json"
+  echo "on an emulated $processor: $(scripts/same_answers.sh "$out/static.json" \
+    "$out/$processor.json" 1e-4)" || fail "$processor disagrees"
+done
+
+for mode in $modes; do
+  for program in "$shared" "$static" "$shared" "$static"; do
+    printf '%-28s resnet18 %s, batch 8:' "$program" "$mode"
     "$program" bench --model resnet18 --mode "$mode" --batch-size 8 --repeat 10 --quiet | sed -n 2p
   done
 done
-cat build-libraries/*.time
+cat "$libraries"/*.time
 strip -o "$out/stripped" "$static"
 megabytes() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
-echo "$static: $(megabytes "$static"), stripped $(megabytes "$out/stripped")"
+gzip -9 -c "$out/stripped" >"$out/stripped.gz"
+echo "$static: $(megabytes "$static"), stripped $(megabytes "$out/stripped")," \
+  "gzip -9 $(megabytes "$out/stripped.gz")"
 echo "ldd: ${linked//[[:cntrl:]]/}"

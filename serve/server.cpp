@@ -259,6 +259,7 @@ class Application {
       }
       if (status == LIMBIC_OUT_OF_MEMORY) throw Refused{503, "no memory for this picture now"};
       lines[i] = limbic_last_error();
+      if (lines[i].starts_with("picture: ")) lines[i].erase(0, 9);
     }
     if (usable.empty()) throw Refused{415, lines[0]};
     const auto replies = batcher_.ask(usable);

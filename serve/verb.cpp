@@ -89,6 +89,8 @@ void add_serve(const cli::Verb& app, const Common& common, cli::Action& action) 
   verb.add_option("--max-waiting", a->server.max_waiting,
                   "pictures that may wait; beyond it the answer is 503")
       .check(cli::range(1, 1000000));
+  verb.add_option("--timeout", a->server.read_seconds, "seconds that a request may take to come")
+      .check(cli::range(1, 3600));
   verb.add_option("--connections", a->server.connections, "served at the same time")
       .check(cli::range(1, 1024));
 }
