@@ -6,7 +6,8 @@ option(LIMBIC_CAPI "Build the C interface, liblimbic_c.so" ON)
 if(LIMBIC_CAPI)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/capi/limbic_c.h ${LIMBIC_INCLUDE}/limbic/limbic_c.h
     SYMBOLIC)
-  limbic_room(capi ROOMS session LIBRARIES nlohmann_json::nlohmann_json)
+  limbic_room(capi ROOMS session LIBRARIES nlohmann_json::nlohmann_json
+    EXCEPT capi/own_stderr.cpp)
   if(LIMBIC_KERAS)
     target_link_libraries(limbic_capi PRIVATE limbic_keras)
     set_source_files_properties(capi/handles.cpp PROPERTIES COMPILE_DEFINITIONS LIMBIC_KERAS)
@@ -15,6 +16,7 @@ if(LIMBIC_CAPI)
   set(symbols ${PROJECT_SOURCE_DIR}/capi/limbic_c.map)
   target_link_libraries(limbic_c PRIVATE limbic_capi)
   if(LIMBIC_STATIC)  # needs the C library and nothing else
+    target_sources(limbic_c PRIVATE capi/own_stderr.cpp)
     target_link_libraries(limbic_c PRIVATE ${limbic_threads})
     target_link_options(limbic_c PRIVATE -static-libstdc++ -static-libgcc -fopenmp)
   endif()

@@ -25,6 +25,8 @@ if(unknown)
 else()
   set(limbic_threads limbic::threads)  # for programs of our own
   limbic_room(threads ROOMS core)
+  # A program shows them, so that oneDNN's shared library finds them before libgomp's.
+  set_target_properties(limbic_threads PROPERTIES CXX_VISIBILITY_PRESET default)
   # An archive's member is taken only where it is asked for; libgomp comes behind it.
   target_link_options(limbic_threads INTERFACE LINKER:--undefined=GOMP_parallel)
 endif()

@@ -90,6 +90,13 @@ void Connections::watch() {
   }
 }
 
+void Connections::serve(httplib::Stream& stream) {
+  for (bool closed = false; !closed && stream.is_readable(); closed = closed || close_this) {
+    close_this = false;
+    if (!process_request(stream, "", 0, "", 0, false, closed, nullptr)) return;
+  }
+}
+
 bool Connections::process_and_close_socket(socket_t sock) {
   std::string address;
   int port = 0;

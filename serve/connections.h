@@ -18,6 +18,9 @@ class Connections : public httplib::Server {
   Connections(int connections, int read_seconds);
   ~Connections() override;
 
+  /// The requests of a connection, one after the other.
+  void serve(httplib::Stream& stream);
+
   /// For the handler of the request that this thread serves.
   static void close_after_this_request();
   /// The clock of read_seconds stops.

@@ -1,10 +1,14 @@
 #include "limbic/serve/server.h"
 
-#include <csignal>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstring>
 #include <map>
 #include <random>
 #include <set>
@@ -12,6 +16,7 @@
 #include "limbic/core/error.h"
 #include "limbic/serve/batcher.h"
 #include "limbic/serve/connections.h"
+#include "limbic/serve/memory_stream.h"
 #include "limbic/serve/metrics.h"
 
 namespace limbic::serve {
@@ -53,6 +58,45 @@ std::string random_word() {
   for (int i = 0; i < 4; ++i) out += std::to_string(random());
   return out;
 }
+
+// SIGINT and SIGTERM, whichever thread they come to, as something to wait for.
+class Signals {
+ public:
+  Signals() {
+    require(::pipe2(pipe_.data(), O_CLOEXEC) == 0, "serve: no pipe: ", std::strerror(errno));
+    into = pipe_[1];
+    struct sigaction action {};
+    action.sa_handler = [](int) { tell(); };
+    ::sigaction(SIGINT, &action, &interrupt_before_);
+    ::sigaction(SIGTERM, &action, &terminate_before_);
+  }
+  ~Signals() {
+    ::sigaction(SIGINT, &interrupt_before_, nullptr);
+    ::sigaction(SIGTERM, &terminate_before_, nullptr);
+    for (int end : pipe_) ::close(end);
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  void wait() const {
+    char byte = 0;
+    while (::read(pipe_[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+  }
+  void end() const { tell(); }
+
+ private:
+  static void tell() {
+    const int before = errno;
+    [[maybe_unused]] const ssize_t ignored = ::write(into, "", 1);
+    errno = before;
+  }
+
+  static inline std::atomic<int> into = -1;
+  std::array<int, 2> pipe_{};
+  struct sigaction interrupt_before_ {
+  }, terminate_before_{};
+};
 
 // A refusal: status and reason.
 struct Refused {
@@ -103,6 +147,12 @@ class Application {
     });
   }
 
+  std::string answer(std::string_view bytes) {
+    MemoryStream stream(bytes);
+    server_.serve(stream);
+    return std::move(stream.answers);
+  }
+
   int run(const std::function<void(int)>& started) {
     const std::string host = options_.host == "localhost" ? "127.0.0.1" : options_.host;
     int port = options_.port;
@@ -112,22 +162,15 @@ class Application {
       port = -1;
     require(port > 0, options_.host, ":", options_.port,
             ": cannot listen there; is the port taken? (--port N, 0 for any that is free)");
-    // Blocked in all threads to come, taken by one.
-    sigset_t signals, before;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    const Signals signals;
     std::thread waiter([&] {
-      int signal = 0;
-      sigwait(&signals, &signal);
+      signals.wait();
       server_.stop();
     });
     started(port);
     server_.listen_after_bind();
-    pthread_kill(waiter.native_handle(), SIGTERM);
+    signals.end();
     waiter.join();
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return 0;
   }
 
@@ -290,12 +333,26 @@ class Application {
 
 }  // namespace
 
-int run(limbic_model* model, const Options& options, const std::function<void(int)>& started) {
+namespace {
+
+size_t batch_of(limbic_model* model) {
   limbic_model_info info{};
   info.size = sizeof info;
   require(limbic_get_model_info(model, &info) == LIMBIC_OK, limbic_last_error());
+  return info.batch;
+}
+
+}  // namespace
+
+int run(limbic_model* model, const Options& options, const std::function<void(int)>& started) {
   require(limbic_warm_up(model) == LIMBIC_OK, limbic_last_error());
-  return Application(model, options, info.batch).run(started);
+  return Application(model, options, batch_of(model)).run(started);
+}
+
+std::function<std::string(std::string_view)> without_socket(limbic_model* model,
+                                                            const Options& options) {
+  auto application = std::make_shared<Application>(model, options, batch_of(model));
+  return [application](std::string_view bytes) { return application->answer(bytes); };
 }
 
 }  // namespace limbic::serve

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "limbic/limbic_c.h"
 
@@ -24,5 +25,10 @@ struct Options {
 /// that wait together are computed together. `started` is told the port before the first request.
 /// Throws Error where it cannot listen.
 int run(limbic_model* model, const Options& options, const std::function<void(int port)>& started);
+
+/// What a connection that sends these bytes and ends is answered, by a server without a socket: for
+/// tests of what may come over one.
+std::function<std::string(std::string_view bytes)> without_socket(limbic_model* model,
+                                                                  const Options& options);
 
 }  // namespace limbic::serve

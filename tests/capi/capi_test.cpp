@@ -127,6 +127,35 @@ TEST_CASE("capi: a picture in any form has one answer, the line of `limbic predi
   CHECK(json_of(model.handle, file, nullptr).starts_with("{\"emotion\":"));
 }
 
+TEST_CASE("pack: the program, the C program and the packed program say the same of a photo") {
+  const TemporaryFolder folder;
+  const std::string &model = world().model, &photo = world().photos[5];
+  const std::string packed = folder / "emotions", quiet = " 2>/dev/null";
+  const std::string expected =
+      output_of(LIMBIC_PROGRAM " predict --format json --quiet " + model + " " + photo);
+  CHECK(output_of(LIMBIC_C_PREDICT " " + model + " " + photo) == expected);
+  output_of(LIMBIC_PROGRAM " pack " + model + " " + packed + quiet);
+  CHECK(output_of(packed + " --format json --quiet " + photo) == expected);
+  CHECK(output_of(packed + quiet).find("photo.jpg") != std::string::npos);  // help
+
+  // A packed program packs no more, and one that was cut says so.
+  const auto fails = [&](const std::string& command) {
+    const std::string said = output_of("{ " + command + "; echo status $?; } 2>&1");
+    return said.substr(0, said.find('\n')) + said.substr(said.rfind("status"));
+  };
+  const auto bytes = read_file(packed);
+  const std::string cut = folder / "cut";
+  write_atomically(cut, [&](std::ostream& out) {
+    out.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes) - 1000);
+  });
+  std::filesystem::permissions(cut, std::filesystem::perms::owner_all);
+  const std::string said = fails(cut + " " + photo);
+  CHECK(said.find("is cut short") != std::string::npos);
+  CHECK(said.ends_with("status 1\n"));
+  CHECK(fails(LIMBIC_PROGRAM " pack /nowhere " + packed).ends_with("status 1\n"));
+  CHECK(read_file(packed) == bytes);
+}
+
 TEST_CASE("capi: a zip archive of a model folder, in a file and in memory, is the model") {
   const TemporaryFolder folder;
   write_atomically(folder / "m.zip",

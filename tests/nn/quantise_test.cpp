@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "limbic/core/bfloat16.h"
 #include "limbic/core/processor.h"
 #include "limbic/models/models.h"
 #include "limbic/nn/compile/program.h"
@@ -186,7 +187,12 @@ TEST_CASE("int8: every kind of convolution equals an integer reference") {
       const Tensor expected =
           integer_convolution(o, src, range, is_signed, parameters.at("conv.weight").value,
                               parameters.at("conv.bias").value, out.shape(), halved);
-      CHECK(difference(out, expected) < 1e-5);
+      // What stays wide is bf16 where the processor has it: half a unit in eight bits.
+      CHECK(difference(out, expected) < (has_bf16_instructions() ? 5e-3 : 1e-5));
+      if (!has_bf16_instructions()) continue;
+      Tensor rounded = expected.clone();
+      for (float& v : rounded.values()) v = to_f32(from_f32<BFloat16>(v));
+      CHECK(difference(out, rounded) < 5e-4);  // some lie so near the middle that they go elsewhere
     }
 }
 

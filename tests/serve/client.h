@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <stdexcept>
@@ -25,7 +26,9 @@ namespace limbic::testing {
 class Server {
  public:
   explicit Server(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {LIMBIC_PROGRAM, "serve", "--port", "0", "--quiet"});
+    if (std::find(arguments.begin(), arguments.end(), "--port") == arguments.end())
+      arguments.insert(arguments.begin(), {"--port", "0"});
+    arguments.insert(arguments.begin(), {LIMBIC_PROGRAM, "serve", "--quiet"});
     std::array<int, 2> out{};
     if (::pipe(out.data()) != 0) throw std::runtime_error("no pipe");
     posix_spawn_file_actions_t actions;

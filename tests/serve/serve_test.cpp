@@ -33,8 +33,8 @@ World& world() {
 
 std::string request(const std::string& body, const std::string& headers = "",
                     const std::string& target = "/predict") {
-  return str_cat("POST ", target, " HTTP/1.1\r\nHost: 127.0.0.1\r\n", headers, "Content-Length: ",
-                 body.size(), "\r\n\r\n", body);
+  return str_cat("POST ", target, " HTTP/1.1\r\nHost: 127.0.0.1\r\n", headers,
+                 "Content-Length: ", body.size(), "\r\n\r\n", body);
 }
 
 std::string ask(const Server& server, const std::string& bytes) {
@@ -137,7 +137,8 @@ TEST_CASE("serve: what was not read of a refused request is not taken for anothe
   const Server server({world().model});
   Connection c(server.port);
   const std::string hidden = "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-  c.send("POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n" + hidden);
+  c.send("POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n" +
+         hidden);
   CHECK(status_of(c.receive()) == 411);
   CHECK(c.receive(5).empty());
   CHECK(c.ends(5));

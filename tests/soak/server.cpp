@@ -76,8 +76,8 @@ class Client {
 
   size_t any(size_t n) { return static_cast<size_t>(random_.below(static_cast<int64_t>(n))); }
 
-  // Five in a hundred: damaged bytes, half a request, one that comes in drops, one that nobody waits
-  // for, and what is no HTTP at all.
+  // Five in a hundred: damaged bytes, half a request, one that comes in drops, one that nobody
+  // waits for, and what is no HTTP at all.
   void misbehave() {
     ++counts_.broken;
     Connection c(server_.port);
@@ -151,11 +151,13 @@ int main(int argc, char** argv) {
   const int64_t after = resident(server.pid());
   const int status = server.stop();
   const double growth = static_cast<double>(after - before) / static_cast<double>(before);
-  std::printf("%lld answers right, %lld wrong, %lld refused (503), %lld misbehaved, %lld ended; "
-              "resident %lld kB after a fifth, %lld kB at the end (%+.1f %%); status %d\n",
-              static_cast<long long>(counts.right), static_cast<long long>(counts.wrong),
-              static_cast<long long>(counts.refused), static_cast<long long>(counts.broken),
-              static_cast<long long>(counts.left), static_cast<long long>(before),
-              static_cast<long long>(after), 100 * growth, status);
-  return counts.wrong == 0 && counts.right > requests * 8 / 10 && growth < 0.05 && status == 0 ? 0 : 1;
+  std::printf(
+      "%lld answers right, %lld wrong, %lld refused (503), %lld misbehaved, %lld ended; "
+      "resident %lld kB after a fifth, %lld kB at the end (%+.1f %%); status %d\n",
+      static_cast<long long>(counts.right), static_cast<long long>(counts.wrong),
+      static_cast<long long>(counts.refused), static_cast<long long>(counts.broken),
+      static_cast<long long>(counts.left), static_cast<long long>(before),
+      static_cast<long long>(after), 100 * growth, status);
+  return counts.wrong == 0 && counts.right > requests * 8 / 10 && growth < 0.05 && status == 0 ? 0
+                                                                                               : 1;
 }
