@@ -1,13 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <map>
-#include <optional>
-#include <sstream>
 
 #include "limbic/cli/svm_data.h"
+#include "limbic/cli/svm_ranges.h"
 #include "limbic/cli/verbs.h"
-#include "limbic/core/file.h"
 
 namespace limbic::cli {
 namespace {
@@ -18,27 +15,6 @@ struct Options {
   std::vector<double> target;  // lower, upper; or nothing
 };
 
-/// Values from [min, max] go to [lower, upper].
-struct Range {
-  double min = 0, max = 0, lower = -1, upper = 1;
-
-  bool varies() const { return min < max; }
-  double scaled(double value) const {
-    return value == min   ? lower
-           : value == max ? upper
-                          : lower + (upper - lower) * (value - min) / (max - min);
-  }
-};
-
-/// LIBSVM's range file: where targets are scaled "y", "lower upper", "min max"; then "x",
-/// "lower upper", and "index min max" for each feature that varies.
-struct Ranges {
-  std::optional<Range> target;
-  double lower = -1, upper = 1;
-  std::vector<Range> features;
-  int first_index = 1;  // of features[0]
-};
-
 Ranges measure(const svm::SvmData& data, const Options& o) {
   require(o.lower < o.upper, "svm-scale: -l must be below -u, got ", o.lower, " and ", o.upper);
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
@@ -46,11 +22,14 @@ Ranges measure(const svm::SvmData& data, const Options& o) {
     range.min = std::min(range.min, value);
     range.max = std::max(range.max, value);
   };
-  Ranges r{{}, o.lower, o.upper, {}, data.first_index};
-  r.features.assign(static_cast<size_t>(d), {INFINITY, -INFINITY, o.lower, o.upper});
+  Ranges r{{}, o.lower, o.upper, {}};
+  std::vector<Range> all(static_cast<size_t>(d), {INFINITY, -INFINITY, o.lower, o.upper});
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < d; ++j)
-      widen(r.features[static_cast<size_t>(j)], data.x.data<double>()[i * d + j]);
+      widen(all[static_cast<size_t>(j)], data.x.data<double>()[i * d + j]);
+  for (int64_t j = 0; j < d; ++j)
+    if (const Range& range = all[static_cast<size_t>(j)]; range.varies())
+      r.features[j + data.first_index] = range;
   if (o.target.empty()) return r;
   require(o.target[0] < o.target[1], "svm-scale: -y must ascend, got ", o.target[0], " and ",
           o.target[1]);
@@ -59,66 +38,21 @@ Ranges measure(const svm::SvmData& data, const Options& o) {
   return r;
 }
 
-void save_ranges(const Ranges& r, const std::string& path) {
-  write_atomically(path, [&](std::ostream& out) {
-    out.precision(17);
-    if (const auto& y = r.target)
-      out << "y\n" << y->lower << ' ' << y->upper << '\n' << y->min << ' ' << y->max << '\n';
-    out << "x\n" << r.lower << ' ' << r.upper << '\n';
-    for (size_t j = 0; j < r.features.size(); ++j)
-      if (r.features[j].varies())
-        out << static_cast<int64_t>(j) + r.first_index << ' ' << r.features[j].min << ' '
-            << r.features[j].max << '\n';
-  });
-}
-
-Ranges restore_ranges(const Common& common, const std::string& path, const svm::SvmData& data) {
-  const auto bytes = read_file(path, int64_t{256} << 20);
-  std::istringstream in(std::string(bytes.begin(), bytes.end()));
-  std::string head;
-  Ranges r;
-  in >> head;
-  if (head == "y") {
-    Range y;
-    require(in >> y.lower >> y.upper >> y.min >> y.max >> head && y.lower < y.upper, path,
-            ": damaged in its part 'y'");
-    r.target = y;
-  }
-  require(head == "x" && in >> r.lower >> r.upper && r.lower < r.upper, path,
-          ": not a range file of svm-scale -s");
-  std::map<int64_t, Range> known;
-  for (int64_t index = 0; in >> index;) {
-    double low = 0, high = 0;
-    require(in >> low >> high && index >= 0 && index <= INT32_MAX && std::isfinite(low) &&
-                std::isfinite(high),
-            path, ": damaged at feature ", index);
-    known[index] = {low, high, r.lower, r.upper};
-  }
-  require(in.eof(), path, ": expected lines 'index min max'");
-  // What the range file knows and the data lack is 0 there, and is scaled as any 0.
-  r.first_index = known.contains(0) ? 0 : data.first_index;
-  const int64_t last = data.first_index + data.x.dim(1) - 1;
-  const int64_t width =
-      std::max(last, known.empty() ? 0 : known.rbegin()->first) - r.first_index + 1;
-  require(width <= 1 << 26, path, ": ", width, " features are more than are scaled here");
-  r.features.assign(static_cast<size_t>(width), {0, 0, r.lower, r.upper});
-  for (const auto& [index, range] : known)
-    r.features[static_cast<size_t>(index - r.first_index)] = range;
+Ranges restored(const Common& common, const Options& o, const svm::SvmData& data) {
   std::string lacking;
-  for (int64_t j = data.first_index; j <= last; ++j)
-    if (!known.count(j) && lacking.size() < 60) lacking += str_cat(lacking.empty() ? "" : ", ", j);
+  Ranges r = restore_ranges(o.restore, data, lacking);
   if (!lacking.empty())
-    note(common, str_cat(path, ": lacks features of the data, which are left out: ", lacking));
+    note(common,
+         str_cat(o.restore, ": lacks features of the data, which are left out: ", lacking));
   return r;
 }
 
 int run(const Common& common, Options& o) {
   const svm::SvmData data = read_svm_input(o.data, {.real_labels = true, .f64 = true});
   const int64_t n = data.x.dim(0), d = data.x.dim(1);
-  const Ranges r = o.restore.empty() ? measure(data, o) : restore_ranges(common, o.restore, data);
-  if (r.first_index == 0)
+  const Ranges r = o.restore.empty() ? measure(data, o) : restored(common, o, data);
+  if (data.first_index == 0 || r.features.contains(0))
     note(common, "WARNING: minimal feature index is 0, but indices should start from 1");
-  const int64_t shift = data.first_index - r.first_index;
   const auto values = data.x.values<double>();
   const int64_t nonzeros = std::ssize(values) - std::count(values.begin(), values.end(), 0.0);
   int64_t written = 0;
@@ -126,14 +60,12 @@ int run(const Common& common, Options& o) {
   for (int64_t i = 0; i < n; ++i) {
     const double target = data.targets[static_cast<size_t>(i)];
     std::printf("%.17g", r.target && r.target->varies() ? r.target->scaled(target) : target);
-    for (int64_t j = 0; j < std::ssize(r.features); ++j) {
-      const Range& range = r.features[static_cast<size_t>(j)];
-      if (!range.varies()) continue;  // a feature that never varies says nothing
-      const int64_t column = j - shift;
+    for (const auto& [index, range] : r.features) {
+      const int64_t column = index - data.first_index;
       const bool there = column >= 0 && column < d;
       const double scaled = range.scaled(there ? values[static_cast<size_t>(i * d + column)] : 0);
       written += scaled != 0;
-      if (scaled != 0) std::printf(" %ld:%.9g", j + r.first_index, scaled);
+      if (scaled != 0) std::printf(" %ld:%.9g", index, scaled);
     }
     std::printf("\n");
   }

@@ -2,12 +2,9 @@
 // 2 x its size + 64 MB of memory. LIMBIC_MUTATIONS says how many (2000).
 #include <doctest/doctest.h>
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -15,7 +12,7 @@
 #include "limbic/core/clock.h"
 #include "limbic/core/random.h"
 #include "limbic/weights/keras/keras.h"
-#include "tests/sanitized.h"
+#include "tests/memory_limit.h"
 #include "tests/weights/keras_goldens.h"
 
 using namespace limbic;
@@ -24,30 +21,6 @@ using namespace limbic::weights;
 namespace {
 
 using Bytes = std::vector<uint8_t>;
-
-// While it lives the process may take `bytes` of private memory more than it has: the system
-// refuses what goes beyond (RLIMIT_DATA), which then shows as an error of its own.
-class MemoryLimit {
- public:
-  explicit MemoryLimit(uint64_t bytes) {
-    if (sanitized) return;
-    std::ifstream statm("/proc/self/statm");
-    uint64_t pages[6] = {};
-    for (uint64_t& value : pages) statm >> value;
-    REQUIRE(getrlimit(RLIMIT_DATA, &old_) == 0);
-    rlimit now = old_;
-    now.rlim_cur = std::min<rlim_t>(old_.rlim_max, pages[5] * 4096 + bytes);
-    REQUIRE(setrlimit(RLIMIT_DATA, &now) == 0);
-  }
-  ~MemoryLimit() {
-    if (!sanitized) setrlimit(RLIMIT_DATA, &old_);
-  }
-  MemoryLimit(const MemoryLimit&) = delete;
-  MemoryLimit& operator=(const MemoryLimit&) = delete;
-
- private:
-  rlimit old_{};
-};
 
 // What became of a file: nothing where it loaded, else the error. Everything else fails the test.
 std::optional<std::string> outcome(const Bytes& bytes) {
