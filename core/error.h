@@ -25,10 +25,22 @@ std::string str_cat(const Args&... args) {
   return out.str();
 }
 
-/// Throws Error with the joined arguments.
+/// A message that quotes a hostile file may be as long as the file: of more than 1,500 bytes the
+/// middle is left out, at whole characters of UTF-8.
+inline std::string shortened(std::string message) {
+  constexpr size_t head = 1000, tail = 400;
+  if (message.size() <= head + tail + 100) return message;
+  const auto continues = [&](size_t at) { return (message[at] & 0xc0) == 0x80; };
+  size_t begin = head, end = message.size() - tail;
+  while (begin > head - 4 && continues(begin)) --begin;
+  while (end < message.size() - tail + 4 && continues(end)) ++end;
+  return message.replace(begin, end - begin, " ... ");
+}
+
+/// Throws Error with the joined arguments, shortened.
 template <class... Args>
 [[noreturn]] void fail(const Args&... args) {
-  throw Error(str_cat(args...));
+  throw Error(shortened(str_cat(args...)));
 }
 
 /// Throws Error with the joined arguments unless `ok`.

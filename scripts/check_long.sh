@@ -1,7 +1,8 @@
 #!/bin/bash
 # What takes too long for `make test`: thousands of random networks and histories, the same under
-# AddressSanitizer and UndefinedBehaviorSanitizer, trainings killed at random moments, and the suites
-# of `make conformance`. Prints one line for each and exits 1 if one failed.
+# AddressSanitizer and UndefinedBehaviorSanitizer, whatever writes files killed and on full disks,
+# allocations that fail one after the other, the suites of `make conformance`, and the readers of files
+# under libFuzzer (an hour and a quarter). Prints one line for each and exits 1 if one failed.
 #
 #   scripts/check_long.sh [GRAPHS [HISTORIES [KILLS]]]      (default 5000 10000 50)
 set -u
@@ -26,7 +27,7 @@ run() {
 run "random networks, f32" build/tests/random_graphs --graphs "$graphs" --seed 11
 run "random networks, bf16" build/tests/random_graphs --graphs $((graphs / 10)) --dtype bf16
 run "random histories" build/tests/random_histories --histories "$histories" --seed 11
-run "trainings killed" scripts/kill_trainings.sh "$kills"
+run "writes killed, disks full" scripts/kill_writes.sh "$kills"
 run "other people's tests" make --no-print-directory conformance
 
 cmake --preset asan >/dev/null &&

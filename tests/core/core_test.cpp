@@ -34,6 +34,31 @@ TEST_CASE("tensor: wrong use is an error that says what came") {
   CHECK_THROWS_AS(Tensor({int64_t{1} << 62}), Error);
 }
 
+TEST_CASE("error: a message that quotes a long file keeps its beginning and its end") {
+  const auto message = [](const std::string& quoted) {
+    try {
+      fail("x: damaged at '", quoted, "'; fetch it again");
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(message("a") == "x: damaged at 'a'; fetch it again");
+  for (const char* letter : {"a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"})
+    for (size_t shift = 0; shift < 4; ++shift) {
+      std::string text(shift, 'b');
+      while (text.size() < 100'000) text += letter;
+      const std::string said = message(text);
+      CHECK(said.size() < 1500);
+      CHECK(said.starts_with("x: damaged at '"));
+      CHECK(said.ends_with("'; fetch it again"));
+      const size_t cut = said.find(" ... ");
+      REQUIRE(cut != std::string::npos);
+      CHECK((cut - 15 - shift) % std::string_view(letter).size() == 0);
+      CHECK((said[cut + 5] & 0xc0) != 0x80);
+    }
+}
+
 TEST_CASE("parallel: each index once, exceptions come back") {
   for (int64_t n : {0, 1, 2, 3, 1000}) {
     std::vector<std::atomic<int>> seen(static_cast<size_t>(n));
