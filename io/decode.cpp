@@ -11,10 +11,16 @@ namespace {
 
 std::atomic<int64_t> most = int64_t{1} << 27;
 
+// Multiplied only where neither side would overflow; INT64_MAX stands for more.
+int64_t pixels_of(PictureSize size) {
+  constexpr int64_t most_side = INT32_MAX;
+  return size.height > most_side || size.width > most_side ? INT64_MAX : size.height * size.width;
+}
+
 void check_size(PictureSize size, int64_t bytes, const Format& format, int64_t max_pixels) {
-  const int64_t pixels = size.height * size.width;
-  require(size.height <= INT32_MAX && size.width <= INT32_MAX && pixels <= max_pixels, size.width,
-          "x", size.height, " pixels, more than the ", max_pixels, " allowed (--max-pixels)");
+  const int64_t pixels = pixels_of(size);
+  require(pixels <= max_pixels && pixels < INT64_MAX, size.width, "x", size.height,
+          " pixels, more than the ", max_pixels, " allowed (--max-pixels)");
   require(pixels <= format.most_pixels_per_byte * bytes, "declares ", size.width, "x", size.height,
           " pixels, which its ", bytes, " bytes cannot hold");
 }
@@ -50,8 +56,8 @@ int64_t decoded_bytes(Bytes bytes) {
   const Format* format = format_of(bytes);
   if (!format) return 0;
   try {
-    const PictureSize size = format->size(bytes);
-    return size.height <= INT32_MAX && size.width <= INT32_MAX ? 3 * size.height * size.width : 0;
+    const int64_t pixels = pixels_of(format->size(bytes));
+    return pixels <= INT64_MAX / 3 ? 3 * pixels : 0;
   } catch (const Error&) {
     return 0;
   }

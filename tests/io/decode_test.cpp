@@ -177,6 +177,11 @@ TEST_CASE("decode: sizes are checked before memory is asked for") {
   };
   declare(60000, 60000);
   CHECK(contains(refusal(png), "60000x60000 pixels"));
+  for (const uint32_t side : {0x7fffffffu, 0xffffffffu}) {  // 2^62 and more must not wrap
+    declare(side, side);
+    CHECK(contains(refusal(png), str_cat(side, "x", side, " pixels")));
+    CHECK(decoded_bytes(png) == 0);
+  }
   declare(2, 3);  // was 3 x 2
   CHECK(contains(refusal(png), "a chunk's checksum is wrong"));
   File bmp = read_file(golden("pictures/rgb.bmp"));
