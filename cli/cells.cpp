@@ -4,8 +4,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/core/json_numbers.h"
 
 namespace limbic::cli {
 
@@ -19,7 +19,7 @@ Cells::Cells(std::string path, std::string key, std::vector<std::string> names)
 }
 
 void Cells::read_line(const std::string& line) {
-  const auto object = Place::parse(line, nullptr, false);
+  const auto object = try_parse_json<Place>(line);
   if (!object.is_object() || !object.contains("cell") || !object.contains("result") ||
       object.value("key", Place()) != key_ || !object["result"].is_object())
     return;

@@ -15,6 +15,29 @@ std::string reason_of(const Exception& e) {
   return what.starts_with("[json.") && end != what.npos ? what.substr(end + 2) : what;
 }
 
+/// The JSON in `text`; throws Json::parse_error where it is none, and Error beginning with `name`
+/// where it nests deeper than anything that is meant: nlohmann copies, compares and prints by
+/// recursion, so that a few million brackets would overflow the stack.
+template <class Json, class Text>
+Json parse_json(const Text& text, const std::string& name) {
+  constexpr int deepest = 100;
+  return Json::parse(text.begin(), text.end(),
+                     [&](int depth, typename Json::parse_event_t, Json&) {
+                       require(depth <= deepest, name, ": is nested over ", deepest, " deep");
+                       return true;
+                     });
+}
+/// The same; a discarded value where that would throw.
+template <class Json, class Text>
+Json try_parse_json(const Text& text) {
+  try {
+    return parse_json<Json>(text, "JSON");
+  } catch (const Error&) {
+  } catch (const typename Json::exception&) {
+  }
+  return Json(Json::value_t::discarded);
+}
+
 /// A JSON value that must be a finite number. nlohmann's own conversions take what comes: 224.9 as
 /// the integer 224, `true` as 1, 1e300 as a float's infinity. Throws Error beginning with `name`.
 template <class Json>

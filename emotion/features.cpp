@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "limbic/core/file.h"
+#include "limbic/core/json_numbers.h"
 #include "limbic/core/parallel.h"
 #include "limbic/emotion/hashed_name.h"
 #include "limbic/io/decode.h"
@@ -120,7 +121,7 @@ class FeatureCache {
     const Tensor features = found->second.clone();
     file.file.require_intact();
     const std::string& pictures = file.metadata.at("pictures");
-    const auto hashes = json::parse(pictures).get<std::vector<std::string>>();
+    const auto hashes = parse_json<json>(pictures, path).get<std::vector<std::string>>();
     require(features.dtype() == DType::f32 && features.rank() == 2 &&
                 std::ssize(hashes) == features.dim(0) && features.dim(1) == width_ &&
                 file.metadata.at("sha256") == sum_of(features, pictures),

@@ -97,7 +97,7 @@ json read_description(const ModelFiles& files) {
           ": not a model folder (it has no model.json); make one with `limbic fit`");
   const MappedFile file = files.file(ModelFiles::description);
   require(std::ssize(file.bytes) <= int64_t{64} << 20, path, ": is too long");
-  const json j = json::parse(file.bytes.begin(), file.bytes.end());
+  const json j = parse_json<json>(weights::text_of(file), path);
   file.require_intact();
   const int version = j.at("limbic_model");
   require(version >= 1 && version <= linear_version, path, ": a model folder of format ", version,

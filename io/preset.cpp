@@ -165,7 +165,7 @@ std::array<double, 3> three_numbers(const Json& json, const char* key) {
 Preset preset_from_json(const std::string& text) {
   Preset p;
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_json<Json>(text, "preset");
     json.at("name").get_to(p.name);
     p.filter = filter_from(json.at("filter").get<std::string>());
     p.short_side = whole_number(json.at("short_side"), "preset: short_side", 0, 2 * largest_crop);

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/core/json_numbers.h"
 
 namespace limbic::network {
 namespace {
@@ -18,7 +18,7 @@ json read_json(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return {};
   const auto bytes = read_file(path.string(), int64_t{16} << 20);
-  const json out = json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  const json out = try_parse_json<json>(bytes);
   return out.is_object() ? out : json();
 }
 

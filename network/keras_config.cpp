@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "limbic/core/error.h"
+#include "limbic/core/json_numbers.h"
 
 namespace limbic::network {
 namespace {
@@ -142,7 +142,7 @@ class Reader {
 
 KerasConfig read_keras_config(const std::string& text) {
   Reader reader;
-  reader.read(json::parse(text, nullptr, false));
+  reader.read(try_parse_json<json>(text));
   return std::move(reader.out);
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "limbic/core/json_numbers.h"
 #include "limbic/network/config_file.h"
 #include "limbic/network/keras_config.h"
 #include "limbic/network/network_weights.h"
@@ -48,7 +49,7 @@ io::Preset preset_of(const NetworkSource& source, const weights::Checkpoint& che
 std::vector<std::string> labels_of(const weights::Checkpoint& checkpoint, int64_t classes) {
   const auto stored = checkpoint.metadata.find("limbic.classes");
   if (stored == checkpoint.metadata.end()) return {};
-  const auto names = nlohmann::json::parse(stored->second, nullptr, false);
+  const auto names = try_parse_json<nlohmann::json>(stored->second);
   if (!names.is_array() || static_cast<int64_t>(names.size()) != classes) return {};
   std::vector<std::string> labels;
   for (const auto& name : names) labels.push_back(name.is_string() ? name : "");

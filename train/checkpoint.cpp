@@ -80,7 +80,7 @@ template <class FromJson>
 auto read_metadata(const weights::SafetensorsFile& file, const char* key,
                    const FromJson& from_json) {
   try {
-    return from_json(json::parse(file.metadata.at(key)));
+    return from_json(parse_json<json>(file.metadata.at(key), key));
   } catch (const std::out_of_range& e) {
     fail(file.file.path, ": does not say which run it belongs to (no ", key, ")");
   } catch (const json::exception& e) {
@@ -102,7 +102,7 @@ std::map<std::string, Tensor> tensors_of(const Parameters& parameters) {
 
 // "learning_rate was 0.05 and is 0.01; seed was 0 and is 5".
 std::string differences(const std::string& stored, const std::string& wanted) {
-  const json was = json::parse(stored, nullptr, false), is = json::parse(wanted);
+  const json was = try_parse_json<json>(stored), is = json::parse(wanted);
   if (!was.is_object()) return "its settings are damaged";
   std::string out;
   const auto say = [&](const std::string& key, const json& a, const json& b) {
@@ -117,7 +117,7 @@ std::string differences(const std::string& stored, const std::string& wanted) {
 
 // Whether they are equal but for more epochs.
 bool adds_epochs(const std::string& stored, const std::string& wanted) {
-  json was = json::parse(stored, nullptr, false), is = json::parse(wanted);
+  json was = try_parse_json<json>(stored), is = json::parse(wanted);
   if (!was.is_object() || !was.value("epochs", json()).is_number_integer() ||
       was["epochs"] >= is["epochs"])
     return false;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "limbic/core/json_numbers.h"
 #include "limbic/weights/header.h"
 #include "limbic/weights/pytorch/pytorch.h"
 #include "limbic/weights/safetensors.h"
@@ -154,7 +155,7 @@ Checkpoint open_any(const MappedFile& file, const ReadOptions& options, bool wit
 
 // "model.safetensors.index.json": which file holds which tensor.
 Checkpoint open_shards(const MappedFile& index, const ReadOptions& options) {
-  const auto json = nlohmann::json::parse(text_of(index), nullptr, false);
+  const auto json = try_parse_json<nlohmann::json>(text_of(index));
   std::set<std::string> files;
   for (const auto& [name, file] : json["weight_map"].items()) {
     require(
@@ -184,7 +185,7 @@ Checkpoint open_shards(const MappedFile& index, const ReadOptions& options) {
 bool is_index(const MappedFile& file) {
   const std::string_view bytes = text_of(file);
   if (!bytes.starts_with('{') || bytes.size() > (64 << 20)) return false;
-  const auto json = nlohmann::json::parse(bytes, nullptr, false);
+  const auto json = try_parse_json<nlohmann::json>(bytes);
   return json.is_object() && json.contains("weight_map") && json["weight_map"].is_object();
 }
 

@@ -110,6 +110,17 @@ TEST_CASE("random: moments, and a shuffle is a permutation") {
   CHECK(items[0] + items[1] * 100 != 100);
 }
 
+TEST_CASE("json: what nests without end is refused before anybody recurses over it") {
+  using nlohmann::json;
+  const std::string deep(3'000'000, '[');
+  CHECK_THROWS_WITH_AS(parse_json<json>(deep, "x"), "x: is nested over 100 deep", Error);
+  CHECK(try_parse_json<json>(deep).is_discarded());
+  CHECK_THROWS_AS(parse_json<json>(std::string("[1"), "x"), json::parse_error);
+  CHECK(try_parse_json<json>(std::string("[1")).is_discarded());
+  const std::string nested = std::string(90, '[') + "1" + std::string(90, ']');
+  CHECK(parse_json<json>(nested, "x").dump() == nested);
+}
+
 TEST_CASE("json: whole numbers up to both ends, and what is none") {
   using nlohmann::json;
   CHECK(whole_number(json(2), "n", 2, 5) == 2);
