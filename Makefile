@@ -144,7 +144,7 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-reference build-static build-mutation
+	rm -rf build build-asan build-tsan build-clang build-fuzz build-reference build-static build-mutation
 
 dependencies:
 	@scripts/install_dependencies.sh

@@ -28,6 +28,8 @@ run "random networks, f32" build/tests/random_graphs --graphs "$graphs" --seed 1
 run "random networks, bf16" build/tests/random_graphs --graphs $((graphs / 10)) --dtype bf16
 run "random histories" build/tests/random_histories --histories "$histories" --seed 11
 run "writes killed, disks full" scripts/kill_writes.sh "$kills"
+run "failing allocations" build/tests/failing_allocations
+run "failing allocations, two threads" build/tests/failing_allocations --threads 2 --every 3
 run "other people's tests" make --no-print-directory conformance
 
 cmake --preset asan >/dev/null &&
@@ -38,4 +40,5 @@ cmake --preset asan >/dev/null &&
 run "random networks, sanitizers" build-asan/tests/random_graphs --graphs "$graphs" --seed 12
 run "random histories, sanitizers" build-asan/tests/random_histories --histories $((histories / 10)) \
   --seed 12
+run "readers under libFuzzer" scripts/fuzz.sh
 exit $failed

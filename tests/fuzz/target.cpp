@@ -28,7 +28,7 @@ double processor_seconds() {
 std::string wrong_message(const std::string& message) {
   if (message.find('\n') != std::string::npos) return "a message of several lines: " + message;
   if (message.size() > 2000) return str_cat("a message of ", message.size(), " bytes");
-  if (message.find("out of memory") != std::string::npos) return "memory: " + message;
+  if (message.starts_with("out of memory")) return "memory: " + message;
   return message.empty() ? "an empty message" : "";
 }
 
