@@ -99,7 +99,7 @@ json read_description(const ModelFiles& files) {
   require(std::ssize(file.bytes) <= int64_t{64} << 20, path, ": is too long");
   const json j = parse_json<json>(weights::text_of(file), path);
   file.require_intact();
-  const int version = j.at("limbic_model");
+  const int64_t version = whole_number(j.at("limbic_model"), path + ": limbic_model", 0);
   require(version >= 1 && version <= linear_version, path, ": a model folder of format ", version,
           ", written by a newer Limbic; this one (", limbic::version(), ") knows formats 1 to ",
           linear_version);
@@ -255,12 +255,12 @@ Branch load_branch(const json& b, const std::string& path, const MappedFile& fil
                 .layer = b.at("layer"),
                 .softmax = b.at("softmax"),
                 .hash = b.at("sha256")};
-  const int64_t classes = b.at("classes");
-  require(classes > 0 && classes <= 1000000, path, ": a CNN of ", classes, " classes");
+  const int64_t classes = whole_number(b.at("classes"), path + ": classes", 1, 1000000);
   network::Network& n = branch.network;
   std::vector<models::HiddenLayer> hidden;
   for (const json& layer : b.value("hidden", json::array()))
-    hidden.push_back({layer.at("width"), layer.at("relu")});
+    hidden.push_back({whole_number(layer.at("width"), path + ": width", 1, 1000000),
+                      layer.at("relu")});
   n.model = models::build_model(b.at("model"), classes, hidden);
   n.preset = io::preset_from_json(b.at("preset").dump());
   const weights::Checkpoint weights = weights::read_checkpoint(file);
@@ -339,7 +339,8 @@ EmotionModel load(const ModelFiles& files) {
     check(fusion);
     std::vector<svm::FeatureBlock> blocks;
     for (const json& b : j.at("blocks"))
-      blocks.push_back({b.at("name"), b.at("begin"), b.at("width")});
+      blocks.push_back({b.at("name"), whole_number(b.at("begin"), path + ": begin", 0),
+                        whole_number(b.at("width"), path + ": width", 0)});
     for (const json& b : j.at("branches"))
       model.branches.push_back(load_branch(b, path, files.file(names.at(b.at("role")))));
     load_classifier(

@@ -47,9 +47,9 @@ std::optional<io::Preset> of_timm(const json& config) {
     preset.crop = std::clamp<int64_t>((*size)[1].get<int64_t>(), 1, 4096);
   const double part = std::clamp(number(config, "crop_pct", 0.875), 0.1, 1.0);
   preset.short_side = static_cast<int64_t>(std::floor(static_cast<double>(preset.crop) / part));
-  const std::string filter = config.value("interpolation", std::string("bilinear"));
+  const json filter = config.value("interpolation", json("bilinear"));
   if (filter != "bilinear" && filter != "bicubic") return {};
-  preset.filter = io::filter_from(filter);
+  preset.filter = io::filter_from(filter.get<std::string>());
   return preset;
 }
 

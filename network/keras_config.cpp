@@ -100,7 +100,8 @@ class Reader {
     read_input(config);
     out.max_poolings += kind == "MaxPooling2D";
     if (const auto s = config.find("strides"); kind.ends_with("Conv2D") && s != config.end())
-      if (const auto both = numbers_of(*s); both.size() == 2 && both[0] == both[1])
+      if (const auto both = numbers_of(*s);
+          both.size() == 2 && both[0] == both[1] && both[0] >= 0 && both[0] < 1e6)
         out.strides[text_of(config, "name")] = static_cast<int64_t>(both[0]);
     if (kind == "Rescaling")
       out.rescaling.push_back({numbers_of(config.value("scale", json(1.0))),
