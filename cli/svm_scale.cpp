@@ -42,8 +42,7 @@ Ranges restored(const Common& common, const Options& o, const svm::SvmData& data
   std::string lacking;
   Ranges r = restore_ranges(o.restore, data, lacking);
   if (!lacking.empty())
-    note(common,
-         str_cat(o.restore, ": lacks features of the data, which are left out: ", lacking));
+    note(common, str_cat(o.restore, ": lacks features of the data, which are left out: ", lacking));
   return r;
 }
 

@@ -21,11 +21,10 @@ std::string reason_of(const Exception& e) {
 template <class Json, class Text>
 Json parse_json(const Text& text, const std::string& name) {
   constexpr int deepest = 100;
-  return Json::parse(text.begin(), text.end(),
-                     [&](int depth, typename Json::parse_event_t, Json&) {
-                       require(depth <= deepest, name, ": is nested over ", deepest, " deep");
-                       return true;
-                     });
+  return Json::parse(text.begin(), text.end(), [&](int depth, typename Json::parse_event_t, Json&) {
+    require(depth <= deepest, name, ": is nested over ", deepest, " deep");
+    return true;
+  });
 }
 /// The same; a discarded value where that would throw.
 template <class Json, class Text>

@@ -259,8 +259,8 @@ Branch load_branch(const json& b, const std::string& path, const MappedFile& fil
   network::Network& n = branch.network;
   std::vector<models::HiddenLayer> hidden;
   for (const json& layer : b.value("hidden", json::array()))
-    hidden.push_back({whole_number(layer.at("width"), path + ": width", 1, 1000000),
-                      layer.at("relu")});
+    hidden.push_back(
+        {whole_number(layer.at("width"), path + ": width", 1, 1000000), layer.at("relu")});
   n.model = models::build_model(b.at("model"), classes, hidden);
   n.preset = io::preset_from_json(b.at("preset").dump());
   const weights::Checkpoint weights = weights::read_checkpoint(file);

@@ -9,7 +9,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 seconds=
 [[ "${1:-}" =~ ^[0-9]+$ ]] && seconds=$1 && shift
-cmake --preset fuzz >/dev/null && cmake --build --preset fuzz >build-fuzz/build.log 2>&1 || {
+scripts/install_dependencies.sh check && cmake --preset fuzz >/dev/null && cmake --build --preset fuzz >build-fuzz/build.log 2>&1 || {
   tail -20 build-fuzz/build.log
   exit 1
 }

@@ -4,6 +4,7 @@ namespace limbic {
 
 GraphHandle::GraphHandle(Graph* graph) {
   require(graph != nullptr, "a layer needs a graph, got a null pointer");
+  if (!graph->self_) graph->self_ = std::make_shared<Graph*>(graph);
   graph_ = graph->self_;
 }
 
@@ -22,8 +23,8 @@ void Graph::swap(Graph& other) noexcept {
   labels_.swap(other.labels_);
   names_.swap(other.names_);
   self_.swap(other.self_);
-  *self_ = this;
-  *other.self_ = &other;
+  if (self_) *self_ = this;
+  if (other.self_) *other.self_ = &other;
 }
 
 bool Graph::owns(const Value& value) const {

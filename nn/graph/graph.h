@@ -180,7 +180,7 @@ class Graph {
   std::vector<Node> nodes_;
   std::map<std::string, int> labels_;
   std::map<std::string, int> names_;
-  std::shared_ptr<Graph*> self_ = std::make_shared<Graph*>(this);  ///< Where handles find it.
+  std::shared_ptr<Graph*> self_;  ///< Where handles find it; made with the first of them.
 };
 
 /// The op of node n as T, or null.

@@ -39,9 +39,7 @@ void read_safetensors_bytes(const Bytes& bytes) {
 void read_pytorch(const Bytes& bytes) { use(parse_pytorch(in_memory(bytes, "x")).tensors); }
 
 // What a checkpoint's pickle may hold, in the older form, which has no checksums.
-void read_pickle(const Bytes& bytes) {
-  read_pytorch(stream_form(text_of(bytes), storages()));
-}
+void read_pickle(const Bytes& bytes) { read_pytorch(stream_form(text_of(bytes), storages())); }
 
 void read_zip(const Bytes& bytes) {
   const ZipArchive archive(in_memory(bytes, "x"));
@@ -101,12 +99,12 @@ std::string array() {  // NumPy's, as protocol 2 has it
 
 std::string state() {
   const std::string floats = storage("FloatStorage", "0", 24);
-  return dict({{"module.a.weight", tensor(floats, {.sizes = {4, 6}, .strides = {6, 1}})},
-               {"module.a.array", array()},
-               {"module.a.view",
-                tensor(floats, {.offset = 1, .sizes = {3, 2, 2}, .strides = {7, 1, 2}})},
-               {"module.n", tensor(storage("LongStorage", "1", 8), {.offset = 3})},
-               {"module.b", tensor(storage("BoolStorage", "2", 7), {.sizes = {7}, .strides = {1}})}});
+  return dict(
+      {{"module.a.weight", tensor(floats, {.sizes = {4, 6}, .strides = {6, 1}})},
+       {"module.a.array", array()},
+       {"module.a.view", tensor(floats, {.offset = 1, .sizes = {3, 2, 2}, .strides = {7, 1, 2}})},
+       {"module.n", tensor(storage("LongStorage", "1", 8), {.offset = 3})},
+       {"module.b", tensor(storage("BoolStorage", "2", 7), {.sizes = {7}, .strides = {1}})}});
 }
 
 std::vector<std::string> pickles() {
@@ -114,10 +112,9 @@ std::vector<std::string> pickles() {
                              "\x8a\x03"
                              "abc" +
                              boolean(true) + "Nl";
-  const std::string object =
-      "cargparse\nNamespace\n)\x81}(" + text("epochs") + integer(3) + "ub";
-  const std::string ordered = reduce(global("collections", "OrderedDict"),
-                                     {list({tuple({text("a.weight"), none()})})});
+  const std::string object = "cargparse\nNamespace\n)\x81}(" + text("epochs") + integer(3) + "ub";
+  const std::string ordered =
+      reduce(global("collections", "OrderedDict"), {list({tuple({text("a.weight"), none()})})});
   return {pickle(state()),
           pickle(dict({{"state_dict", state()}, {"args", object}, {"numbers", linear}})),
           pickle(dict({{"model", state()}, {"model_ema", state()}, {"optimizer", ordered}})),
@@ -143,7 +140,8 @@ std::vector<Bytes> pytorch_files() {
     out.push_back(unchecked(zip_form(p, storages(), {.stem = "m/", .alignment = 1})));
     out.push_back(stream_form(p, storages()));
   }
-  out.push_back(zip_form(pickle(state()), storages(), {.deflate = true, .archive = {.zip64 = true}}));
+  out.push_back(
+      zip_form(pickle(state()), storages(), {.deflate = true, .archive = {.zip64 = true}}));
   std::string tar = "storages";
   tar.resize(512);
   out.push_back(bytes_of(tar.replace(257, 5, "ustar")));
@@ -169,16 +167,15 @@ std::vector<Bytes> any_files() {
 }  // namespace
 
 std::vector<Target> checkpoint_targets() {
-  return {
-      {"safetensors", read_safetensors_bytes, safetensors_files},
-      {"pickle", read_pickle, pickle_bytes},
-      {"pytorch", read_pytorch, pytorch_files},
-      {"zip", read_zip, zips},
-      {"checkpoint", read_any, any_files},
-      {"index", read_index, [] {
-         return std::vector<Bytes>{bytes_of(R"({"weight_map":{"a.weight":"a.safetensors"}})"),
-                            bytes_of(R"({"metadata":{},"weight_map":{"b":"b.bin"}})")};
-       }}};
+  return {{"safetensors", read_safetensors_bytes, safetensors_files},
+          {"pickle", read_pickle, pickle_bytes},
+          {"pytorch", read_pytorch, pytorch_files},
+          {"zip", read_zip, zips},
+          {"checkpoint", read_any, any_files},
+          {"index", read_index, [] {
+             return std::vector<Bytes>{bytes_of(R"({"weight_map":{"a.weight":"a.safetensors"}})"),
+                                       bytes_of(R"({"metadata":{},"weight_map":{"b":"b.bin"}})")};
+           }}};
 }
 
 }  // namespace limbic::fuzz

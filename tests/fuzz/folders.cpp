@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "limbic/core/json_numbers.h"
 #include "limbic/emotion/model.h"
 #include "limbic/hash/hash.h"
 #include "limbic/network/stored_case.h"
@@ -37,7 +38,7 @@ const MemoryFolder& model_folder() {
 
 // A hash that fits, so that changes get behind it.
 Bytes hashed(const Bytes& bytes) {
-  json j = json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  json j = try_parse_json<json>(bytes);
   if (!j.is_object() || !j.contains("sha256")) return bytes;
   j.erase("sha256");
   try {
@@ -169,29 +170,29 @@ std::vector<Bytes> cases() {
 }  // namespace
 
 std::vector<Target> folder_targets() {
-  return {
-      {"model_json", read_model_json,
-       [] {
-         return std::vector<Bytes>{kept_file("model2/model.json"), kept_file("model3/model.json"),
-                            read_file(model_folder() / "whole.json")};
-       }},
-      {"classifier", read_classifier,
-       [] { return std::vector<Bytes>{kept_file(std::string("model2/") + classifier_file)}; }},
-      {"training", read_training,
-       [] {
-         return std::vector<Bytes>{written([](const std::string& path) {
-           train::save_checkpoint(path, state(), small_parameters(),
-                                  {{"fc.weight", Tensor({2, 3})}});
-         })};
-       }},
-      {"best", read_best,
-       [] {
-         return std::vector<Bytes>{written([](const std::string& path) {
-           train::save_best(path, state(), {1, 0.5, 0.25}, small_parameters(), {});
-         })};
-       }},
-      {"features", read_cache, [] { return std::vector<Bytes>{cache().file}; }},
-      {"stored_case", read_case, cases}};
+  return {{"model_json", read_model_json,
+           [] {
+             return std::vector<Bytes>{kept_file("model2/model.json"),
+                                       kept_file("model3/model.json"),
+                                       read_file(model_folder() / "whole.json")};
+           }},
+          {"classifier", read_classifier,
+           [] { return std::vector<Bytes>{kept_file(std::string("model2/") + classifier_file)}; }},
+          {"training", read_training,
+           [] {
+             return std::vector<Bytes>{written([](const std::string& path) {
+               train::save_checkpoint(path, state(), small_parameters(),
+                                      {{"fc.weight", Tensor({2, 3})}});
+             })};
+           }},
+          {"best", read_best,
+           [] {
+             return std::vector<Bytes>{written([](const std::string& path) {
+               train::save_best(path, state(), {1, 0.5, 0.25}, small_parameters(), {});
+             })};
+           }},
+          {"features", read_cache, [] { return std::vector<Bytes>{cache().file}; }},
+          {"stored_case", read_case, cases}};
 }
 
 }  // namespace limbic::fuzz

@@ -18,8 +18,7 @@ const Target* chosen = nullptr;
 void write_seeds(const std::string& folder) {
   int number = 0;
   for (const Bytes& seed : chosen->seeds())
-    std::ofstream(folder + "/seed" + std::to_string(number++), std::ios::binary)
-        << text_of(seed);
+    std::ofstream(folder + "/seed" + std::to_string(number++), std::ios::binary) << text_of(seed);
 }
 
 }  // namespace

@@ -10,9 +10,7 @@
 namespace limbic::fuzz {
 namespace {
 
-void read_preset(const Bytes& bytes) {
-  io::to_json(io::preset_from_json(text_of(bytes)));
-}
+void read_preset(const Bytes& bytes) { io::to_json(io::preset_from_json(text_of(bytes))); }
 
 // Each of the two files.
 void read_config(const Bytes& bytes) {
@@ -40,10 +38,8 @@ void read_metadata(const Bytes& bytes) {
   const std::string path = folder / "x.safetensors";
   weights::write_safetensors(path, tensors, metadata);
   network::open_network({.weights = path, .share = true});
-  network::open_network({.model = "resnet8",
-                         .weights = path,
-                         .classes = 2,
-                         .class_names = {"calm", "storm"}});
+  network::open_network(
+      {.model = "resnet8", .weights = path, .classes = 2, .class_names = {"calm", "storm"}});
 }
 
 std::vector<Bytes> presets() {
@@ -57,7 +53,8 @@ std::vector<Bytes> configs() {
                    R"("bicubic"}})"),
           bytes_of(R"({"id2label":{"0":"a","1":"b"},"image_mean":[0.5,0.5,0.5],"image_std":)"
                    R"([1,1,1],"size":{"shortest_edge":224},"crop_pct":0.875,"resample":3})"),
-          bytes_of(R"({"image_mean":[0.5,0.5,0.5],"image_std":[1,1,1],"size":224})")};
+          bytes_of(R"({"image_mean":[0.5,0.5,0.5],"image_std":[1,1,1],"size":224})"),
+          bytes_of(R"({"pretrained_cfg":{"mean":[0,0,0],"std":[1,1,1],"interpolation":3}})")};
 }
 
 std::vector<Bytes> metadata() {

@@ -56,8 +56,8 @@ std::vector<Bytes> pictures(const std::string& ending) {
 
 std::vector<Bytes> orientations() {
   std::vector<Bytes> out;
-  const std::string exif("\x1a\x4d\x4d\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
-                         27);
+  const std::string exif(
+      "\x1a\x4d\x4d\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", 27);
   out.push_back(bytes_of(exif));
   out.push_back(bytes_of(std::string("\0", 1) + "<rdf tiff:Orientation=\"6\"/>"));
   out.push_back(bytes_of(std::string("\0", 1) + "<tiff:Orientation>8</tiff:Orientation>"));

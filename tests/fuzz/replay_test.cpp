@@ -64,6 +64,27 @@ TEST_CASE("fuzz: every reader takes its corpus, and changes of it, or says in a 
   }
 }
 
+TEST_CASE("fuzz: what nests a million deep overflows no stack") {
+  std::string list = R"({"x":)", object = list, layers = R"({"class_name":"M","config":)";
+  for (int i = 0; i < 1'000'000; ++i) list += '[', object += R"({"x":)";
+  const std::string tail = R"(,"limbic_model":2,"sha256":""})";
+  for (const char* name : {"preset", "config", "index", "keras_config", "keras_layers", "metadata",
+                           "model_json", "cells", "safetensors"}) {
+    CAPTURE(name);
+    for (const std::string& start : {list, object, layers + list.substr(5)}) {
+      const std::string open = start;
+      std::string closed = open + "1";
+      for (size_t i = open.size(); i-- > 0;)
+        if (open[i] == '[' || open[i] == '{') closed += open[i] == '[' ? ']' : '}';
+      closed.pop_back();
+      for (const std::string& text : {open, closed + tail}) {
+        const std::string wrong = fault(target(name), bytes_of(text));
+        CHECK(wrong == "");
+      }
+    }
+  }
+}
+
 TEST_CASE("fuzz: what a reader must not do is noticed") {
   const auto said = [](void (*read)(const Bytes&)) {
     return fault({"planted", [read](const Bytes& bytes) { read(bytes); }, {}}, {});
@@ -72,7 +93,8 @@ TEST_CASE("fuzz: what a reader must not do is noticed") {
   CHECK(said([](const Bytes&) { fail("x: is damaged"); }) == "");
   CHECK(said([](const Bytes&) { throw std::bad_alloc(); }) == "memory");
   CHECK(said([](const Bytes&) { fail("x: a\nb"); }).starts_with("a message of several lines"));
-  CHECK(said([](const Bytes&) { throw Error(std::string(3000, 'x')); }) == "a message of 3000 bytes");
+  CHECK(said([](const Bytes&) { throw Error(std::string(3000, 'x')); }) ==
+        "a message of 3000 bytes");
   CHECK(said([](const Bytes&) { throw std::out_of_range("map::at"); }) ==
         "another exception: map::at");
 }

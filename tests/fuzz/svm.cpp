@@ -70,13 +70,13 @@ std::vector<Bytes> models() {
 
 std::vector<Bytes> ranges() {
   return {bytes_of("x\n-1 1\n1 0 5\n2 -3 3\n4 1 2\n"),
-          bytes_of("y\n0 1\n-5 5\nx\n-1 1\n0 0 5\n3 -1e3 1e3\n")};
+          bytes_of("y\n0 1\n-5 5\nx\n-1 1\n0 0 5\n3 -1e3 1e3\n"),
+          bytes_of("x\n-1 1\n60000000 0 1\n")};
 }
 
 std::vector<Bytes> tensors() {
-  const std::string header =
-      R"({"features":{"dtype":"F32","shape":[2,3],"data_offsets":[16,40]},)"
-      R"("labels":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})";
+  const std::string header = R"({"features":{"dtype":"F32","shape":[2,3],"data_offsets":[16,40]},)"
+                             R"("labels":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})";
   std::string out(8, '\0');
   out[0] = static_cast<char>(header.size());
   out += header;

@@ -42,9 +42,10 @@ void read_tuning(const Bytes& bytes) {
 std::vector<Target> text_targets() {
   return {{"csv", read_table,
            [] {
-             return std::vector<Bytes>{bytes_of("path,label\na.png,joy\n\"b,\"\"c.png\",fear\r\n/d.png,joy\n"),
-                                bytes_of("\xef\xbb\xbfLabel,width,Image\njoy,3,a.png\n"),
-                                bytes_of("a.png,1\nb.png,2\n")};
+             return std::vector<Bytes>{
+                 bytes_of("path,label\na.png,joy\n\"b,\"\"c.png\",fear\r\n/d.png,joy\n"),
+                 bytes_of("\xef\xbb\xbfLabel,width,Image\njoy,3,a.png\n"),
+                 bytes_of("a.png,1\nb.png,2\n")};
            }},
           {"cells", read_cells,
            [] {
@@ -56,7 +57,7 @@ std::vector<Target> text_targets() {
            }},
           {"tuning", read_tuning, [] {
              return std::vector<Bytes>{bytes_of("1 threads; key\ta\n2 threads; key\tb\n"),
-                                bytes_of("key\n\t\nkey\tnobody\n")};
+                                       bytes_of("key\n\t\nkey\tnobody\n")};
            }}};
 }
 
