@@ -41,7 +41,9 @@ Reader& reader_of(png_structp png) { return *static_cast<Reader*>(png_get_error_
   png_longjmp(png, 1);
 }
 
+// A chunk beyond the limit is a warning to libpng, which then asks for the memory.
 void on_warning(png_structp png, png_const_charp text) {
+  if (std::strstr(text, "chunk data is too large")) on_error(png, text);
   if (std::strstr(text, "incorrect data check")) reader_of(png).wrong_checksum = true;
 }
 
@@ -55,6 +57,9 @@ void on_read(png_structp png, png_bytep to, size_t count) {
 void read_header(Reader& r) {
   png_set_read_fn(r.png, &r, on_read);
   png_set_user_limits(r.png, 0x7FFFFFFF, 0x7FFFFFFF);  // decode() has its own
+  // It takes the memory that a chunk declares before it reads the chunk. Packed text may unpack to
+  // more than the file.
+  png_set_chunk_malloc_max(r.png, r.bytes.size() + (size_t{8} << 20));
   // As bytes: libpng refuses a block that starts with "Exif\0\0", which is often seen.
   png_set_keep_unknown_chunks(r.png, PNG_HANDLE_CHUNK_ALWAYS,
                               reinterpret_cast<png_const_bytep>("eXIf"), 1);

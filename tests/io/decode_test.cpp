@@ -182,6 +182,10 @@ TEST_CASE("decode: sizes are checked before memory is asked for") {
     CHECK(contains(refusal(png), str_cat(side, "x", side, " pixels")));
     CHECK(decoded_bytes(png) == 0);
   }
+  File text = encode_png(Picture(2, 3));  // 900 MB of text, says the file
+  const std::string_view chunk("\x37\0\0\0tEXta\0b\0\0\0\0", 15);
+  text.insert(text.begin() + 33, chunk.begin(), chunk.end());
+  CHECK(contains(refusal(text), "too large"));
   declare(2, 3);  // was 3 x 2
   CHECK(contains(refusal(png), "a chunk's checksum is wrong"));
   File bmp = read_file(golden("pictures/rgb.bmp"));
