@@ -64,15 +64,22 @@ predict() { "$limbic" predict "$1" "$picture" --format json --quiet 2>&1; }
 
 # Runs "$@" and kills it after a random part of $1 milliseconds; 0 where the kill struck.
 killed() {
-  local most=$1 pid
+  local after pid killer status
+  after=$(awk "BEGIN { print $RANDOM % $1 / 1000 }")
   shift
   "$@" >killed.log 2>&1 &
   pid=$!
-  sleep "$(awk "BEGIN { print $RANDOM % $most / 1000 }")"
-  pkill -9 -P "$pid" 2>/dev/null
-  kill -9 "$pid" 2>/dev/null
+  (
+    sleep "$after"
+    pkill -9 -P "$pid"
+    kill -9 "$pid"
+  ) 2>/dev/null &
+  killer=$!
   wait "$pid" 2>/dev/null
-  [ $? -gt 128 ]
+  status=$?
+  pkill -P "$killer" 2>/dev/null # the work may have ended before
+  wait "$killer" 2>/dev/null
+  [ $status -gt 128 ]
 }
 milliseconds() {
   local start
