@@ -4,7 +4,8 @@
 //
 //   failing_allocations [--from N] [--every K] [--threads T] [--work NAME] [--others yes]
 //
-// Without --every each of the first 2,000 allocations fails, then every 50th; with it every K-th.
+// Without --every each of the first 2,000 allocations fails, then every 50th; with it every K-th;
+// each of the last 20 in any case.
 //
 // Two libraries do not survive all of them and are spared, by asking for each allocation that is to
 // fail whether a function of theirs is among its callers (--others yes spares none and shows
@@ -20,6 +21,7 @@
 #include <execinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -242,9 +244,11 @@ std::string disturbed(const Work& work, int64_t n, const Answer& expected, Count
   return wrong;
 }
 
-int64_t next(int64_t n, const Options& o) {
-  if (o.every > 0) return n + o.every;
-  return n < 2000 ? n + 1 : n + 50;
+int64_t next(int64_t n, int64_t all, const Options& o) {
+  const int64_t last = all - 20;  // where files get their names
+  if (n >= last) return n + 1;
+  const int64_t step = o.every > 0 ? o.every : n < 2000 ? 1 : 50;
+  return std::min(n + step, last);
 }
 
 int check(World& world, const Work& work, const Options& o) {
@@ -255,7 +259,7 @@ int check(World& world, const Work& work, const Options& o) {
   const int64_t all = made;
   Count count;
   int wrong = 0;
-  for (int64_t n = o.from; n <= all && wrong < 5; n = next(n, o)) {
+  for (int64_t n = o.from; n <= all && wrong < 5; n = next(n, all, o)) {
     if (std::getenv("LIMBIC_VERBOSE")) std::cerr << work.name << " " << n << std::endl;
     std::string what = disturbed(work, n, expected, count);
     if (const std::string file = world.left_behind(); what.empty() && !file.empty())
