@@ -258,10 +258,13 @@ class TrainerObject : public Object {
     inferred_ = true;
     return *inference_;
   }
-  size_t width(const std::string& label) const {
-    const Shape shape = graph_.infer(input_)[static_cast<size_t>(graph_.find(label))];
-    return static_cast<size_t>(count(shape) / shape[0]);
+  // Of one picture.
+  Shape shape(const std::string& label) const {
+    Shape out = graph_.infer(input_)[static_cast<size_t>(graph_.find(label))];
+    out.erase(out.begin());
+    return out;
   }
+  size_t width(const std::string& label) const { return static_cast<size_t>(count(shape(label))); }
   Tensor run(const float* images, size_t n, const std::string& label) {
     check(images != nullptr && n > 0 && n <= options_.batch, "expected 1 to ", options_.batch,
           " pictures, got ", n);
@@ -441,6 +444,17 @@ limbic_status limbic_trainer_width(limbic_trainer* trainer, const char* label, s
   return with<TrainerObject>(trainer, [&](TrainerObject& t) {
     check(label != nullptr && width != nullptr, "limbic_trainer_width: null arguments");
     *width = t.width(label);
+  });
+}
+
+limbic_status limbic_trainer_shape(limbic_trainer* trainer, const char* label, int64_t shape[8],
+                                   size_t* rank) {
+  return with<TrainerObject>(trainer, [&](TrainerObject& t) {
+    check(label != nullptr && shape != nullptr && rank != nullptr,
+          "limbic_trainer_shape: null arguments");
+    const Shape own = t.shape(label);
+    std::copy(own.begin(), own.end(), shape);
+    *rank = own.size();
   });
 }
 

@@ -279,6 +279,9 @@ LIMBIC_API limbic_status limbic_trainer_run(limbic_trainer* trainer, const float
 /* Values of one picture of a label. */
 LIMBIC_API limbic_status limbic_trainer_width(limbic_trainer* trainer, const char* label,
                                               size_t* width);
+/* Their extents, `rank` of up to 8: (C,H,W), or (C) of a classifier's. */
+LIMBIC_API limbic_status limbic_trainer_shape(limbic_trainer* trainer, const char* label,
+                                              int64_t shape[8], size_t* rank);
 /* Parameters and running statistics by number; null at their end. */
 LIMBIC_API const char* limbic_parameter_name(limbic_trainer* trainer, size_t index);
 /* shape holds `rank` extents on return, of up to 8. */

@@ -448,6 +448,12 @@ TEST_CASE("capi: a graph of one's own trains, and its gradient is that of the lo
   size_t width = 0;
   CHECK(limbic_trainer_width(trainer, "logits", &width) == LIMBIC_OK);
   CHECK(width == 3);
+  size_t rank = 0;
+  std::array<int64_t, 8> extents{};
+  CHECK(limbic_trainer_shape(trainer, "logits", extents.data(), &rank) == LIMBIC_OK);
+  CHECK(rank == 1);
+  CHECK(extents[0] == 3);
+  CHECK(limbic_trainer_shape(trainer, "nobody", extents.data(), &rank) == LIMBIC_FAILED);
 
   const TemporaryFolder folder;
   const std::string path = folder / "w.safetensors";
