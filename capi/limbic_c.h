@@ -178,7 +178,8 @@ typedef struct limbic_svm_options {
   size_t size;
   limbic_kernel kernel;
   double C;
-  double gamma; /* 0: 1 / (features * their variance), scikit-learn's "scale"; -1: 1 / features. */
+  double gamma; /* 0: 1 / the sum of the features' variances (scikit-learn's "scale", where their
+                   means are equal); -1: 1 / features. */
   double coef0;
   int degree;
   double tolerance;
