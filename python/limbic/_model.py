@@ -206,7 +206,8 @@ class Model(Owner):
         for begin in range(0, len(photos), CHUNK):
             out += self._predict(photos[begin:begin + CHUNK])
         if one and out[0].error is not None:
-            raise Error(out[0].error)
+            name = photos[0] if isinstance(photos[0], (str, os.PathLike)) else "photo"
+            raise Error(f"{os.fspath(name)}: {out[0].error}")
         return out[0] if one else out
 
     def _predict(self, photos):
