@@ -17,12 +17,9 @@ class Node:
     def __init__(self, graph, index):
         self.graph = graph
         self.index = index
-
-    @property
-    def channels(self):
-        out = ctypes.c_size_t()
-        library.limbic_graph_channels(self.graph._handle.value, self.index, out)
-        return out.value
+        channels = ctypes.c_size_t()
+        library.limbic_graph_channels(graph._handle.value, index, channels)
+        self.channels = channels.value
 
     def __add__(self, other):
         return self.graph.add(self, other) if isinstance(other, Node) else NotImplemented
@@ -179,7 +176,9 @@ class Parameters(collections.abc.Mapping):
         return self._trainer._get(library.limbic_parameter_get, name)
 
     def __setitem__(self, name, values):
-        shape = self._trainer._shape_of(name)
+        shape = self._trainer._shapes.get(name)
+        if shape is None:
+            raise KeyError(f"there is no parameter {name!r}")
         array = as_floats(values, name)
         if array.shape != shape:
             raise ValueError(f"{name}: expected the shape {shape}, got {array.shape}")
@@ -205,10 +204,9 @@ class Trainer(Owner):
                  weight_decay=0.0, nesterov=False, seed=0):
         if not isinstance(graph, Graph):
             raise TypeError(f"graph: expected a limbic.Graph, got {type(graph).__name__}")
-        try:
-            height, width = size
-        except TypeError:
-            raise TypeError("size: expected (height, width)") from None
+        if np.shape(size) != (2,):
+            raise ValueError(f"size: expected (height, width), got {size!r}")
+        height, width = size
         self._batch = whole(batch, "batch", 1, 65536)
         self._rate = real(learning_rate, "learning_rate")
         options = _interface.TrainerOptions(
@@ -233,13 +231,10 @@ class Trainer(Owner):
         function(self._handle.value, text(name, "name"), extents, rank)
         return tuple(extents[:rank.value])
 
-    def _shape_of(self, name):
-        if not isinstance(name, str) or name not in self._shapes:
-            raise KeyError(name)
-        return self._shapes[name]
-
     def _get(self, function, name):
-        out = np.empty(self._shape_of(name), np.float32)
+        if name not in self._shapes:
+            raise KeyError(f"there is no parameter {name!r}")
+        out = np.empty(self._shapes[name], np.float32)
         function(self._handle.value, text(name, "name"), out.ctypes.data, out.size)
         return out
 

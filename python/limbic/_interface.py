@@ -103,12 +103,11 @@ functions = {
 }
 
 
-def declare(library, failed):
-    """Gives the functions of a ctypes library their types; `failed` is called with a status that
-    is not 0. Throws AttributeError for a function that the library does not have."""
+def declare(library, checked):
+    """Gives the functions of a ctypes library their types; `checked` is called with each status.
+    Throws AttributeError for a function that the library does not have."""
     def check(status, _function, _arguments):
-        if status.value:
-            failed(status.value)
+        checked(status.value)
 
     for name, (result, arguments) in functions.items():
         function = getattr(library, name)

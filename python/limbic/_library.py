@@ -20,8 +20,14 @@ class Error(Exception):
         self.status = status
 
 
-def _failed(status):
-    raise Error(library.limbic_last_error().decode(errors="replace"), status)
+_was_used = False
+
+
+def _checked(status):
+    global _was_used
+    _was_used = True
+    if status != 0:
+        raise Error(plain(library.limbic_last_error()), status)
 
 
 def _places():
@@ -43,7 +49,7 @@ def _load(path):
         its = tell().decode()
         if its != version:
             raise ImportError(f"limbic: this module is version {version}, {path} is {its}")
-        return _interface.declare(found, _failed)
+        return _interface.declare(found, _checked)
     except AttributeError as error:
         raise ImportError(f"limbic: {path} is not Limbic's library ({error})") from None
 
@@ -51,13 +57,36 @@ def _load(path):
 library = _load(_places())
 
 
+def _refuse(*_):
+    raise Error("this process was forked from one that had used Limbic, whose threads it lacks; "
+                "start it anew: multiprocessing.get_context('spawn')")
+
+
+def _after_fork():
+    # Its threads would be waited for for ever.
+    if _was_used:
+        for name in _interface.functions:
+            setattr(library, name, _refuse)
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _free(free, value, process):
+    if os.getpid() == process:
+        free(value)
+
+
 class Handle:
     """Of the library's, freed when nobody refers to it any more, or by `free()`, once."""
 
     def __init__(self, value, free):
         self.value = value
-        self.free = weakref.finalize(self, free, value)
+        self.free = weakref.finalize(self, _free, free, value, os.getpid())
         self.free.atexit = False
+
+    def __reduce__(self):
+        raise TypeError("a handle of Limbic's lives in this process alone, cannot be pickled or copied")
 
 
 class Owner:

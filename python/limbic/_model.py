@@ -149,8 +149,12 @@ class Prediction:
             told = {} if name is None else {"image": plain(name)}
             return json.dumps({**told, "error": self.error}, ensure_ascii=False,
                               separators=(",", ":"))
-        line = library.limbic_answer_json(self._answers.value, self._number, name, most)
-        return plain(line)
+        if self._answers is None:
+            raise Error("json: a prediction that was pickled has no line any more")
+        return plain(library.limbic_answer_json(self._answers.value, self._number, name, most))
+
+    def __getstate__(self):
+        return {**self.__dict__, "_answers": None}  # lives in this process alone
 
     def __repr__(self):
         if self.error is not None:
