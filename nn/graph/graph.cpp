@@ -107,8 +107,8 @@ void require_countable(const Shape& shape) {
   for (size_t i = 0; i < shape.size(); ++i)
     require(shape[i] >= 1 && shape[i] <= INT32_MAX, "a shape of ", to_string(shape),
             " cannot be computed: each dimension must be from 1 to 2^31 - 1");
-  require(shape.size() < 4 || shape[2] * shape[3] <= INT32_MAX, "a shape of ", to_string(shape),
-          " cannot be computed: more than 2^31 - 1 pixels");
+  require(shape.size() < 4 || shape[2] * shape[3] <= INT32_MAX / shape[0], "a shape of ",
+          to_string(shape), " cannot be computed: more than 2^31 - 1 pixels");
   count(shape);
 }
 

@@ -271,6 +271,10 @@ TEST_CASE("misuse: making a plan") {
        [&] {
          plan_for({1, 3, 60000, 60000});
        }},
+      {"65536 pictures of 16384 x 16384 pixels", "more than 2^31 - 1 pixels",
+       [&] {
+         plan_for({65536, 3, 16384, 16384});
+       }},
       {"INT64_MAX", "overflows",
        [&] {
          plan_for({1, 3, INT64_MAX, INT64_MAX});
