@@ -138,6 +138,9 @@ class Graph(Owner):
 
     def add(self, *nodes):
         """The sum of nodes of one shape, as behind a shortcut."""
+        channels = [node.channels for node in nodes if isinstance(node, Node)]
+        if len(set(channels)) > 1:
+            raise ValueError(f"add: the nodes have {', '.join(map(str, channels))} channels")
         return self.layer("add", nodes)
 
     def concat(self, *nodes):
