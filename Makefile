@@ -12,7 +12,9 @@
 #                  ROWS=--short takes ten minutes
 #   make static    leaves build-static/limbic, one file without dynamic libraries, and tests it
 #   make static-inference  the same without training, smaller: build-static-inference/limbic
-#   make wheel     the Python module, dist/limbic-*.whl (docs/python.md)
+#   make wheel     the Python module, dist/limbic-*.whl (docs/python.md), of the library that `make
+#                  static` left, which needs nothing installed, or else of build's; LIBRARY=... chooses
+#   make check-python  installs that wheel into a fresh environment and tests it beside scikit-learn
 #   make aarch64   a static program for 64-bit ARM, built and tested on this machine by emulation
 #   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
 #                  sanitizers, and a project that embeds Limbic: before a release (an hour)
@@ -30,8 +32,8 @@ PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
 .PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
-  static-inference \
-  wheel aarch64 asan tsan clang format install clean dependencies
+  static-inference wheel check-python \
+  aarch64 asan tsan clang format install clean dependencies
 
 demo: configure
 	cmake --build --preset release --target limbic
@@ -105,9 +107,6 @@ static-inference: build
 	cmake --build --preset static-inference --target limbic
 	@scripts/check_static.sh inference
 
-wheel: build
-	@scripts/build_wheel.sh
-
 aarch64: build
 	@scripts/check_aarch64.sh
 
@@ -118,6 +117,16 @@ static: build
 	cmake --build --preset static
 	@scripts/run_tests.sh build-static
 	@scripts/check_static.sh
+
+LIBRARY ?= $(firstword $(wildcard build-static/liblimbic_c.so) build/liblimbic_c.so)
+
+wheel: configure
+	cmake --build --preset release --target limbic_c
+	@python3 python/build_wheel.py $(LIBRARY)
+
+check-python: wheel
+	cmake --build --preset release --target limbic c_predict
+	@scripts/check_python.sh
 
 asan: dependencies
 	cmake --preset asan
@@ -144,7 +153,8 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-fuzz build-reference build-static build-mutation
+	rm -rf build build-asan build-tsan build-clang build-fuzz build-reference build-static \
+	  build-static-inference build-aarch64 build-mutation dist
 
 dependencies:
 	@scripts/install_dependencies.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Packs the module `limbic` and its shared library into a wheel, with the standard library alone:
 
-    python/build_wheel.py [LIBRARY] [--out FOLDER]     (build/liblimbic_c.so, build/wheel)
+    python/build_wheel.py [LIBRARY] [--out FOLDER]     (build/liblimbic_c.so, dist)
 
 Prints the wheel's path. Refuses, in a line, a library that cannot be loaded, lacks a function that
 the module calls, or is of another version than CMakeLists.txt says. The platform in the wheel's name
@@ -201,7 +201,7 @@ def build(library, out, version=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", nargs="?", default=ROOT / "build" / LIBRARY_NAME)
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "wheel")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "dist")
     arguments = parser.parse_args()
     try:
         print(build(arguments.library, arguments.out))

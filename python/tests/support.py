@@ -79,7 +79,7 @@ def fitted():
             pixels = photo(100 * c + i, (16, 16)) // 2
             pixels[..., c] += 120
             (data / name / f"{i}.png").write_bytes(png(pixels))
-    subprocess.run([PROGRAM, "fit", "--data", data, "--diff1", "resnet8", "--diff1-preset", "cifar",
+    subprocess.run([PROGRAM, "fit", "--data", data, "--diff1", "resnet8", "--preset", "cifar",
                     "--diff2", "none", "--epochs", "1", "--batch-size", "6", "--out",
                     folder() / "fitted", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     return folder() / "fitted"
