@@ -128,6 +128,9 @@ class SVC(ClassifierMixin, BaseEstimator):
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
 
+    def _more_tags(self):  # what scikit-learn asked for before 1.6
+        return {"pairwise": self.kernel == "precomputed"}
+
     def _options(self, x):
         if self.kernel not in _interface.kernels:
             raise ValueError(f"kernel: expected one of {', '.join(_interface.kernels)}, got "

@@ -15,7 +15,10 @@ SVC = limbic.svm.SVC
 @support.needs_sklearn
 class CheckEstimator(unittest.TestCase):
     def check(self, **params):
+        import sklearn
         from sklearn.utils.estimator_checks import check_estimator
+        if tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 6):
+            self.skipTest(f"scikit-learn {sklearn.__version__} has other checks; 1.6 is needed")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = check_estimator(SVC(**params), on_fail=None, on_skip=None)
