@@ -126,7 +126,7 @@ wheel: configure
 
 check-python: wheel
 	cmake --build --preset release --target limbic c_predict
-	@scripts/check_python.sh
+	@LIMBIC_PROGRAM=$(abspath $(dir $(LIBRARY)))/limbic scripts/check_python.sh
 
 asan: dependencies
 	cmake --preset asan

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The Python module as others get it: the wheel installed into a fresh environment, its tests without
 # scikit-learn and then with it (its check_estimator, its SVC, its pipelines), the notebook and the
-# examples of docs/python.md. Needs the packages' registry, and build/limbic to compare with.
+# examples of docs/python.md. Needs the packages' registry, and the program of the same build, which
+# LIMBIC_PROGRAM names (build/limbic), to compare with.
 #
 #   scripts/check_python.sh [WHEEL]     (the one in dist; PYTHON chooses an interpreter)
 set -eu
@@ -14,7 +15,7 @@ venv=build/python-venv
 }
 python="$PWD/$venv/bin/python"
 unset LIMBIC_LIBRARY PYTHONPATH
-export LIMBIC_PROGRAM="$PWD/build/limbic"
+export LIMBIC_PROGRAM="${LIMBIC_PROGRAM:-$PWD/build/limbic}"
 export SCIPY_ARRAY_API=1                                # else check_estimator leaves a check out
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 install() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
