@@ -195,6 +195,8 @@ def build(library, out, version=None):
             entry.external_attr = (0o755 if name.endswith(".so") else 0o644) << 16
             wheel.writestr(entry, data)
     part.replace(path)
+    for other in set(out.glob(f"limbic-{version}-*.whl")) - {path}:
+        other.unlink()  # of another platform: one version has one wheel here
     return path
 
 

@@ -137,7 +137,9 @@ class Wheel(unittest.TestCase):
             self.assertIn(f"Tag: {path.stem.split('-', 2)[2]}", wheel.read(f"{info}/WHEEL").decode())
             self.assertIn("Requires-Dist: numpy", wheel.read(f"{info}/METADATA").decode())
         first = path.read_bytes()
+        (self.out / f"limbic-{version}-py3-none-other.whl").write_bytes(b"")
         self.assertEqual(build_wheel.build(support.LIBRARY, self.out).read_bytes(), first)
+        self.assertEqual(list(self.out.iterdir()), [path])
 
     def test_what_does_not_fit_is_refused(self):
         math = next(pathlib.Path(folder) / "libm.so.6" for folder in
