@@ -1,5 +1,7 @@
 #include "limbic/serve/verb.h"
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <memory>
 
@@ -30,7 +32,16 @@ std::string read_token(const std::string& path) {
 
 const char* or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
 
+// Memory that was free once stays free: a large picture's goes back to the system at once, and two
+// arenas serve all connections, so that what each thread once needed is not kept for each.
+void keep_memory_flat() {
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
+}
+
 int run_verb(const Common& common, Arguments& a) {
+  keep_memory_flat();
   require(a.folder.empty() != a.weights.empty(),
           "serve: give a model folder, or --weights and no folder");
   if (!a.token_file.empty()) a.server.token = read_token(a.token_file);
