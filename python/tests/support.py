@@ -20,6 +20,10 @@ if importlib.util.find_spec("limbic") is None or importlib.util.find_spec("limbi
     sys.path.insert(0, str(ROOT / "python"))
 if "LIMBIC_LIBRARY" not in os.environ and (ROOT / "build" / "liblimbic_c.so").exists():
     os.environ["LIMBIC_LIBRARY"] = str(ROOT / "build" / "liblimbic_c.so")
+# Which of its ways the library takes is timed and remembered there: in this run's own folder, so that
+# all its processes take the same.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="limbic-test-cache-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 import numpy as np  # noqa: E402
 
