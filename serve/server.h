@@ -16,7 +16,7 @@ struct Options {
   int64_t max_bytes = int64_t{32} << 20;  ///< Of a request's body.
   int64_t max_pictures = 64;              ///< In a request.
   int64_t max_waiting = 256;  ///< Pictures that wait to be computed; more are answered 503.
-  int connections = 64;       ///< That are served at the same time.
+  int connections = 32;       ///< That are served at the same time.
   int read_seconds = 20;      ///< For a whole request to come.
 };
 
