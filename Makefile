@@ -83,6 +83,7 @@ conformance: dependencies
 	@scripts/conformance.sh
 
 configure: dependencies
+	@scripts/build_libraries.sh httplib || echo "(all but \`limbic serve\` is built)"
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
 	@rm -f build.log
 

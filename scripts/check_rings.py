@@ -44,7 +44,8 @@ ROOMS = {
                "emotion session report demo hash weights/keras", "nlohmann CLI"),
     "capi": (4, "core models nn nn/graph nn/compile nn/ops io weights weights/keras svm train session",
              "nlohmann"),
-    "program": (4, "cli", ""),
+    "serve": (4, "core capi cli", "httplib.h"),
+    "program": (4, "core cli emotion session serve", ""),
 }
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
@@ -59,8 +60,9 @@ BUDGETS = {
     "network train": 2500,
     "emotion session report demo": 4700,
     "cli": 5000,
-    "capi": 1300,
-    "program": 50,
+    "capi": 1550,
+    "serve": 1000,
+    "program": 250,
 }
 
 
@@ -91,7 +93,7 @@ def read():
 
 
 # What is the system's, of C or POSIX; C++'s own headers have neither a slash nor a dot.
-SYSTEM = "fcntl.h sched.h unistd.h".split()
+SYSTEM = "dlfcn.h elf.h fcntl.h malloc.h poll.h sched.h stddef.h stdint.h unistd.h".split()
 
 
 def is_outside(include):

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Fuzzes the readers of what users hand in (tests/fuzz, libFuzzer, address and undefined-behaviour
-# sanitizers): pickles for 600 seconds, every other target for 120. SECONDS, if given, is for each.
+# sanitizers): pickles and HTTP for 600 seconds, every other target for 120. SECONDS, if given, is for each.
 # Prints a line for each target and exits 1 where one failed; what made it fail lies in
 # build-fuzz/crashes, what was worth keeping in build-fuzz/corpus.
 #
@@ -29,7 +29,7 @@ for target in "${targets[@]}"; do
   kept=tests/fuzz/corpus/$target
   mkdir -p "$corpus" "$seeds"
   LIMBIC_FUZZ_TARGET=$target LIMBIC_FUZZ_SEEDS=$seeds "$fuzz" || exit 1
-  [ "$target" = pickle ] && time=${seconds:-600} || time=${seconds:-120}
+  [[ "$target" =~ ^(pickle|http)$ ]] && time=${seconds:-600} || time=${seconds:-120}
   LIMBIC_FUZZ_TARGET=$target "$fuzz" -max_total_time="$time" -timeout=10 -rss_limit_mb=2048 \
     -malloc_limit_mb=512 -max_len=65536 -print_final_stats=1 -seed=1 \
     -artifact_prefix="$crashes/$target-" "$corpus" "$seeds" $([ -d "$kept" ] && echo "$kept") \

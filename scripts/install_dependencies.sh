@@ -4,18 +4,19 @@
 #
 #   scripts/install_dependencies.sh           what a build needs
 #   scripts/install_dependencies.sh check     clang and its tools too
-#   scripts/install_dependencies.sh static    what unpacks Debian's source packages too
+#   scripts/install_dependencies.sh static    as for a build, which unpacks a source package too
 #   scripts/install_dependencies.sh goldens   what the golden files are made with
 #   scripts/install_dependencies.sh conformance   what `make conformance` compares with
 set -eu
 
 packages="g++ cmake ninja-build make pkg-config
   libdnnl-dev libhwy-dev libmd-dev zlib1g-dev libjpeg-dev
-  libpng-dev libwebp-dev libgif-dev doctest-dev libcli11-dev nlohmann-json3-dev"
+  libpng-dev libwebp-dev libgif-dev doctest-dev libcli11-dev nlohmann-json3-dev
+  dpkg-dev debian-archive-keyring"
 case "${1:-build}" in
   build) ;;
   check) packages="$packages clang clang-format libclang-rt-dev" ;;
-  static) packages="$packages dpkg-dev debian-archive-keyring" ;;
+  static) ;;
   goldens) packages="$packages python3-torch python3-torchvision python3-sklearn python3-pil
     libsvm-tools" ;;
   conformance) packages="$packages python3-torch python3-numpy python3-venv" ;;

@@ -53,6 +53,9 @@ const std::vector<Target>& targets() {
     for (const auto& family : {picture_targets(), checkpoint_targets(), keras_targets(),
                                json_targets(), svm_targets(), text_targets(), folder_targets()})
       out.insert(out.end(), family.begin(), family.end());
+#ifdef LIMBIC_SERVE
+    for (const Target& target : server_targets()) out.push_back(target);
+#endif
     return out;
   }();
   return all;

@@ -42,6 +42,9 @@ std::vector<Target> json_targets();
 std::vector<Target> svm_targets();
 std::vector<Target> text_targets();
 std::vector<Target> folder_targets();
+#ifdef LIMBIC_SERVE
+std::vector<Target> server_targets();
+#endif
 
 /// The bytes as a file without a folder, for readers that take a path; gone with this.
 class MemoryFile {
