@@ -1,5 +1,6 @@
 #include "limbic/nn/compile/kernels.h"
 
+#include <mutex>
 #include <new>
 
 #include "limbic/core/parallel.h"
@@ -62,7 +63,13 @@ std::unique_ptr<Kernel> make_kernel(const Op& op, KernelBuilder& b, const Shape&
 
 // oneDNN generates code for each primitive: worth all threads. What must be timed to choose an
 // algorithm comes back empty, and follows with the machine to itself.
+//
+// One program at a time in a process: where one empties oneDNN's cache of primitives while another
+// describes and makes its own, oneDNN 2.6 gives one layer the primitive of another, whose values
+// are plausible and wrong.
 void make_kernels(const Graph& graph, PerNode<CompiledKernel>& compiled, const Shape& input) {
+  static std::mutex one_program;
+  const std::lock_guard lock(one_program);
   parallel_for_dynamic(graph.size(), [&](int64_t index) {
     const int n = static_cast<int>(index);
     if (!graph.node(n).op) return;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <shared_mutex>
 
 #include "limbic/core/address_space.h"
 #include "limbic/core/error.h"
@@ -18,6 +19,9 @@ constexpr auto f32 = memory::data_type::f32;
 // it. Where a caller could see a sum that has not, the kernel drops it (KernelBuilder::seen).
 constexpr float relu_leak = 0x1p-80f;
 std::atomic<int64_t> created{0}, reorder_nanoseconds{0};
+// Held by whoever makes a primitive, and alone by who empties the cache of them
+// (forget_primitives).
+std::shared_mutex cache_in_use;
 
 // Creates a primitive_desc from the arguments of its operation, as 3.x does.
 template <class Primitive, class... Args>
@@ -149,8 +153,7 @@ bool is_signed_8_bit(const Desc& desc) {
 Desc bytes(int64_t size) { return {{size}, memory::data_type::u8, memory::format_tag::a}; }
 
 void forget_primitives() {
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+  const std::unique_lock alone(cache_in_use);
   int capacity = 0;
   if (dnnl_get_primitive_cache_capacity(&capacity) != dnnl_success) return;
   dnnl_set_primitive_cache_capacity(0);
@@ -259,6 +262,7 @@ std::unique_lock<std::mutex> room_for_code() {
 
 dnnl::primitive make(const dnnl::primitive_desc_base& desc) {
   const auto room = room_for_code();
+  const std::shared_lock making(cache_in_use);
   ++created;
   return dnnl::primitive(desc.get());
 }
@@ -290,6 +294,7 @@ double reorder_seconds() { return static_cast<double>(reorder_nanoseconds) * 1e-
 
 void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) {
   const dnnl::memory a(from, engine(), const_cast<void*>(src)), b(to, engine(), dst);
+  std::shared_lock making(cache_in_use);
   const dnnl::reorder::primitive_desc desc(engine(), from, engine(), to, user_scratchpad());
   // The sums that a signed convolution's weights take along are added up in the scratchpad, which
   // oneDNN 2.6 does not clear: its own is whatever the heap holds.
@@ -300,6 +305,7 @@ void reorder_once(const Desc& from, const void* src, const Desc& to, void* dst) 
     const auto room = room_for_code();
     return dnnl::reorder(desc);
   }();
+  making.unlock();
   reorder.execute(stream(), {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}, {DNNL_ARG_SCRATCHPAD, scratch}});
   stream().wait();
 }
