@@ -39,12 +39,11 @@ workload=TRAINING
 # that a link takes what it calls. Position-independent, for the shared library of the C interface.
 flags="-Os -DNDEBUG -ffunction-sections -fdata-sections"
 # Convolutions, linear layers and reorders. AVX512 means bf16 and int8 (VNNI) too, and all that is
-# older; AMX would add to size and time. oneDNN's matrix products (GEMM) serve what its generated
-# kernels do not: no network of ours on AVX2 or later. ARCH_OPT_FLAGS empty: any x86-64, as the
-# kernels are chosen at run time.
+# older; AMX would add to size and time. ARCH_OPT_FLAGS empty: any x86-64, as the kernels are chosen
+# at run time.
 onednn_options=(-DONEDNN_LIBRARY_TYPE=STATIC -DONEDNN_CPU_RUNTIME=OMP -DONEDNN_GPU_RUNTIME=NONE
   "-DONEDNN_ENABLE_PRIMITIVE=CONVOLUTION;INNER_PRODUCT;REORDER" -DONEDNN_ENABLE_WORKLOAD=$workload
-  -DONEDNN_ENABLE_PRIMITIVE_CPU_ISA=AVX512 -DONEDNN_ENABLE_GEMM_KERNELS_ISA=NONE
+  -DONEDNN_ENABLE_PRIMITIVE_CPU_ISA=AVX512 -DONEDNN_ENABLE_GEMM_KERNELS_ISA=AVX512
   -DONEDNN_ARCH_OPT_FLAGS= -DONEDNN_BUILD_GRAPH=OFF -DONEDNN_BUILD_DOC=OFF
   -DONEDNN_BUILD_EXAMPLES=OFF -DONEDNN_BUILD_TESTS=OFF -DONEDNN_ENABLE_JIT_PROFILING=OFF
   -DONEDNN_ENABLE_ITT_TASKS=OFF)

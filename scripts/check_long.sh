@@ -30,6 +30,8 @@ run "random histories" build/tests/random_histories --histories "$histories" --s
 run "writes killed, disks full" scripts/kill_writes.sh "$kills"
 run "failing allocations" build/tests/failing_allocations
 run "failing allocations, two threads" build/tests/failing_allocations --threads 2 --every 3
+run "10,000 requests to a server" build/tests/soak_server --requests 10000
+run "64-bit ARM" scripts/check_aarch64.sh
 run "other people's tests" make --no-print-directory conformance
 
 cmake --preset asan >/dev/null &&

@@ -24,11 +24,13 @@ std::string context() {
   return str_cat("limbic 1; ", processor_name(), "; oneDNN ", onednn::version());
 }
 
+// One for each version of oneDNN: the static program and a shared build stand beside each other.
 std::string default_file() {
+  const std::string name = str_cat("/limbic/tuning-", onednn::version(), ".txt");
   const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache && *cache) return str_cat(cache, "/limbic/tuning.txt");
+  if (cache && *cache) return cache + name;
   const char* home = std::getenv("HOME");
-  return home && *home ? str_cat(home, "/.cache/limbic/tuning.txt") : "";
+  return home && *home ? str_cat(home, "/.cache", name) : "";
 }
 
 // Reads more than the caches hold, on every thread.

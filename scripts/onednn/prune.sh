@@ -41,3 +41,20 @@ drop() {
 drop cpu_convolution_list.cpp '[ ,]f16[,}]|{{forward, [su]8, s8, s32}|{{backward_data, [a-z0-9]+, s8, '
 sed -i "/^ *BRGEMM_FP8_[A-Z_]*CONVS(/d" cpu_convolution_list.cpp
 drop cpu_inner_product_list.cpp '[ ,]f16[,}]|, s8, |{{forward, f32, bf16, f32}'
+
+# Matrix products of 8-bit integers: the last resort of convolutions that no generated kernel takes, which
+# the plain loop is as well. 5 MB.
+sed -i '/gemm_x8s8s32x_convolution_fwd_t/d' cpu_convolution_list.cpp
+rm x64/gemm/s8x8s32/*_autogen.cpp
+
+# What runs in every call is compiled for speed; what makes code, once a layer, for size.
+cat >>x64/CMakeLists.txt <<'END'
+file(GLOB hot ${CMAKE_CURRENT_SOURCE_DIR}/*convolution.cpp ${CMAKE_CURRENT_SOURCE_DIR}/jit_brgemm_conv*.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/jit_brgemm_1x1_conv.cpp ${CMAKE_CURRENT_SOURCE_DIR}/jit_brdgmm_dw_conv.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/jit_brgemm_inner_product*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/jit_uni_reorder.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/gemm/*driver.cpp ${CMAKE_CURRENT_SOURCE_DIR}/gemm/f32/jit_avx*_gemm_f32.cpp)
+set_source_files_properties(${hot} PROPERTIES COMPILE_OPTIONS -O2)
+END
+cat >>../common/CMakeLists.txt <<'END'
+target_compile_options(${OBJ_LIB} PRIVATE -O2)
+END
