@@ -23,12 +23,12 @@ struct Reply {
   std::string error;
 };
 
-/// Computes pictures of many callers in batches, one after the other: as many as wait when the one
-/// before is done.
+/// Computes pictures of many callers: side by side, each on a core of its own, or together in
+/// batches, as many as wait when the one before is done. What is faster here is found by trying.
 class Batcher {
  public:
-  /// `batch` pictures at most at once, `most` waiting.
-  Batcher(limbic_model* model, size_t batch, size_t most);
+  /// `batch` pictures at most at once, `most` waiting; side by side up to `cores`.
+  Batcher(limbic_model* model, size_t batch, size_t most, size_t cores);
   /// Answers what waits.
   ~Batcher();
   Batcher(const Batcher&) = delete;
@@ -44,14 +44,16 @@ class Batcher {
     std::promise<Reply> reply;
   };
   void run();
+  double seconds_for(size_t callers, size_t pictures) const;
 
   limbic_model* model_;
-  const size_t batch_, most_;
+  size_t batch_;
+  const size_t most_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Ticket> tickets_;
   bool stop_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace limbic::serve

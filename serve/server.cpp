@@ -14,6 +14,7 @@
 #include <set>
 
 #include "limbic/core/error.h"
+#include "limbic/core/parallel.h"
 #include "limbic/serve/batcher.h"
 #include "limbic/serve/connections.h"
 #include "limbic/serve/memory_stream.h"
@@ -109,7 +110,8 @@ class Application {
   Application(limbic_model* model, const Options& options, size_t batch)
       : model_(model),
         options_(options),
-        batcher_(model, batch, static_cast<size_t>(options.max_waiting)),
+        batcher_(model, batch, static_cast<size_t>(options.max_waiting),
+                 static_cast<size_t>(std::max(1, available_cores()))),
         server_(options.connections, options.read_seconds) {
     server_.set_pre_routing_handler([this](const Request& request, Response& response) {
       return guard(request, response, [&] { check(request); })

@@ -21,9 +21,8 @@ struct Options {
 };
 
 /// Answers requests until SIGINT or SIGTERM, then finishes those that have come, and returns 0. A
-/// picture waits for the batch that is being computed when it comes, and for nothing else: those
-/// that wait together are computed together. `started` is told the port before the first request.
-/// Throws Error where it cannot listen.
+/// picture waits for what is being computed when it comes, and for nothing else (batcher.h).
+/// `started` is told the port before the first request. Throws Error where it cannot listen.
 int run(limbic_model* model, const Options& options, const std::function<void(int port)>& started);
 
 /// What a connection that sends these bytes and ends is answered, by a server without a socket: for

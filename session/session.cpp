@@ -19,36 +19,29 @@ struct Session::Lane {
   std::vector<std::unique_ptr<Plan>> plans, larger;
 };
 
-// A lane for as long as it stands: one that is idle, else a new one, else the first that comes
-// back.
+// A lane for as long as it stands: one that is idle, else a new one; where all cores have one, the
+// first that comes back.
 class Session::Lease {
  public:
   explicit Lease(const Session& session) : session_(session) {
     std::unique_lock lock(session_.mutex_);
     const int64_t most = std::max(1, available_cores());
-    session_.returned_.wait(lock,
-                            [&] { return !session_.idle_.empty() || session_.lanes_ < most; });
-    if (session_.idle_.empty()) {
-      ++session_.lanes_;
-      lock.unlock();
-      try {
-        lane_ = make();
-      } catch (...) {
-        lock.lock();
-        --session_.lanes_;
-        session_.returned_.notify_one();
-        throw;
-      }
-    } else {
-      lane_ = std::move(session_.idle_.back());
-      session_.idle_.pop_back();
+    session_.returned_.wait(lock, [&] { return session_.active_ < most; });
+    alone_ = session_.active_++ > 0 && threads() > 1;
+    if (auto& idle = session_.idle_[alone_]; !idle.empty()) {
+      lane_ = std::move(idle.back());
+      idle.pop_back();
+      return;
+    }
+    lock.unlock();
+    try {
+      lane_ = make();
+    } catch (...) {
+      give_back();
+      throw;
     }
   }
-  ~Lease() {
-    const std::lock_guard lock(session_.mutex_);
-    session_.idle_.push_back(std::move(lane_));
-    session_.returned_.notify_one();
-  }
+  ~Lease() { give_back(); }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
@@ -63,15 +56,27 @@ class Session::Lease {
   }
 
  private:
+  void give_back() {
+    const std::lock_guard lock(session_.mutex_);
+    if (lane_) session_.idle_[alone_].push_back(std::move(lane_));
+    --session_.active_;
+    session_.returned_.notify_one();
+  }
+
   std::unique_ptr<Lane> make() const {
+    const std::lock_guard lock(session_.making_);
     auto lane = std::make_unique<Lane>();
-    for (const Member& m : session_.members_)
-      lane->plans.push_back(std::make_unique<Plan>(m.program));
+    for (Member& m : session_.members_) {
+      if (alone_ && !m.alone)
+        m.alone = std::make_shared<Program>(*m.program, m.program->options().input, 1);
+      lane->plans.push_back(std::make_unique<Plan>(alone_ ? m.alone : m.program));
+    }
     lane->larger.resize(lane->plans.size());
     return lane;
   }
 
   const Session& session_;
+  bool alone_ = false;
   std::unique_ptr<Lane> lane_;
 };
 

@@ -75,6 +75,7 @@ class Session {
     bool softmax = false;
     size_t input = 0;                       ///< Of Prepared::images.
     std::shared_ptr<Program> program = {};  ///< Of as many pictures as kernels are chosen for.
+    std::shared_ptr<Program> alone = {};    ///< The same on one thread; made when it is needed.
   };
 
   void add_member(Member member, PlanOptions options);
@@ -84,17 +85,18 @@ class Session {
 
   std::optional<network::Network> network_;
   std::optional<emotion::EmotionModel> model_;
-  std::vector<Member> members_;
+  mutable std::vector<Member> members_;
   std::vector<io::Preset> presets_;  ///< Of Prepared::images.
   network::OutputKind kind_ = network::OutputKind::classes;
   std::vector<std::string> labels_;
   int64_t batch_ = 1, feature_width_ = 0;
 
-  // Plans for callers at the same time; no more than there are cores, the others wait.
-  mutable std::mutex mutex_;
+  // Plans for callers at the same time. Who comes first has all threads, who comes while somebody
+  // computes has one; no more compute than there are cores, the others wait.
+  mutable std::mutex mutex_, making_;
   mutable std::condition_variable returned_;
-  mutable std::vector<std::unique_ptr<Lane>> idle_;
-  mutable int64_t lanes_ = 0;
+  mutable std::vector<std::unique_ptr<Lane>> idle_[2];  ///< On all threads, on one.
+  mutable int64_t active_ = 0;
 };
 
 /// A model to open: a folder that `fit` made, a zip archive of one, or a checkpoint.

@@ -77,8 +77,8 @@ Program::Program(const Graph& graph, const Parameters& parameters, PlanOptions o
   weights_->refresh(parameters);
 }
 
-Program::Program(const Program& like, Shape input)
-    : threads_(like.threads_),
+Program::Program(const Program& like, Shape input, int threads)
+    : threads_(threads > 0 ? threads : like.threads_),
       options_(resized(like.options_, std::move(input))),
       source_(like.source_),
       graph_(like.graph_),

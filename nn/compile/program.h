@@ -11,9 +11,10 @@ namespace limbic {
 class Program {
  public:
   Program(const Graph& graph, const Parameters& parameters, PlanOptions options);
-  /// The same network and options for another input shape, with the same packed weights: what
-  /// refreshes them, refreshes both. Throws Error where `like` trains.
-  Program(const Program& like, Shape input);
+  /// The same network and options for another input shape, or another number of threads (0: as
+  /// many), with the same packed weights: what refreshes them, refreshes both. Throws Error where
+  /// `like` trains.
+  Program(const Program& like, Shape input, int threads = 0);
 
   const PlanOptions& options() const { return options_; }
   const Graph& graph() const { return graph_; }
