@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "limbic/core/error.h"
@@ -42,7 +43,9 @@ std::string limited_fault(const Target& target, const Bytes& bytes) {
 TEST_CASE("fuzz: every reader takes its corpus, and changes of it, or says in a line why not") {
   const WithKeras keras;
   const int64_t count = mutation_count(60);
+  const char* only = std::getenv("LIMBIC_FUZZ_TARGET");
   for (const Target& target : targets()) {
+    if (only && target.name != only) continue;
     CAPTURE(target.name);
     const std::vector<Bytes> corpus = corpus_of(target);
     REQUIRE(!corpus.empty());
