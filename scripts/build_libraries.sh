@@ -152,6 +152,8 @@ sysroot() {
       (cd "$work/packages" &&
         own_apt -o APT::Architecture=arm64 -o APT::Architectures=arm64 download $packages); then
       for package in "$work/packages"/*.deb; do dpkg-deb -x "$package" "$work/sysroot"; done
+      # Headers that differ between processors beside those that do not.
+      cp -rn "$work/sysroot/usr/include/aarch64-linux-gnu/." "$work/sysroot/usr/include/"
       mv "$work/sysroot" "$prefix/sysroot"
       return
     fi
