@@ -45,4 +45,6 @@ if(LIMBIC_RING GREATER 1)
       list(APPEND LIMBIC_MISSING ${package})
     endif()
   endforeach()
+  # Archives want what they call behind them.
+  target_link_libraries(limbic_deps::png INTERFACE ZLIB::ZLIB)
 endif()
