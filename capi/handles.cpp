@@ -1,8 +1,6 @@
 #include "limbic/capi/handles.h"
 
-#include <atomic>
 #include <cstdio>
-#include <filesystem>
 #include <mutex>
 #include <new>
 #include <nlohmann/json.hpp>

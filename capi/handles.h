@@ -35,7 +35,7 @@ void check(bool ok, const Args&... args) {
 void* give(std::shared_ptr<Object> object);
 /// Null where there is none.
 std::shared_ptr<Object> look_up(const void* handle);
-/// Whether there was such an object of this kind.
+/// Forgets it; whoever holds the object keeps it.
 void take_back(const void* handle);
 
 /// The object, which stays for as long as the caller holds it. Throws Refusal LIMBIC_BAD_HANDLE.

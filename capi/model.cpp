@@ -135,7 +135,8 @@ limbic_status limbic_get_model_info(limbic_model* model, limbic_model_info* info
   return guarded([&] {
     check(info != nullptr && info->size == sizeof *info, "limbic_model_info.size: expected ",
           sizeof *info);
-    const Session& s = *find<ModelObject>(model)->session;
+    const auto object = find<ModelObject>(model);
+    const Session& s = *object->session;
     const limbic_kind kinds[] = {LIMBIC_CLASSES, LIMBIC_BINARY, LIMBIC_MULTILABEL};
     info->kind = s.is_emotion() ? LIMBIC_EMOTION : kinds[static_cast<size_t>(s.kind())];
     info->classes = s.labels().size();

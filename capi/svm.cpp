@@ -15,7 +15,6 @@ struct SvmObject : Object {
   svm::SvcModel model;
 
   size_t classes() const { return model.classes.size(); }
-  size_t pairs() const { return classes() * (classes() - 1) / 2; }
 };
 
 // A view of the caller's rows, for as long as the call takes.

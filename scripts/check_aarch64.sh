@@ -15,11 +15,11 @@ command -v qemu-aarch64 >/dev/null && command -v aarch64-linux-gnu-g++ >/dev/nul
   $as_root apt-get install -y -qq --no-install-recommends qemu-user g++-aarch64-linux-gnu || exit 1
 scripts/install_dependencies.sh static || exit 1
 scripts/build_libraries.sh aarch64 || exit 1
-cmake --preset aarch64 >build-aarch64.log 2>&1 &&
-  cmake --build --preset aarch64 --target limbic test_core test_threads test_svm test_nn \
-    >>build-aarch64.log 2>&1 || { tail -20 build-aarch64.log; exit 1; }
-rm -f build-aarch64.log
 mkdir -p "$out"
+log=$out/build.log
+cmake --preset aarch64 >"$log" 2>&1 &&
+  cmake --build --preset aarch64 --target limbic test_core test_threads test_svm test_nn \
+    >>"$log" 2>&1 || { tail -20 "$log"; exit 1; }
 file build-aarch64/limbic
 
 run() {
