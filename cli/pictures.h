@@ -40,7 +40,9 @@ class Pictures {
 int answer_all(const Common& common, Pictures& pictures, const session::Session& session,
                const std::string& task,
                const std::function<void(const std::string& shown, const session::Answer&)>& take);
-/// The same, printed as `predict` does.
-int answer_emotions(const Common& common, Pictures& pictures, const session::Session& session);
+/// Finds the pictures and prints what the pipeline says of them, as `predict` does, computing up to
+/// `batch_size` at once. The exit status.
+int answer_emotions(const Common& common, Pictures& pictures, emotion::EmotionModel model,
+                    int64_t batch_size);
 
 }  // namespace limbic::cli

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "limbic/cli/pictures.h"
@@ -14,16 +15,16 @@ struct Options {
 };
 
 int run(const Common& common, Options& o) {
-  emotion::EmotionModel model = emotion::load_model(o.model);
-  o.pictures.open(common);
-  const int64_t batch = std::min(o.batch_size, std::ssize(o.pictures.paths()));
-  const session::Session session(std::move(model), batch, batch);
-  return answer_emotions(common, o.pictures, session);
+  return answer_emotions(common, o.pictures, emotion::load_model(o.model), o.batch_size);
 }
 
 }  // namespace
 
-int answer_emotions(const Common& common, Pictures& pictures, const session::Session& session) {
+int answer_emotions(const Common& common, Pictures& pictures, emotion::EmotionModel model,
+                    int64_t batch_size) {
+  pictures.open(common);
+  const int64_t batch = std::min(batch_size, std::ssize(pictures.paths()));
+  const session::Session session(std::move(model), batch, batch);
   std::vector<std::string> heading = {"image", "emotion"};
   heading.insert(heading.end(), session.labels().begin(), session.labels().end());
   pictures.write(heading);

@@ -111,11 +111,7 @@ struct PhotoArguments {
 };
 
 int run_photos(const cli::Common& common, PhotoArguments& a) {
-  emotion::EmotionModel model = emotion::load_model(own_model());
-  a.pictures.open(common);
-  const int64_t batch = std::min(a.batch_size, std::ssize(a.pictures.paths()));
-  const session::Session session(std::move(model), batch, batch);
-  return cli::answer_emotions(common, a.pictures, session);
+  return cli::answer_emotions(common, a.pictures, emotion::load_model(own_model()), a.batch_size);
 }
 
 void add_photos(const cli::Verb& app, const cli::Common& common, cli::Action& action) {

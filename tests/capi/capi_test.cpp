@@ -40,20 +40,8 @@ std::string output_of(const std::string& command) {
   return out;
 }
 
-// A pipeline of two small networks, fitted once.
-struct World {
-  TemporaryFolder folder;
-  std::string model = folder / "model";
-  std::vector<std::string> photos;
-
-  World() {
-    const io::Dataset data = make_pictures(folder, 6);
-    emotion::fit(data, small_fit(model, 0));
-    for (const io::Sample& s : data.samples) photos.push_back(s.path);
-  }
-};
-World& world() {
-  static World w;
+FittedPipeline& world() {
+  static FittedPipeline w;
   return w;
 }
 

@@ -54,6 +54,19 @@ inline emotion::FitOptions small_fit(const std::string& out, int64_t epochs) {
   return o;
 }
 
+/// A pipeline of two small networks, fitted, and its photos.
+struct FittedPipeline {
+  TemporaryFolder folder;
+  std::string model = folder / "model";
+  std::vector<std::string> photos;
+
+  explicit FittedPipeline(int64_t per_class = 6) {
+    const io::Dataset data = make_pictures(folder, per_class);
+    emotion::fit(data, small_fit(model, 0));
+    for (const io::Sample& s : data.samples) photos.push_back(s.path);
+  }
+};
+
 inline emotion::Prediction predict_all(const emotion::EmotionModel& model,
                                        const io::Dataset& data) {
   const emotion::BranchFeatures f = emotion::extract_features(model.branches, data, {});

@@ -133,13 +133,11 @@ int main(int argc, char** argv) {
   const int64_t requests = option(argc, argv, "--requests", 10000),
                 clients = option(argc, argv, "--clients", 16);
   const auto seed = static_cast<uint64_t>(option(argc, argv, "--seed", 0)) * 1000;
-  const TemporaryFolder folder;
-  const io::Dataset data = make_pictures(folder, 12);
-  emotion::fit(data, small_fit(folder / "model", 0));
+  const FittedPipeline world(12);
   std::vector<std::string> photos, answers;
-  for (const io::Sample& s : data.samples) photos.push_back(text_of(s.path));
+  for (const std::string& photo : world.photos) photos.push_back(text_of(photo));
   // One picture at once: then an answer's last digit does not depend on who asks beside.
-  Server server({folder / "model", "--batch-size", "1", "--timeout", "2"});
+  Server server({world.model, "--batch-size", "1", "--timeout", "2"});
   for (const std::string& photo : photos) {
     Connection c(server.port);
     c.send(request(photo));
