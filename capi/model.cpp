@@ -28,10 +28,7 @@ struct PreparedObject : Object {
 struct AnswersObject : Object {
   static constexpr const char* name = "limbic_answers";
   std::shared_ptr<ModelObject> model;
-  struct One {
-    std::string error;
-    session::Answer answer;
-  };
+  using One = Session::Outcome;
   std::vector<One> all;
 
   const One& at(size_t picture) const {
@@ -191,22 +188,9 @@ limbic_status limbic_predict(limbic_model* model, const limbic_picture* pictures
     check_pictures(pictures, count);
     auto out = std::make_shared<AnswersObject>();
     out->model = find<ModelObject>(model);
-    out->all.resize(count);
-    const auto batch = static_cast<size_t>(out->model->session->batch());
-    for (size_t begin = 0; begin < count; begin += batch) {
-      const size_t n = std::min(batch, count - begin);
-      std::vector<session::Prepared> prepared(n), usable;
-      parallel_for_dynamic(static_cast<int64_t>(n), [&](int64_t k) {
-        const auto i = static_cast<size_t>(k);
-        out->all[begin + i].error = prepare_or_reason(out->model, pictures[begin + i], prepared[i]);
-      });
-      for (size_t i = 0; i < n; ++i)
-        if (out->all[begin + i].error.empty()) usable.push_back(std::move(prepared[i]));
-      auto given = out->model->session->answer(usable);
-      auto next = given.begin();
-      for (size_t i = 0; i < n; ++i)
-        if (auto& one = out->all[begin + i]; one.error.empty()) one.answer = std::move(*next++);
-    }
+    out->all = out->model->session->answer_each(count, [&](size_t i, session::Prepared& into) {
+      return prepare_or_reason(out->model, pictures[i], into);
+    });
     *answers = static_cast<limbic_answers*>(give(std::move(out)));
   });
 }

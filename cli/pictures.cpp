@@ -11,7 +11,6 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
-#include "limbic/core/parallel.h"
 #include "limbic/io/decode.h"
 
 namespace limbic::cli {
@@ -90,26 +89,19 @@ int answer_all(const Common& common, Pictures& pictures, const session::Session&
     const int64_t n = std::min(batch, total - begin);
     const std::span<const std::string> paths(pictures.paths().data() + begin,
                                              static_cast<size_t>(n));
-    std::vector<session::Prepared> prepared(paths.size()), usable;
-    std::vector<std::string> errors(paths.size());
-    parallel_for_dynamic(n, [&](int64_t k) {
-      const auto i = static_cast<size_t>(k);
-      errors[i] = io::reason_to_skip(paths[i], [&] {
-        prepared[i] = session.prepare(read_file(paths[i], io::most_picture_bytes), paths[i]);
+    const auto outcomes = session.answer_each(paths.size(), [&](size_t i, session::Prepared& into) {
+      return io::reason_to_skip(paths[i], [&] {
+        into = session.prepare(read_file(paths[i], io::most_picture_bytes), paths[i]);
       });
     });
-    for (size_t i = 0; i < paths.size(); ++i)
-      if (errors[i].empty()) usable.push_back(std::move(prepared[i]));
-    const std::vector<session::Answer> answers = session.answer(usable);
-    auto answer = answers.begin();
     for (size_t i = 0; i < paths.size(); ++i) {
-      const std::string& shown = pictures.shown(paths[i]);
-      if (errors[i].empty()) {
-        take(shown, *answer++);
+      const std::string &shown = pictures.shown(paths[i]), &error = outcomes[i].error;
+      if (error.empty()) {
+        take(shown, outcomes[i].answer);
         continue;
       }
-      if (common.json()) std::printf("%s\n", session::error_json(errors[i], shown).c_str());
-      pictures.skip(paths[i], errors[i]);
+      if (common.json()) std::printf("%s\n", session::error_json(error, shown).c_str());
+      pictures.skip(paths[i], error);
     }
     if (progress) progress({.task = task, .done = begin + n, .total = total});
   }

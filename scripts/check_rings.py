@@ -58,7 +58,7 @@ BUDGETS = {
     "weights": 3900,
     "weights/keras weights/hdf5": 2600,
     "network train": 2500,
-    "emotion session report demo": 4700,
+    "emotion session report demo": 4750,
     "cli": 5000,
     "capi": 1550,
     "serve": 1000,

@@ -217,6 +217,26 @@ std::vector<Answer> Session::answer(std::span<const Prepared> pictures) const {
   return out;
 }
 
+std::vector<Session::Outcome> Session::answer_each(size_t n, const Prepare& prepare) const {
+  std::vector<Outcome> out(n);
+  const auto part = static_cast<size_t>(batch_);
+  for (size_t begin = 0; begin < n; begin += part) {
+    const std::span<Outcome> own(out.data() + begin, std::min(part, n - begin));
+    std::vector<Prepared> prepared(own.size()), usable;
+    parallel_for_dynamic(std::ssize(own), [&](int64_t k) {
+      const auto i = static_cast<size_t>(k);
+      own[i].error = prepare(begin + i, prepared[i]);
+    });
+    for (size_t i = 0; i < own.size(); ++i)
+      if (own[i].error.empty()) usable.push_back(std::move(prepared[i]));
+    std::vector<Answer> answers = answer(usable);
+    auto next = answers.begin();
+    for (Outcome& outcome : own)
+      if (outcome.error.empty()) outcome.answer = std::move(*next++);
+  }
+  return out;
+}
+
 Tensor Session::features(std::span<const Prepared> pictures) const {
   Tensor out = Tensor::uninitialised({std::ssize(pictures), feature_width_});
   const auto part = static_cast<size_t>(batch_);

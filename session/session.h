@@ -1,6 +1,7 @@
 #pragma once
 // session: a model that is opened once and asked by any number of threads.
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -58,6 +59,14 @@ class Session {
   /// One answer a picture, in their order, however many there are. Throws Error where a network
   /// gives NaN or infinity.
   std::vector<Answer> answer(std::span<const Prepared> pictures) const;
+  /// The same for `n` pictures of which `prepare(i, into)` makes each, on all threads, and says why
+  /// it cannot be used; "" where it can.
+  struct Outcome {
+    std::string error;
+    Answer answer;
+  };
+  using Prepare = std::function<std::string(size_t i, Prepared& into)>;
+  std::vector<Outcome> answer_each(size_t n, const Prepare& prepare) const;
   /// (n, feature_width()) f32: a CNN's "features"; of the pipeline, the blocks that it fuses, raw
   /// and side by side.
   Tensor features(std::span<const Prepared> pictures) const;
