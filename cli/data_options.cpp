@@ -1,17 +1,33 @@
 #include "limbic/cli/data_options.h"
 
-#include <filesystem>
-
 #include "limbic/core/error.h"
 #include "limbic/io/check.h"
 
 namespace limbic::cli {
 
+void add_layout_options(const Verb& verb, std::string& ties, std::string& roi) {
+  verb.add_option("--ties", ties,
+                  "abstract paintings with a tie of votes: first (the first emotion that has as "
+                  "many as any) or drop")
+      .check(one_of({"first", "drop"}));
+  verb.add_option("--roi", roi,
+                  "EmotionROI's classes: paper (surprise is awe, joy left out) or own")
+      .check(one_of({"paper", "own"}));
+}
+
 void DataOptions::add_to(const Verb& verb) {
-  verb.add_option("--data", data, "folder with one sub-folder a class, or a .csv of path,label")
+  verb.add_option("--data", data,
+                  "folder with one sub-folder a class, a .csv of path,label, or a published set of "
+                  "emotions")
       .required();
-  verb.add_option("--layout", layout, "folders or csv (default: as --data is)")
-      .check(one_of({"folders", "csv"}));
+  add_layout_to(verb);
+}
+
+void DataOptions::add_layout_to(const Verb& verb) {
+  verb.add_option("--layout", layout,
+                  "folders, csv, fi, artphoto, abstract or emotionroi (default: as --data is)")
+      .check(one_of(io::layout_names()));
+  add_layout_options(verb, ties, roi);
 }
 
 void DataOptions::add_parts_to(const Verb& verb) {
@@ -19,40 +35,49 @@ void DataOptions::add_parts_to(const Verb& verb) {
   verb.add_option("--test", test, "labelled photos to measure the accuracy on, as --data");
 }
 
-io::Dataset DataOptions::list_part(const Common& common, const std::string& path,
-                                   const std::optional<std::vector<std::string>>& classes) const {
-  require(layout != "csv" || !std::filesystem::is_directory(path), path,
-          ": is a folder, --layout csv expects a file of path,label");
-  require(layout != "folders" || !std::filesystem::is_regular_file(path), path,
-          ": is a file, --layout folders expects a folder with one sub-folder a class");
-  io::Dataset out = io::list_dataset(path, classes);
-  note_left_out(common, out);
+io::LayoutOptions DataOptions::layout_options() const {
+  return {.drop_ties = ties == "drop", .roi_as_paper = roi == "paper"};
+}
+
+io::PartedSet DataOptions::read(const Common& common, const std::string& path) const {
+  const io::Layout found = layout.empty() ? io::find_layout(path) : io::layout_of(layout);
+  io::PartedSet out = io::read_set(path, found, layout_options());
+  if (layout.empty() && found != io::Layout::folders && found != io::Layout::csv)
+    note(common, path + ": laid out as " + io::to_string(found));
+  for (const std::string& text : out.notes) note(common, path + ": " + text);
   return out;
 }
 
 io::Dataset DataOptions::list(const Common& common,
                               const std::optional<std::vector<std::string>>& classes) const {
-  return list_part(common, data, classes);
+  io::Dataset out = read(common, data).whole();
+  if (classes) out = io::with_classes(out, *classes, data);
+  note_left_out(common, out);
+  return out;
 }
 
 DataParts DataOptions::open(const Common& common) const {
-  std::map<std::string, std::string> paths;
-  if (validation.empty() && test.empty()) paths = io::parts_within(data);
-  if (paths.empty()) {
-    paths["train"] = data;
-    if (!validation.empty()) paths["val"] = validation;
-    if (!test.empty()) paths["test"] = test;
-  } else {
-    std::string names;
-    for (const auto& [part, path] : paths) names += (names.empty() ? "" : ", ") + path;
-    note(common, data + ": a data set in parts: " + names);
+  io::PartedSet set = read(common, data);
+  const bool named = !validation.empty() || !test.empty();
+  if (named && (set.validation || set.test)) {
+    note(common, data + ": its own parts are one, as --val or --test name others");
+    set = {.train = set.whole(), .validation = {}, .test = {}, .notes = {}};
+  } else if (set.validation || set.test) {
+    std::string sizes = str_cat(set.train.size(), " to learn from");
+    if (set.validation) sizes += str_cat(", ", set.validation->size(), " to validate on");
+    if (set.test) sizes += str_cat(", ", set.test->size(), " to test on");
+    note(common, data + ": a data set in parts: " + sizes);
   }
-  DataParts out{list_part(common, paths["train"], std::nullopt), {}, {}};
-  for (const auto& [part, of] : {std::pair{"val", &out.validation}, std::pair{"test", &out.test}}) {
-    if (!paths.contains(part)) continue;
-    *of = list_part(common, paths[part], out.train.classes);
-    out.train.left_out.insert(out.train.left_out.end(), (*of)->left_out.begin(),
-                              (*of)->left_out.end());
+  DataParts out{std::move(set.train), std::move(set.validation), std::move(set.test)};
+  note_left_out(common, out.train);
+  for (const auto& [path, part] :
+       {std::pair{&validation, &out.validation}, std::pair{&test, &out.test}}) {
+    if (!path->empty())
+      *part = io::with_classes(read(common, *path).whole(), out.train.classes, *path);
+    if (!*part) continue;
+    note_left_out(common, **part);
+    out.train.left_out.insert(out.train.left_out.end(), (*part)->left_out.begin(),
+                              (*part)->left_out.end());
   }
   const auto counts = out.train.class_counts();
   for (size_t c = 0; c < counts.size(); ++c)

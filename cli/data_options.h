@@ -4,7 +4,7 @@
 
 #include "limbic/cli/arguments.h"
 #include "limbic/cli/console.h"
-#include "limbic/io/dataset.h"
+#include "limbic/io/layouts.h"
 
 namespace limbic::cli {
 
@@ -17,11 +17,14 @@ struct DataParts {
 /// Labelled pictures as the user names them: --data, and --val and --test where a verb divides
 /// them.
 struct DataOptions {
-  std::string data, validation, test, layout;
+  std::string data, validation, test, layout, ties = "first", roi = "paper";
 
   void add_to(const Verb& verb);
   void add_parts_to(const Verb& verb);
+  void add_layout_to(const Verb& verb);  ///< --layout, --ties and --roi, which add_to has, too.
 
+  /// Of the published sets of emotions.
+  io::LayoutOptions layout_options() const;
   /// Lists them, labelled by `classes` where these are given, and says on standard error what is
   /// left out. Throws Error as io::list_dataset does.
   io::Dataset list(const Common& common,
@@ -31,10 +34,12 @@ struct DataOptions {
   /// two labels or in two parts.
   DataParts open(const Common& common) const;
 
- private:
-  io::Dataset list_part(const Common& common, const std::string& path,
-                        const std::optional<std::vector<std::string>>& classes) const;
+  /// A set in its parts, as --layout says or as it lies; says what was decided about its labels.
+  io::PartedSet read(const Common& common, const std::string& path) const;
 };
+
+/// --ties and --roi, of a verb that reads the published sets of emotions.
+void add_layout_options(const Verb& verb, std::string& ties, std::string& roi);
 
 /// Says which pictures stand under two labels or in two parts.
 void note_contradictions(const Common& common, const std::vector<const io::Dataset*>& parts);

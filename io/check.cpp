@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
@@ -18,6 +19,7 @@ struct Finding {
   std::string hash;    // empty where the file cannot be read
   std::string reason;  // empty where the picture decodes
   std::string damage;  // empty where it decodes without a remark
+  std::optional<Look> look;
 };
 
 Finding look_at(const std::string& path, ByteBudget& decoding) {
@@ -26,20 +28,21 @@ Finding look_at(const std::string& path, ByteBudget& decoding) {
     const std::vector<uint8_t> bytes = read_file(path, most_picture_bytes);
     out.hash = sha256(bytes);
     const ByteBudget::Share share = decoding.take(decoded_bytes(bytes));
-    out.damage = decode_all(bytes, path).damage;
+    const DecodedFile decoded = decode_all(bytes, path);
+    out.damage = decoded.damage;
+    out.look = look_of(decoded.picture);
   });
   return out;
 }
 
 }  // namespace
 
-DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) {
-  FolderScan scan = scan_dataset(dir);
-  const std::vector<Sample>& samples = scan.dataset.samples;
+DatasetCheck check_dataset(const Dataset& data, const CheckOptions& options) {
+  const std::vector<Sample>& samples = data.samples;
   std::vector<Finding> findings(samples.size());
   constexpr int64_t chunk = 64, decode_bytes = int64_t{256} << 20;
   ByteBudget decoding(decode_bytes);
-  const int64_t n = scan.dataset.size();
+  const int64_t n = data.size();
   for (int64_t begin = 0; begin < n; begin += chunk) {
     const int64_t end = std::min(n, begin + chunk);
     parallel_for_dynamic(end - begin, [&](int64_t i) {
@@ -50,23 +53,50 @@ DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) 
   }
 
   DatasetCheck out;
-  out.usable.assign(scan.dataset.classes.size(), 0);
-  std::map<std::string, std::vector<std::string>> by_hash;
+  out.classes = data.classes;
+  out.usable.assign(data.classes.size(), 0);
+  std::map<std::string, std::vector<size_t>> by_hash;
   for (size_t i = 0; i < samples.size(); ++i) {
-    if (!findings[i].hash.empty()) by_hash[findings[i].hash].push_back(samples[i].path);
-    if (!findings[i].damage.empty()) out.damaged.push_back({samples[i].path, findings[i].damage});
-    if (findings[i].reason.empty())
+    Finding& found = findings[i];
+    if (!found.hash.empty()) by_hash[found.hash].push_back(i);
+    if (!found.damage.empty()) out.damaged.push_back({samples[i].path, found.damage});
+    if (found.reason.empty())
       ++out.usable[static_cast<size_t>(samples[i].label)];
     else
-      out.unusable.push_back({samples[i].path, findings[i].reason});
+      out.unusable.push_back({samples[i].path, found.reason});
+    out.looks.push_back(std::move(found.look));
   }
-  for (auto& [hash, paths] : by_hash)
-    if (paths.size() > 1) out.duplicates.push_back(std::move(paths));
+  const std::string reason_of_flat = "of one colour: a placeholder";
+  for (size_t i = 0; i < samples.size(); ++i)
+    if (out.looks[i] && out.looks[i]->flat)
+      out.placeholders.push_back({samples[i].path, reason_of_flat});
+  for (const auto& [hash, same] : by_hash) {
+    if (same.size() < 2) continue;
+    std::set<int64_t> labels;
+    out.duplicates.emplace_back();
+    for (size_t i : same) {
+      out.duplicates.back().push_back(samples[i].path);
+      labels.insert(samples[i].label);
+    }
+    const auto& look = out.looks[same[0]];
+    if (same.size() < 3 || labels.size() < 2 || !look || look->flat) continue;
+    for (size_t i : same)
+      out.placeholders.push_back(
+          {samples[i].path, str_cat("a placeholder: the same picture ", same.size(), " times, in ",
+                                    labels.size(), " classes")});
+  }
   std::sort(out.duplicates.begin(), out.duplicates.end());  // by path, not by hash
-  out.classes = std::move(scan.dataset.classes);
-  out.empty_classes = std::move(scan.empty_classes);
-  out.other_files = std::move(scan.dataset.other_files);
-  out.left_out = std::move(scan.dataset.left_out);
+  std::sort(out.placeholders.begin(), out.placeholders.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
+  out.other_files = data.other_files;
+  out.left_out = data.left_out;
+  return out;
+}
+
+DatasetCheck check_dataset(const std::string& dir, const CheckOptions& options) {
+  const FolderScan scan = scan_dataset(dir);
+  DatasetCheck out = check_dataset(scan.dataset, options);
+  out.empty_classes = scan.empty_classes;
   return out;
 }
 

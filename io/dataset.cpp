@@ -12,6 +12,7 @@
 #include "limbic/core/error.h"
 #include "limbic/core/random.h"
 #include "limbic/io/formats.h"
+#include "limbic/io/layouts.h"
 #include "limbic/io/utf8.h"
 
 namespace limbic::io {
@@ -224,19 +225,7 @@ namespace {
 Dataset labelled_by(const std::optional<std::vector<std::string>>& classes, FolderScan scan,
                     const std::string& dir) {
   require(scan.empty_classes.empty(), dir, ": no pictures in class ", join(scan.empty_classes));
-  if (!classes) return std::move(scan.dataset);
-  std::vector<int64_t> label_of;
-  std::vector<std::string> unknown;
-  for (const std::string& name : scan.dataset.classes) {
-    const auto found = std::find(classes->begin(), classes->end(), name);
-    if (found == classes->end()) unknown.push_back(name);
-    label_of.push_back(found - classes->begin());
-  }
-  require(unknown.empty(), dir, ": unknown class ", join(unknown), "; expected ", join(*classes));
-  for (Sample& sample : scan.dataset.samples)
-    sample.label = label_of[static_cast<size_t>(sample.label)];
-  scan.dataset.classes = *classes;
-  return std::move(scan.dataset);
+  return classes ? with_classes(scan.dataset, *classes, dir) : std::move(scan.dataset);
 }
 
 }  // namespace
