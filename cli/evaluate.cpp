@@ -2,6 +2,7 @@
 
 #include "limbic/cli/data_options.h"
 #include "limbic/cli/pages.h"
+#include "limbic/cli/pipeline_options.h"
 #include "limbic/cli/verbs.h"
 #include "limbic/emotion/model.h"
 
@@ -12,10 +13,12 @@ struct Options {
   std::string model, report;
   DataOptions data;
   int64_t batch_size = 16;
+  std::vector<std::string> blocks;
 };
 
 int run(const Common& common, Options& o) {
-  const emotion::EmotionModel model = emotion::load_model(o.model);
+  emotion::EmotionModel model = emotion::load_model(o.model);
+  for (auto& [name, features] : open_blocks(o.blocks)) model.set_features(name, features);
   const io::Dataset data = o.data.list(common, model.classes);
   Page page(o.report, "How well " + o.model + " knows " + o.data.data);
   const emotion::BranchFeatures features = emotion::extract_features(
@@ -61,6 +64,10 @@ void add_evaluate(const Verb& app, const Common& common, Action& action) {
                "limbic evaluate model --data photos/test", o, run, common);
   verb.add_option("model", o->model, "model folder made by fit").required();
   o->data.add_to(verb);
+  verb.add_option("--block", o->blocks,
+                  "NAME=FILE.safetensors: the pictures' features, of a model that was fitted with "
+                  "such a block")
+      .one_value_each();
   verb.add_option("--report", o->report,
                   "also write a page with the confusion and the worst photos");
   verb.add_option("--batch-size", o->batch_size, "pictures computed at once").check(range(1, 4096));

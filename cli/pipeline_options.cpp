@@ -1,6 +1,8 @@
 #include "limbic/cli/pipeline_options.h"
 
 #include <cmath>
+#include <set>
+#include <tuple>
 
 #include "limbic/cli/network.h"
 
@@ -31,6 +33,23 @@ Option add_branch(const Verb& verb, emotion::BranchSpec& spec, const std::string
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::shared_ptr<const emotion::FeatureFile>>> open_blocks(
+    const std::vector<std::string>& blocks) {
+  std::vector<std::pair<std::string, std::shared_ptr<const emotion::FeatureFile>>> out;
+  std::set<std::string> names;
+  for (const std::string& block : blocks) {
+    const size_t at = block.find('=');
+    const std::string name = block.substr(0, at);
+    require(at != block.npos && at + 1 < block.size() && !name.empty() &&
+                name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == name.npos,
+            "--block: expected NAME=FILE.safetensors with a name of a-z, 0-9, _ and -, got '",
+            block, "'");
+    require(names.insert(name).second, "--block ", name, ": given twice");
+    out.emplace_back(name, std::make_shared<const emotion::FeatureFile>(block.substr(at + 1)));
+  }
+  return out;
+}
+
 void PipelineOptions::add_to(const Verb& verb) {
   data.add_to(verb);
   data.add_parts_to(verb);
@@ -38,6 +57,11 @@ void PipelineOptions::add_to(const Verb& verb) {
   named2 = add_branch(verb, diff2, "diff2", "second differential CNN");
   named_supplement =
       add_branch(verb, supplement, "supplement", "supplementary CNN that knows objects");
+  verb.add_option("--block", blocks,
+                  "NAME=FILE.safetensors: features that something else computed (see limbic "
+                  "extract) as a block of the fused vector; the names diff1, diff2 and supplement "
+                  "take a CNN's place")
+      .one_value_each();
   verb.add_option("--scale", scale,
                   "block: each block standardised before it is weighted; "
                   "none: the paper's raw features")
@@ -73,12 +97,18 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
   for (const auto& [named, spec] : {std::pair{&named1, &f.diff1}, std::pair{&named2, &f.diff2},
                                     std::pair{&named_supplement, &f.supplement}})
     if (!named->given() && !spec->weights.empty()) spec->model.clear();
+  f.blocks = open_blocks(blocks);
+  for (const auto& [named, role, spec] :
+       {std::tuple{&named1, "diff1", &f.diff1}, std::tuple{&named2, "diff2", &f.diff2}})
+    for (const auto& [name, file] : f.blocks)
+      if (name == role && !named->given() && spec->weights.empty()) spec->model = "none";
   for (emotion::BranchSpec* spec : {&f.diff1, &f.diff2}) {
     spec->preset = preset;
     spec->image_size = image_size;
   }
   // Fine-tuning is gentle, as in the paper; nets without weights need a higher rate.
-  if (!learning_rate.given() && diff1.weights.empty() && diff2.weights.empty()) {
+  const bool learns = f.diff1.model != "none" || f.diff2.model != "none";
+  if (learns && !learning_rate.given() && diff1.weights.empty() && diff2.weights.empty()) {
     training.learning_rate = 0.05;
     if (image_size == 0)
       f.diff1.image_size = f.diff2.image_size = 64;  // 32 pixels, their papers' size, are few
@@ -88,8 +118,10 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
   }
   f.training = training.to_train_options(common, "");
   for (const auto& [role, spec] : {std::pair{"diff1", &f.diff1}, std::pair{"diff2", &f.diff2}})
-    require(training.epochs > 0 || spec->model == "none" || !spec->weights.empty(), role, " (",
-            spec->model, "): has no weights and --epochs 0 trains none; give --", role,
+    require(training.epochs > 0 ||
+                (role == std::string("diff1") ? f.diff1 : f.diff2).model == "none" ||
+                !spec->weights.empty(),
+            role, " (", spec->model, "): has no weights and --epochs 0 trains none; give --", role,
             "-weights FILE, or more --epochs, or --", role, " none");
   f.augmentation = training.augmentation();
   f.select_by_test = select == "test";

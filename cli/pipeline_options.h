@@ -5,6 +5,11 @@
 
 namespace limbic::cli {
 
+/// The files of --block NAME=FILE, by name. Throws Error where one is not so, or a name comes
+/// twice.
+std::vector<std::pair<std::string, std::shared_ptr<const emotion::FeatureFile>>> open_blocks(
+    const std::vector<std::string>& blocks);
+
 /// The options that fit and sweep share: photos, the three CNNs, how they are trained and how their
 /// features are classified, alpha, beta and C apart.
 struct PipelineOptions {
@@ -12,6 +17,7 @@ struct PipelineOptions {
   std::string out, scale = "block", kernel = "rbf", gamma = "scale", select = "validation", preset;
   emotion::BranchSpec diff1{.model = "resnet20"}, diff2{.model = "densenet_small"}, supplement;
   int64_t image_size = 0;
+  std::vector<std::string> blocks;  ///< Of --block, NAME=FILE each.
   TrainingOptions training;
   Option learning_rate, named1, named2, named_supplement;  ///< Whether they were given.
 

@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <locale>
+#include <mutex>
 #include <new>
 
 #include "limbic/core/error.h"
@@ -147,7 +149,31 @@ std::vector<uint8_t> read_stream(const std::string& path, int64_t limit) {
 
 }  // namespace
 
+namespace {
+
+std::atomic<bool> observed = false;
+std::mutex observer_mutex;
+ReadObserver& read_observer() {
+  static ReadObserver observer;
+  return observer;
+}
+
+}  // namespace
+
+void observe_reads(ReadObserver observer) {
+  const std::lock_guard lock(observer_mutex);
+  observed = static_cast<bool>(observer);
+  read_observer() = std::move(observer);
+}
+
+void tell_observer(const std::string& path) {
+  if (!observed) return;
+  const std::lock_guard lock(observer_mutex);
+  if (read_observer()) read_observer()(path);
+}
+
 std::vector<uint8_t> read_file(const std::string& path, int64_t limit) {
+  tell_observer(path);
   struct stat info {};
   require_call(::stat(path.c_str(), &info) == 0, path, "cannot open");
   require(!S_ISDIR(info.st_mode), path, ": is a folder, not a file");

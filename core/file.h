@@ -20,6 +20,13 @@ void write_atomically(const std::string& path, const std::function<void(std::ost
 /// larger than `limit`.
 std::vector<uint8_t> read_file(const std::string& path, int64_t limit = int64_t{1} << 32);
 
+/// From here on `observer` is called with the path of every file that read_file or map_file opens,
+/// from whatever thread, one call at a time; an empty one ends it. For proving what a run has read.
+using ReadObserver = std::function<void(const std::string& path)>;
+void observe_reads(ReadObserver observer);
+/// Tells the observer, where there is one: for what opens files by other means.
+void tell_observer(const std::string& path);
+
 /// Bytes of a regular file; throws Error where it is missing or something else (a folder, a pipe).
 int64_t file_size(const std::string& path);
 

@@ -85,6 +85,7 @@ void give_back(Mapping& m) {
 
 MappedFile map_file(const std::string& path) {
   file_size(path);  // refuses a pipe before opening it would wait for a writer
+  tell_observer(path);
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(path, ": cannot open: ", std::strerror(errno));
   std::shared_ptr<void> closer(nullptr, [fd](void*) { ::close(fd); });

@@ -142,20 +142,22 @@ class FeatureCache {
 struct Runner {
   const Branch& branch;
   int64_t width;
-  network::Predictor predictor;
+  std::optional<network::Predictor> predictor;  // none of others' features
   FeatureCache cache;
   std::vector<float> rows;
   int64_t computed = 0;
 
   Runner(const Branch& b, const ExtractOptions& options, int64_t batch)
-      : branch(b),
-        width(row_width(b)),
-        predictor(b.network.model, b.network.parameters,
-                  network::input_shape(batch, b.network.preset), b.layer),
-        cache(options.cache, b, width) {}
+      : branch(b), width(row_width(b)), cache(b.external ? "" : options.cache, b, width) {
+    if (!b.external)
+      predictor.emplace(b.network.model, b.network.parameters,
+                        network::input_shape(batch, b.network.preset), b.layer);
+  }
 
   // Values that the branch gives for one picture.
   static int64_t row_width(const Branch& b) {
+    b.require_features();
+    if (b.external) return b.features->width();
     const Graph& graph = b.network.model.graph;
     return count(graph.infer(
         network::input_shape(1, b.network.preset))[static_cast<size_t>(graph.find(b.layer))]);
@@ -180,8 +182,10 @@ class Extractor {
     require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
     require(options.batch_size >= 1, "features: expected a batch size from 1, got ",
             options.batch_size);
-    for (const Branch& b : branches)
+    for (const Branch& b : branches) {
       runners_.push_back(std::make_unique<Runner>(b, options, batch_));
+      if (b.external) b.features->require_rows(data);
+    }
   }
 
   BranchFeatures run() {
@@ -247,6 +251,10 @@ class Extractor {
       const auto bytes = read_file(path, io::most_picture_bytes);
       item.hash = sha256(bytes);
       for (const auto& r : runners_) {
+        if (r->branch.external) {
+          if (r->branch.features->find(path).empty()) io::decode(bytes, path);  // says why
+          continue;
+        }
         const io::Preset& preset = r->branch.network.preset;
         io::Picture& picture = item.pictures[preset.apply_exif];
         if (picture.pixels.empty() && !r->cache.find(item.hash))
@@ -256,6 +264,14 @@ class Extractor {
   }
 
   void compute(Runner& r, const std::vector<Item*>& items) {
+    if (r.branch.external) {
+      for (const Item* item : items) {
+        const auto row =
+            r.branch.features->find(data_.samples[static_cast<size_t>(item->index)].path);
+        r.rows.insert(r.rows.end(), row.begin(), row.end());
+      }
+      return;
+    }
     std::vector<const Item*> missing;
     for (const Item* item : items)
       if (!r.cache.find(item->hash)) missing.push_back(item);
@@ -268,7 +284,7 @@ class Extractor {
         io::preprocess(missing[static_cast<size_t>(i)]->pictures[preset.apply_exif], preset,
                        images.data() + i * (images.size() / n));
       });
-      const Tensor rows = r.predictor.run(images);
+      const Tensor rows = r.predictor->run(images);
       if (r.branch.softmax) softmax_rows(rows.values(), rows.dim(1), rows.values());
       for (int64_t i = 0; i < n; ++i) {
         const Item& item = *missing[static_cast<size_t>(i)];
@@ -291,6 +307,11 @@ class Extractor {
 };
 
 }  // namespace
+
+void Branch::require_features() const {
+  require(!external || features, "the model was fitted with features of its own kind ('", role,
+          "') that this program cannot compute; give --block ", role, "=FILE.safetensors");
+}
 
 BranchFeatures extract_features(const std::vector<Branch>& branches, const io::Dataset& data,
                                 const ExtractOptions& options, const ProgressFunction& progress) {

@@ -3,18 +3,26 @@
 #include <memory>
 
 #include "limbic/core/progress.h"
+#include "limbic/emotion/feature_file.h"
 #include "limbic/io/loader.h"
 #include "limbic/network/network.h"
 
 namespace limbic::emotion {
 
-/// One CNN of the pipeline and what the fused vector takes from it.
+/// One CNN of the pipeline and what the fused vector takes from it; or, in its place, features that
+/// something else has computed.
 struct Branch {
-  std::string role;  ///< "diff1", "diff2" or "supplement".
+  std::string role;  ///< "diff1", "diff2" or "supplement"; of others' features any name.
   network::Network network;
   std::string layer = "features";  ///< GAP features of a Diff-CNN.
   bool softmax = false;            ///< The supplement: layer "logits", made probabilities.
-  std::string hash;                ///< SHA-256 that stands for the weights.
+  std::string hash;                ///< SHA-256 that stands for the weights, or of the file.
+  /// Others' features: no network then. Null in a model that was loaded, until somebody gives them.
+  std::shared_ptr<const FeatureFile> features = {};
+  bool external = false;
+
+  /// Throws Error where others' features are wanted and not there.
+  void require_features() const;
 };
 
 /// What the branches say of a data set: one block a branch, equal rows.
@@ -37,7 +45,7 @@ struct ExtractOptions {
 };
 
 /// Runs every branch over a data set; each picture is decoded once. Pictures that cannot be read
-/// are skipped and named. Throws Error without branches.
+/// are skipped and named. Throws Error without branches, and where a file of features lacks some.
 BranchFeatures extract_features(const std::vector<Branch>& branches, const io::Dataset& data,
                                 const ExtractOptions& options,
                                 const ProgressFunction& progress = {});

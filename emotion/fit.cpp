@@ -53,9 +53,11 @@ class Fitter {
     std::vector<Branch> branches;
     for (const auto& [role, spec] : specs())
       if (spec->model != "none") branches.push_back(branch(role, *spec, classes));
+    add_blocks(branches);
     require(!branches.empty(), "all three CNNs are 'none': there is nothing to see with");
     require_usable(branches[0].network.preset.decode_options());
     for (Branch& b : branches) {
+      if (b.external) continue;
       if (b.role != "supplement" && options_.training.epochs > 0) fine_tune(b);
       b.hash = hash_of(b.network.parameters);
     }
@@ -137,6 +139,27 @@ class Fitter {
       b.softmax = true;
     }
     return b;
+  }
+
+  // In the order diff1, diff2, supplement, others by name.
+  void add_blocks(std::vector<Branch>& branches) const {
+    const std::vector<std::string> cnns = {"diff1", "diff2", "supplement"};
+    const auto place = [&](const std::string& role) {
+      return std::find(cnns.begin(), cnns.end(), role) - cnns.begin();
+    };
+    for (const auto& [name, file] : options_.blocks) {
+      for (const Branch& b : branches)
+        require(b.role != name, "--block ", name, ": there is a ",
+                b.external ? "block of that name" : "CNN in that place already");
+      Branch b{.role = name};
+      b.features = file;
+      b.hash = file->hash();
+      b.external = true;
+      branches.push_back(std::move(b));
+    }
+    std::stable_sort(branches.begin(), branches.end(), [&](const Branch& a, const Branch& b) {
+      return std::pair(place(a.role), a.role) < std::pair(place(b.role), b.role);
+    });
   }
 
   void fine_tune(Branch& b) {
@@ -227,7 +250,7 @@ class Fitter {
     // A Diff-CNN alone: its own classifier on its own features.
     for (size_t i = 0; i < result_.model.branches.size(); ++i) {
       const Branch& b = result_.model.branches[i];
-      if (b.role == "supplement" || b.network.model.classes != classes) continue;
+      if (b.external || b.role == "supplement" || b.network.model.classes != classes) continue;
       if (const auto own = own_labels(b.network, test.blocks[i]); !own.empty())
         result_.single[b.role] = network::evaluate_labels(own, test.labels, classes);
     }
@@ -240,20 +263,6 @@ class Fitter {
     result_.cross_validated = network::evaluate_labels(
         cross_predict(result_.model.roles(), features, class_count(), options_.classifier),
         features.labels, class_count());
-  }
-
-  // The labels of a network's last layer where that is linear on the features.
-  static std::vector<int64_t> own_labels(const network::Network& n, const Tensor& features) {
-    const std::string& last = n.model.classifier;
-    if (!n.parameters.contains(last + ".weight")) return {};
-    const Tensor& weight = n.parameters.at(last + ".weight").value;
-    if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
-    const SoftmaxClassifier head{weight, n.parameters.at(last + ".bias").value};
-    const Tensor p = head.probabilities(features);
-    std::vector<int64_t> labels;
-    for (int64_t i = 0; i < p.dim(0); ++i)
-      labels.push_back(network::argmax(p.rows(i, i + 1).values()));
-    return labels;
   }
 
   void note(const BranchFeatures& features) {
@@ -292,6 +301,19 @@ class Fitter {
 };
 
 }  // namespace
+
+std::vector<int64_t> own_labels(const network::Network& n, const Tensor& features) {
+  const std::string& last = n.model.classifier;
+  if (!n.parameters.contains(last + ".weight")) return {};
+  const Tensor& weight = n.parameters.at(last + ".weight").value;
+  if (weight.rank() != 2 || weight.dim(1) != features.dim(1)) return {};
+  const SoftmaxClassifier head{weight, n.parameters.at(last + ".bias").value};
+  const Tensor p = head.probabilities(features);
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < p.dim(0); ++i)
+    labels.push_back(network::argmax(p.rows(i, i + 1).values()));
+  return labels;
+}
 
 Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t classes, uint64_t seed,
                    std::vector<std::string>& notes) {

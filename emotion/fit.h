@@ -14,6 +14,9 @@ struct BranchSpec {
 struct FitOptions {
   std::string out;  ///< Model folder; trainings and the feature cache live in it.
   BranchSpec diff1, diff2, supplement;
+  /// Features of others by the name of their block; diff1, diff2 and supplement take the place, and
+  /// the weight, of a CNN that is "none". Others have the weight 1.
+  std::vector<std::pair<std::string, std::shared_ptr<const FeatureFile>>> blocks = {};
   ClassifierOptions classifier;
   train::TrainOptions training;  ///< Of the Diff-CNNs; epochs 0 uses the weights as they are.
   std::optional<io::Augmentation> augmentation;
@@ -57,6 +60,10 @@ FitResult fit(const io::Dataset& data, const FitOptions& options,
 /// The model has its branches, but no classifier, and is not saved.
 FitResult prepare_fit(const io::Dataset& data, const FitOptions& options,
                       const ProgressFunction& progress = {});
+
+/// What a network's own last layer answers to features (N,D); nothing where that is not one linear
+/// layer over them.
+std::vector<int64_t> own_labels(const network::Network& network, const Tensor& features);
 
 /// Builds a branch from its spec; classes 0: the checkpoint's. `notes` takes a sentence where a
 /// preset was assumed or a classifier replaced.

@@ -6,23 +6,24 @@
 namespace limbic::emotion {
 
 void check(const Fusion& fusion) {
-  require(fusion.alpha.has_value() != fusion.beta.has_value(),
-          "give either alpha or beta, not both: the paper varies one at a time");
-  const double value = fusion.alpha ? *fusion.alpha : *fusion.beta;
-  require(value >= 0 && value <= 1, fusion.alpha ? "alpha" : "beta", " must lie in [0, 1], got ",
-          value);
+  require(fusion.alpha || fusion.beta, "give alpha or beta");
+  for (const auto& [name, value] :
+       {std::pair{"alpha", fusion.alpha}, std::pair{"beta", fusion.beta}})
+    require(!value || (*value >= 0 && *value <= 1), name, " must lie in [0, 1], got ",
+            value.value_or(0));
 }
 
 std::vector<double> block_weights(const Fusion& fusion, const std::vector<std::string>& roles) {
   check(fusion);
   std::vector<double> weights;
   for (const auto& role : roles) {
-    if (fusion.beta)
-      weights.push_back(role == "supplement" ? *fusion.beta : 1 - *fusion.beta);
-    else if (role == "diff1")
-      weights.push_back(*fusion.alpha);
+    const double emotional = 1 - fusion.beta.value_or(0);
+    if (role == "diff1")
+      weights.push_back(emotional * fusion.alpha.value_or(1));
     else if (role == "diff2")
-      weights.push_back(1 - *fusion.alpha);
+      weights.push_back(emotional * (fusion.alpha ? 1 - *fusion.alpha : 1));
+    else if (role == "supplement")
+      weights.push_back(fusion.beta.value_or(1));
     else
       weights.push_back(1);
   }

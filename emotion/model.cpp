@@ -108,6 +108,19 @@ Prediction classify(const FusionClassifier& c, const std::vector<std::string>& r
   return out;
 }
 
+void EmotionModel::set_features(const std::string& role,
+                                std::shared_ptr<const FeatureFile> features) {
+  for (size_t i = 0; i < branches.size(); ++i) {
+    if (branches[i].role != role || !branches[i].external) continue;
+    const int64_t width = classifier.scaler.blocks[i].width;
+    require(features->width() == width, features->path(), ": has ", features->width(),
+            " values a picture, the model's block '", role, "' has ", width);
+    branches[i].features = std::move(features);
+    return;
+  }
+  fail("the model has no block '", role, "' of others' features");
+}
+
 std::vector<std::string> EmotionModel::roles() const {
   std::vector<std::string> out;
   for (const Branch& b : branches) out.push_back(b.role);

@@ -63,6 +63,9 @@ struct EmotionModel {
   std::map<std::string, std::string> remarks;  ///< How it was made: pictures, accuracies ...
 
   std::vector<std::string> roles() const;
+  /// Gives the branch of that name its features. Throws Error where there is none, or where they
+  /// have another width than those that it learnt from.
+  void set_features(const std::string& role, std::shared_ptr<const FeatureFile> features);
 };
 
 /// Writes the model's files beside those of a model that is there already, each under a name that

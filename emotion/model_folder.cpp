@@ -31,7 +31,8 @@ using nlohmann::json;
 
 // 1: files of fixed names, the classifiers' without a hash. 2: every file named with its hash, and
 // model.json with its own. 3: the same with a linear SVM, which readers of 2 would take for RBF.
-constexpr int format_version = 2, linear_version = 3;
+// 4: alpha and beta together, or blocks that are no CNN's.
+constexpr int format_version = 2, linear_version = 3, blocks_version = 4;
 
 std::string sha256_of_text(const std::string& text) {
   return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
@@ -100,9 +101,9 @@ json read_description(const ModelFiles& files) {
   const json j = parse_json<json>(weights::text_of(file), path);
   file.require_intact();
   const int64_t version = whole_number(j.at("limbic_model"), path + ": limbic_model", 0);
-  require(version >= 1 && version <= linear_version, path, ": a model folder of format ", version,
+  require(version >= 1 && version <= blocks_version, path, ": a model folder of format ", version,
           ", written by a newer Limbic; this one (", limbic::version(), ") knows formats 1 to ",
-          linear_version);
+          blocks_version);
   require(version == 1 || j.at("sha256") == own_hash(j), path,
           ": is not what was saved (its hash differs); fit the model again");
   return j;
@@ -113,6 +114,7 @@ std::map<std::string, std::string> names_in(const json& j, const std::string& pa
   const bool first = j.at("limbic_model") == 1;
   std::map<std::string, std::string> out;
   for (const json& b : j.at("branches")) {
+    if (b.contains("external")) continue;  // nothing of it is kept
     const std::string role = b.at("role");
     const std::string name = first ? role + ".safetensors" : b.at("file").get<std::string>();
     require(out.emplace(role, plain_name(name, path)).second, path, ": two CNNs are '", role, "'");
@@ -249,6 +251,13 @@ void load_classifier(EmotionModel& model, std::vector<svm::FeatureBlock> blocks,
   file.file.require_intact();
 }
 
+Branch load_external(const json& b) {
+  Branch out{.role = b.at("role")};
+  out.hash = b.at("external");
+  out.external = true;
+  return out;
+}
+
 Branch load_branch(const json& b, const std::string& path, const MappedFile& file) {
   Branch branch{.role = b.at("role"),
                 .network = {},
@@ -287,7 +296,13 @@ std::map<std::string, std::string> model_files(const std::string& dir) {
 void save_model(const EmotionModel& model, const std::string& dir) {
   FolderWriter folder(dir);
   json branches = json::array(), blocks = json::array();
+  bool external = false;
   for (const Branch& b : model.branches) {
+    if (b.external) {
+      external = true;
+      branches.push_back({{"role", b.role}, {"external", b.hash}});
+      continue;
+    }
     const network::Network& n = b.network;
     json entry = folder.add(b.role, [&](const std::string& path) {
       train::save_weights(
@@ -311,7 +326,10 @@ void save_model(const EmotionModel& model, const std::string& dir) {
       "classifier", [&](const std::string& path) { save_classifier(model.classifier, path); });
   const Fusion& fusion = model.classifier.fusion;
   const bool linear = model.classifier.svm.kernel == svm::KernelType::linear;
-  json j = {{"limbic_model", linear ? linear_version : format_version},
+  const bool blocks_or_both = external || (fusion.alpha && fusion.beta);
+  json j = {{"limbic_model", blocks_or_both ? blocks_version
+                             : linear       ? linear_version
+                                            : format_version},
             {"classes", model.classes},
             {"branches", branches},
             {"classifier", classifier},
@@ -342,7 +360,9 @@ EmotionModel load(const ModelFiles& files) {
       blocks.push_back({b.at("name"), whole_number(b.at("begin"), path + ": begin", 0),
                         whole_number(b.at("width"), path + ": width", 0)});
     for (const json& b : j.at("branches"))
-      model.branches.push_back(load_branch(b, path, files.file(names.at(b.at("role")))));
+      model.branches.push_back(b.contains("external")
+                                   ? load_external(b)
+                                   : load_branch(b, path, files.file(names.at(b.at("role")))));
     load_classifier(
         model, std::move(blocks), files.file(names.at("classifier")),
         j.at("limbic_model") == 1 ? "" : j.at("classifier").at("sha256").get<std::string>());

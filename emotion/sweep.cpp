@@ -35,7 +35,8 @@ Tensor take_columns(const Tensor& x, const svm::FeatureBlock& block) {
 
 Rows rows_of(const FitResult& prepared) {
   const BranchFeatures &train = prepared.train_features, &test = prepared.test_features;
-  const Tensor a = join_blocks(train.blocks), b = join_blocks(test.blocks);
+  const Tensor a = join_blocks(train.blocks);
+  const Tensor b = test.labels.empty() ? Tensor({0, a.dim(1)}) : join_blocks(test.blocks);
   Rows out{Tensor::uninitialised({a.dim(0) + b.dim(0), a.dim(1)}), {}, {}};
   std::copy_n(a.data(), a.size(), out.joined.data());
   std::copy_n(b.data(), b.size(), out.joined.data() + a.size());
@@ -140,8 +141,12 @@ class FusionSweep {
   }
 
   FusionCell cell(size_t fusion, std::optional<double> C, const std::vector<int>& predicted) const {
-    FusionCell out{fusion, C, accuracy(predicted, Part::validation), 0};
+    FusionCell out{fusion, C, accuracy(predicted, Part::validation), 0, {}, {}};
     out.test_accuracy = accuracy(predicted, Part::test).value_or(0);
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      if (rows_.part[i] == Part::validation) out.validation_labels.push_back(predicted[i]);
+      if (rows_.part[i] == Part::test) out.test_labels.push_back(predicted[i]);
+    }
     return out;
   }
 
@@ -174,7 +179,8 @@ std::string hash_of(std::span<const T> values) {
 
 void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
                    const std::function<void(const FusionCell&)>& done) {
-  require(!prepared.test_features.labels.empty(), "sweep: no test pictures were held out");
+  require(!prepared.test_features.labels.empty() || !prepared.validation_rows.empty(),
+          "sweep: no pictures were held out");
   for (const Fusion& fusion : options.fusions) check(fusion);
   check(options.classifier);
   FusionSweep sweep(prepared, options, done);

@@ -23,6 +23,7 @@ struct FusionCell {
   /// pictures chose it.
   std::optional<double> validation_accuracy;
   double test_accuracy = 0;
+  std::vector<int64_t> validation_labels, test_labels;  ///< What it answers, row by row.
   bool converged = true;  ///< false where the solver reached its iteration limit first.
 };
 

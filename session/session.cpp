@@ -98,6 +98,7 @@ Session::Session(network::Network network, PlanOptions options, std::vector<std:
 
 Session::Session(emotion::EmotionModel model, int64_t chosen_for, int64_t batch)
     : model_(std::move(model)), labels_(model_->classes), batch_(batch) {
+  for (const emotion::Branch& b : model_->branches) b.require_features();
   for (const emotion::Branch& b : model_->branches)
     add_member({&b.network, b.layer, b.softmax},
                PlanOptions::inference(network::input_shape(chosen_for, b.network.preset)));
