@@ -23,6 +23,16 @@ void TrainingOptions::add_to(const Verb& app) {
   app.add_option("--augment", augment, "none, flip, crop, cifar or full")
       .check(one_of({"none", "flip", "crop", "cifar", "full"}));
   app.add_option("--freeze", freeze, "layers, or paths that hold layers, that must not change");
+  app.add_option("--freeze-until", freeze_until,
+                 "a stage or layer: it and all layers before it must not change");
+  app.add_option("--cache-dtype", cache_dtype,
+                 "where the frozen layers are the network's first, what they give is computed once "
+                 "and kept on disk in bf16 or f32; none: computed in every step")
+      .check(one_of({"bf16", "f32", "none"}));
+  app.add_option(
+         "--views", views,
+         "fixed augmented views of each picture in that cache (0: the pictures as they are)")
+      .check(range(0, 64));
   app.add_option("--patience", patience,
                  "stop after so many epochs without a better validation (0: never)")
       .check(range(0, 100000));
@@ -68,6 +78,9 @@ train::TrainOptions TrainingOptions::to_train_options(const Common& common,
   o.loss.label_smoothing = label_smoothing;
   o.balance_classes = class_weights;
   o.frozen = freeze;
+  o.frozen_until = freeze_until;
+  if (cache_dtype != "none") o.cache_dtype = cache_dtype == "f32" ? DType::f32 : DType::bf16;
+  o.cache_views = views;
   o.patience = patience;
   o.seed = common.seed;
   o.out = out;

@@ -13,6 +13,8 @@ struct TrainingOptions {
   bool nesterov = false, class_weights = false, resume = false, force = false;
   std::string schedule = "constant", augment = "flip", dtype = "f32", tune = "off";
   std::vector<std::string> freeze;
+  std::string freeze_until, cache_dtype = "bf16";
+  int64_t views = 2;
   std::string report;  ///< Of --report: a page, rewritten as the training goes on.
 
   void add_to(const Verb& app);

@@ -248,6 +248,8 @@ std::string settings_of(const models::Model& model, const TrainData& data, const
             {"patience", o.patience},
             {"dtype", to_string(o.dtype)},
             {"seed", o.seed}};
+  if (!o.frozen.empty() && o.cache_dtype)
+    j["cache"] = {to_string(*o.cache_dtype), data.augmentation ? o.cache_views : 0};
   if (const auto& a = data.augmentation)
     j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,
                          a->max_ratio,           a->random_crop, a->padding,   a->flip,

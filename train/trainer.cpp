@@ -14,6 +14,7 @@
 #include "limbic/core/parallel.h"
 #include "limbic/nn/compile/program.h"
 #include "limbic/train/checkpoint.h"
+#include "limbic/train/frozen_prefix.h"
 #include "limbic/weights/load.h"
 
 namespace limbic::train {
@@ -21,9 +22,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-PlanOptions plan_options(const TrainOptions& options, Shape input) {
+PlanOptions plan_options(const Graph& graph, const TrainOptions& options, Shape input) {
   PlanOptions p = PlanOptions::training(std::move(input));
-  p.frozen = options.frozen;
+  const auto holds = [&](const std::string& path) {
+    return std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
+      return std::any_of(node.parameters.begin(), node.parameters.end(),
+                         [&](const std::string& name) { return lies_within(name, path); });
+    });
+  };
+  // Behind a boundary the paths before it hold nothing; without one, who names nothing is told.
+  std::copy_if(options.frozen.begin(), options.frozen.end(), std::back_inserter(p.frozen),
+               [&](const std::string& path) { return !options.cache_dtype || holds(path); });
   p.dtype = options.dtype;
   p.keep_parameter_gradients = false;
   p.seed = combine(options.seed, hash_name("dropout"));
@@ -31,13 +40,15 @@ PlanOptions plan_options(const TrainOptions& options, Shape input) {
 }
 
 // The largest micro-batch up to `most` (0: whose activations fit) that divides the batch.
-std::shared_ptr<Program> fitting_program(const models::Model& model, const Parameters& parameters,
-                                         const io::Preset& preset, const TrainOptions& options,
+std::shared_ptr<Program> fitting_program(const Graph& graph, const Parameters& parameters,
+                                         const Shape& picture, const TrainOptions& options,
                                          int64_t batch, int64_t most) {
   for (int64_t micro = most > 0 ? std::min(most, batch) : batch; micro >= 1; --micro) {
     if (batch % micro != 0) continue;
-    auto program = std::make_shared<Program>(
-        model.graph, parameters, plan_options(options, network::input_shape(micro, preset)));
+    Shape input = picture;
+    input.insert(input.begin(), micro);
+    auto program = std::make_shared<Program>(graph, parameters,
+                                             plan_options(graph, options, std::move(input)));
     if (most > 0 || micro == 1 || program->memory().arena.bytes <= options.memory_bytes)
       return program;
   }
@@ -51,6 +62,15 @@ std::string implementations_of(const Plan& plan) {
   return out;
 }
 
+// The layers that frozen_until names, by name.
+TrainOptions expanded(const models::Model& model, TrainOptions options) {
+  if (options.frozen_until.empty()) return options;
+  for (std::string& layer : layers_until(model.graph, options.frozen_until))
+    options.frozen.push_back(std::move(layer));
+  options.frozen_until.clear();
+  return options;
+}
+
 class Trainer {
  public:
   Trainer(const models::Model& model, Parameters& parameters, const TrainData& data,
@@ -59,7 +79,7 @@ class Trainer {
         callers_(parameters),
         parameters_(parameters.clone()),
         data_(data),
-        options_(options),
+        options_(expanded(model, options)),
         progress_(progress),
         loss_(options.loss),
         loader_(data.train, data.preset, data.augmentation,
@@ -126,8 +146,48 @@ class Trainer {
       start.validation = validation_loader_->keep_usable(progress_);
       predicted_at_once = validation_loader_->batch_size();
     }
-    predictor_.emplace(model_, parameters_, network::input_shape(predicted_at_once, data_.preset));
     state_.settings = settings_of(model_, data_, options_, start);
+    use_prefix(start);
+    Shape input = picture_;
+    input.insert(input.begin(), predicted_at_once);
+    predictor_.emplace(computed_, parameters_, PlanOptions::inference(std::move(input)));
+  }
+
+  // Of the network only what trains is computed, where all before it is frozen.
+  void use_prefix(const StartingPoint& start) {
+    computed_ = model_;
+    picture_ = network::input_shape(1, data_.preset);
+    picture_.erase(picture_.begin());
+    if (options_.frozen.empty() || !options_.cache_dtype) return;
+    const auto boundary = find_boundary(model_.graph, options_.frozen);
+    if (!boundary) {
+      tell("the frozen layers are not the network's first: they are computed in every step");
+      return;
+    }
+    require(!options_.out.empty(), "training: a cache of frozen layers needs a folder");
+    PrefixOptions o{.folder = options_.out + "/cache",
+                    .dtype = *options_.cache_dtype,
+                    .views = data_.augmentation ? options_.cache_views : 0,
+                    .seed = options_.seed};
+    prefix_.emplace(model_, parameters_, *boundary, loader_.dataset(), start.training, data_.preset,
+                    data_.augmentation, o);
+    int64_t bytes = prefix_->bytes();
+    if (validation_loader_) {
+      o.views = 0;
+      validation_prefix_.emplace(model_, parameters_, *boundary, validation_loader_->dataset(),
+                                 start.validation, data_.preset, std::nullopt, o);
+      bytes += validation_prefix_->bytes();
+    }
+    tell(str_cat("all up to ", model_.graph.node(*boundary).name,
+                 " is frozen: what it gives is computed once and kept in ", options_.out,
+                 "/cache, ", (bytes >> 20) + 1, " MB in ", to_string(*options_.cache_dtype),
+                 data_.augmentation && options_.cache_views > 0
+                     ? str_cat(", ", options_.cache_views, " augmented views of each picture")
+                     : ", the pictures as they are, without augmentation"));
+    prefix_->fill(progress_);
+    if (validation_prefix_) validation_prefix_->fill(progress_);
+    computed_.graph = graph_behind(model_.graph, *boundary);
+    picture_ = prefix_->shape();
   }
 
   std::map<std::string, Tensor> resume() {
@@ -150,7 +210,7 @@ class Trainer {
   }
 
   void compile() {
-    auto program = fitting_program(model_, parameters_, data_.preset, options_, batch_size_,
+    auto program = fitting_program(computed_.graph, parameters_, picture_, options_, batch_size_,
                                    state_.micro_batch ? state_.micro_batch : options_.micro_batch);
     state_.micro_batch = program->options().input[0];
     tell_micro_batch(program->memory().arena.bytes);
@@ -175,17 +235,59 @@ class Trainer {
     tell(text);
   }
 
+  void start_epoch() {
+    if (prefix_)
+      order_ = io::shuffle_order(loader_.dataset().size(), options_.seed, state_.epoch);
+    else
+      loader_.start_epoch(state_.epoch, state_.position);
+  }
+
+  // The next batch of the epoch, and the position behind it.
+  bool next(io::Batch& batch) {
+    if (!prefix_) {
+      const bool found = loader_.next(batch);
+      if (found) state_.position = loader_.position();
+      return found;
+    }
+    if (state_.position + batch_size_ > std::ssize(order_)) return false;
+    batch.indices.assign(order_.begin() + state_.position,
+                         order_.begin() + state_.position + batch_size_);
+    batch.labels.clear();
+    for (int64_t i : batch.indices)
+      batch.labels.push_back(loader_.dataset().samples[static_cast<size_t>(i)].label);
+    batch.images = prefix_->read(batch.indices, state_.epoch);
+    state_.position += batch_size_;
+    return true;
+  }
+
+  network::Outputs validate() {
+    if (!validation_prefix_) return predictor_->run(*validation_loader_, "validating");
+    network::Outputs out;
+    const io::Dataset& data = validation_loader_->dataset();
+    const int64_t n = data.size(), batch = predictor_->plan().input_shape()[0];
+    out.values = Tensor({n, model_.classes});
+    for (int64_t begin = 0; begin < n; begin += batch) {
+      std::vector<int64_t> rows;
+      for (int64_t i = begin; i < std::min(n, begin + batch); ++i) {
+        rows.push_back(i);
+        out.labels.push_back(data.samples[static_cast<size_t>(i)].label);
+      }
+      const Tensor values = predictor_->run(validation_prefix_->read(rows, 0));
+      std::copy_n(values.data(), values.size(), out.values.data() + begin * model_.classes);
+    }
+    return out;
+  }
+
   void run_epoch() {
     const double start = now();
-    loader_.start_epoch(state_.epoch, state_.position);
+    start_epoch();
     const int64_t total = options_.epochs * loader_.batches();
     double rate = 0;
-    for (io::Batch batch; loader_.next(batch);) {
+    for (io::Batch batch; next(batch);) {
       if (sample_.empty()) sample_ = batch.images.rows(0, 1).clone();
       rate = learning_rate(options_.schedule, options_.learning_rate, state_.step, total);
       run_batch(batch, rate);
       ++state_.step;
-      state_.position = loader_.position();
       report({});
       if (state_.step % options_.checkpoint_interval == 0) checkpoint();
     }
@@ -273,7 +375,7 @@ class Trainer {
                        .seconds = seconds};
     store_sound();
     if (validation_loader_) {
-      const network::Outputs out = predictor_->run(*validation_loader_, "validating");
+      const network::Outputs out = validate();
       const network::Evaluation e = network::evaluate_logits(out.values, out.labels);
       result.validation_loss = e.loss;
       result.validation_accuracy = e.accuracy;
@@ -326,12 +428,16 @@ class Trainer {
   Parameters& callers_;
   Parameters parameters_;
   const TrainData& data_;
-  const TrainOptions& options_;
+  const TrainOptions options_;
   const ProgressFunction& progress_;
   CrossEntropyOptions loss_;
   io::Loader loader_;
   int64_t batch_size_ = 0;
   std::optional<io::Loader> validation_loader_;
+  models::Model computed_;  ///< The network, or what of it comes behind the frozen layers.
+  Shape picture_;           ///< (C,H,W) of what it computes from.
+  std::optional<PrefixRows> prefix_, validation_prefix_;
+  std::vector<int64_t> order_;  ///< Of an epoch over prefix_.
   std::optional<network::Predictor> predictor_;
   Tensor sample_;  ///< (1,3,H,W), a picture of the first batch.
   TrainingState state_;
@@ -345,6 +451,32 @@ class Trainer {
 };
 
 }  // namespace
+
+double measure_step(const models::Model& model, const Parameters& parameters,
+                    const io::Preset& preset, const TrainOptions& options) {
+  Shape picture = network::input_shape(1, preset);
+  picture.erase(picture.begin());
+  TrainOptions o = expanded(model, options);
+  o.cache_dtype.reset();
+  auto program =
+      fitting_program(model.graph, parameters, picture, o, options.batch_size, options.micro_batch);
+  Plan plan(program);
+  const Shape input = program->options().input;
+  Sgd sgd(plan, options.sgd);
+  Tensor images(input), logits({input[0], model.classes});
+  Random random(1, hash_name("step"));
+  for (float& v : images.values()) v = static_cast<float>(random.normal());
+  const std::vector<float> diff(static_cast<size_t>(logits.size()), 1e-6f);
+  double best = 0;
+  for (int i = 0; i < 3; ++i) {
+    const double start = now();
+    plan.run(images);
+    sgd.step(diff, 1e-9);
+    const double seconds = now() - start;
+    if (i == 1 || (i == 2 && seconds < best)) best = seconds;
+  }
+  return best / static_cast<double>(input[0]);
+}
 
 TrainResult train(const models::Model& model, Parameters& parameters, const TrainData& data,
                   const TrainOptions& options, const ProgressFunction& progress) {

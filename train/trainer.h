@@ -31,6 +31,11 @@ struct TrainOptions {
   /// Class weights by the inverse of each class's usable training pictures, in place of loss's.
   bool balance_classes = false;
   std::vector<std::string> frozen;  ///< Name prefixes.
+  std::string frozen_until;         ///< And all layers up to this label or layer; empty: none.
+  /// Where the frozen layers are the network's first: the type in which what they give is kept on
+  /// disk, in out/cache, and computed once (frozen_prefix.h). Empty: computed anew in each step.
+  std::optional<DType> cache_dtype;
+  int64_t cache_views = 2;  ///< Of each training picture, where there is an augmentation.
   /// bf16: activations and products in bf16; weights, statistics and updates stay f32.
   DType dtype = DType::f32;
   int64_t patience = 0;  ///< Stop after so many epochs without a better validation; 0: never.
@@ -59,6 +64,11 @@ struct TrainData {
   io::Preset preset;
   std::optional<io::Augmentation> augmentation;
 };
+
+/// Seconds that a step of training takes here for each picture of it, measured on noise: the best
+/// of two after one that warms up. What reading and decoding take is not in it.
+double measure_step(const models::Model& model, const Parameters& parameters,
+                    const io::Preset& preset, const TrainOptions& options);
 
 /// Trains `parameters` in place; they end as the best epoch's (the last's without validation), and
 /// stay as they were where it throws. Every picture is read once beforehand: batches, steps and the

@@ -94,8 +94,8 @@ TEST_CASE("trainer: an epoch's last report says what its result says") {
   for (size_t i = 0; i < 2; ++i) {
     const EpochResult& e = result.epochs.at(i);
     char note[128];
-    std::snprintf(note, sizeof note, "loss %.3f  acc %.1f %%  val %.1f %%",
-                  e.train_loss, 100 * e.train_accuracy, 100 * e.validation_accuracy);
+    std::snprintf(note, sizeof note, "loss %.3f  acc %.1f %%  val %.1f %%", e.train_loss,
+                  100 * e.train_accuracy, 100 * e.validation_accuracy);
     CHECK(last[i].note == note);
     CHECK(last[i].task == str_cat("epoch ", i + 1, "/2"));
     CHECK(last[i].total == 8);
