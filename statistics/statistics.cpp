@@ -11,28 +11,6 @@
 namespace limbic::statistics {
 namespace {
 
-// Interval of the middle 95 % of the means of resampled values; each resample has a key of its own.
-Interval resampled(std::span<const int8_t> values, uint64_t seed, int64_t resamples) {
-  require(resamples >= 40, "bootstrap: expected 40 resamples at least, got ", resamples);
-  if (values.empty()) return {};
-  std::vector<double> means(static_cast<size_t>(resamples));
-  parallel_for_dynamic(resamples, [&](int64_t r) {
-    Random random(combine(seed, hash_name("bootstrap")), static_cast<uint64_t>(r));
-    int64_t sum = 0;
-    for (size_t i = 0; i < values.size(); ++i)
-      sum += values[static_cast<size_t>(random.below(std::ssize(values)))];
-    means[static_cast<size_t>(r)] = static_cast<double>(sum) / static_cast<double>(values.size());
-  });
-  std::sort(means.begin(), means.end());
-  const auto at = [&](double share) {
-    const double place = share * static_cast<double>(resamples - 1);
-    const auto below = static_cast<size_t>(place);
-    const size_t above = std::min(below + 1, means.size() - 1);
-    return std::lerp(means[below], means[above], place - std::floor(place));
-  };
-  return {at(0.025), at(0.975)};
-}
-
 // log of n over k.
 double log_choose(int64_t n, int64_t k) {
   const auto gamma = [](int64_t m) { return std::lgamma(static_cast<double>(m) + 1); };
@@ -44,6 +22,28 @@ void require_equal(size_t a, size_t b) {
 }
 
 }  // namespace
+
+// The middle 95 % of the means of resampled values; each resample has a key of its own.
+Interval bootstrap(std::span<const double> values, uint64_t seed, int64_t resamples) {
+  require(resamples >= 40, "bootstrap: expected 40 resamples at least, got ", resamples);
+  if (values.empty()) return {};
+  std::vector<double> means(static_cast<size_t>(resamples));
+  parallel_for_dynamic(resamples, [&](int64_t r) {
+    Random random(combine(seed, hash_name("bootstrap")), static_cast<uint64_t>(r));
+    double sum = 0;
+    for (size_t i = 0; i < values.size(); ++i)
+      sum += values[static_cast<size_t>(random.below(std::ssize(values)))];
+    means[static_cast<size_t>(r)] = sum / static_cast<double>(values.size());
+  });
+  std::sort(means.begin(), means.end());
+  const auto at = [&](double share) {
+    const double place = share * static_cast<double>(resamples - 1);
+    const auto below = static_cast<size_t>(place);
+    const size_t above = std::min(below + 1, means.size() - 1);
+    return std::lerp(means[below], means[above], place - std::floor(place));
+  };
+  return {at(0.025), at(0.975)};
+}
 
 Right right_of(std::span<const int64_t> predicted, std::span<const int64_t> truth) {
   require_equal(predicted.size(), truth.size());
@@ -60,16 +60,15 @@ double accuracy(std::span<const uint8_t> right) {
 }
 
 Interval bootstrap(std::span<const uint8_t> right, uint64_t seed, int64_t resamples) {
-  const std::vector<int8_t> values(right.begin(), right.end());
-  return resampled(values, seed, resamples);
+  return bootstrap(std::vector<double>(right.begin(), right.end()), seed, resamples);
 }
 
 Interval bootstrap_difference(std::span<const uint8_t> a, std::span<const uint8_t> b, uint64_t seed,
                               int64_t resamples) {
   require_equal(a.size(), b.size());
-  std::vector<int8_t> values(a.size());
-  for (size_t i = 0; i < a.size(); ++i) values[i] = static_cast<int8_t>(a[i] - b[i]);
-  return resampled(values, seed, resamples);
+  std::vector<double> values(a.size());
+  for (size_t i = 0; i < a.size(); ++i) values[i] = a[i] - b[i];
+  return bootstrap(values, seed, resamples);
 }
 
 Interval wilson(int64_t right, int64_t all) {

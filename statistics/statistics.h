@@ -25,6 +25,9 @@ double accuracy(std::span<const uint8_t> right);
 /// percentile bootstrap: `resamples` draws of as many pictures with replacement. Deterministic for
 /// a seed. Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993, 13.3.
 Interval bootstrap(std::span<const uint8_t> right, uint64_t seed, int64_t resamples = 2000);
+/// The same of any number a picture: how often of several runs it was named rightly, or the
+/// difference of two methods' shares.
+Interval bootstrap(std::span<const double> values, uint64_t seed, int64_t resamples = 2000);
 Interval bootstrap_difference(std::span<const uint8_t> a, std::span<const uint8_t> b, uint64_t seed,
                               int64_t resamples = 2000);
 /// Wilson's 95 % interval of `right` of `all` (1927), which holds for few pictures, too.
