@@ -1,6 +1,6 @@
 #pragma once
-// baselines: the seven methods that the paper's table 3 compares with, each trained and evaluated on
-// the same split by the same call, from the algorithms up.
+// baselines: the seven methods that the paper's table 3 compares with, each trained and evaluated
+// on the same split by the same call, from the algorithms up.
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +22,7 @@ struct Setting {
   /// Folder of the rows' own trainings, so that a killed run goes on; empty: nothing is kept.
   std::string out;
   uint64_t seed = 0;
-  int64_t image_size = 0;  ///< Of the CNNs; 0: each network's own. Small pictures: 64.
+  int64_t image_size = 0;        ///< Of the CNNs; 0: each network's own. Small pictures: 64.
   train::TrainOptions training;  ///< Of the CNNs; `out`, `resume` and `seed` are set by the rows.
   std::optional<io::Augmentation> augmentation;
   std::string pairs;  ///< Folder of adjective-noun pairs, one sub-folder a pair; empty: none.
@@ -70,9 +70,9 @@ struct Row {
   std::string source, reading;  ///< What the source says; what we make of it.
   /// What is missing for this row, "needs --pairs: ..."; empty where it can run.
   std::string (*needs)(const Setting&);
-  /// Throws Error where something is missing, or the pictures to learn from cannot be used: at least
-  /// two classes must be there. Equal settings give equal labels at any number of threads, where the
-  /// networks' do (train/trainer.h).
+  /// Throws Error where something is missing, or the pictures to learn from cannot be used: at
+  /// least two classes must be there. Equal settings give equal labels at any number of threads,
+  /// where the networks' do (train/trainer.h).
   std::unique_ptr<Learnt> (*learn)(const Setting&, const ProgressFunction&);
 };
 /// All rows, in table 3's order.

@@ -52,7 +52,8 @@ std::vector<Grey> orientation_planes(const Grey& image) {
 // A bin's triangle times the window seen from it: 2 b - 1 taps.
 std::vector<float> kernel(int64_t bin, const DenseSiftOptions& o) {
   const double b = static_cast<double>(o.bin_size);
-  const double centre = b * (static_cast<double>(bin) - 0.5 * (bins - 1)), sigma = b * o.window_size;
+  const double centre = b * (static_cast<double>(bin) - 0.5 * (bins - 1)),
+               sigma = b * o.window_size;
   std::vector<float> taps;
   for (int64_t i = 1 - o.bin_size; i < o.bin_size; ++i) {
     const double x = static_cast<double>(i), z = (x + centre) / sigma;

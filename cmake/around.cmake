@@ -32,6 +32,12 @@ if(LIMBIC_CAPI)
   endif()
 endif()
 
+# The methods that the paper's table 3 compares with.
+option(LIMBIC_BASELINES "Build the seven baselines" ON)
+if(LIMBIC_BASELINES)
+  limbic_room(baselines ROOMS emotion)
+endif()
+
 # The server: over the C interface and cpp-httplib's one header, which Debian packs only as a shared
 # library; scripts/build_libraries.sh unpacks its source.
 find_path(LIMBIC_HTTPLIB_INCLUDE httplib.h HINTS ${PROJECT_SOURCE_DIR}/build-libraries/include

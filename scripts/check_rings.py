@@ -45,6 +45,8 @@ ROOMS = {
                "emotion session report demo hash weights/keras", "nlohmann CLI"),
     "capi": (4, "core models nn nn/graph nn/compile nn/ops io weights weights/keras svm train session",
              "nlohmann"),
+    "baselines": (4, "core models nn nn/graph nn/compile nn/ops io svm weights network train emotion "
+                     "hash", ""),
     "serve": (4, "core capi cli", "httplib.h"),
     "program": (4, "core cli emotion session serve", ""),
 }
@@ -63,6 +65,7 @@ BUDGETS = {
     "emotion session report demo": 4750,
     "cli": 5000,
     "capi": 1550,
+    "baselines": 2300,
     "serve": 1000,
     "program": 250,
 }
