@@ -160,7 +160,9 @@ TEST_CASE("linear SVM is LIBLINEAR's") {
           static_cast<float>(static_cast<double>((i * 73 + j * 149 + i * j * 31) % 101) / 50 - 1 +
                              (i % 2 && j < 2 ? 0.6 : 0));
   }
-  for (const json& c : algorithms().at("svm")) {
+  const json cases = algorithms().at("svm");
+  REQUIRE(cases.size() == 4);
+  for (const json& c : cases) {
     const bool hinge = c.at("solver") == 3;
     const double C = c.at("C");
     CAPTURE(hinge);
