@@ -248,8 +248,11 @@ std::string settings_of(const models::Model& model, const TrainData& data, const
             {"patience", o.patience},
             {"dtype", to_string(o.dtype)},
             {"seed", o.seed}};
+  // Named only where they are used: earlier checkpoints know nothing of them.
   if (!o.frozen.empty() && o.cache_dtype)
     j["cache"] = {to_string(*o.cache_dtype), data.augmentation ? o.cache_views : 0};
+  if (!o.sgd.rate_factors.empty()) j["rate_factors"] = o.sgd.rate_factors;
+  if (!o.auxiliary.group.empty()) j["auxiliary"] = {o.auxiliary.group, o.auxiliary.weight};
   if (const auto& a = data.augmentation)
     j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,
                          a->max_ratio,           a->random_crop, a->padding,   a->flip,

@@ -43,8 +43,17 @@ Sgd::Sgd(Plan& plan, const SgdOptions& options)
               std::isfinite(options.weight_decay),
           "Sgd: momentum and weight_decay must be finite and not negative, got ", options.momentum,
           " and ", options.weight_decay);
-  for (const PackedParameter& p : plan.program().packed())
+  for (const PackedParameter& p : plan.program().packed()) {
     velocity_.push_back(p.trainable ? Tensor({p.value.size()}) : Tensor());
+    factor_.push_back(1);
+    for (const auto& [path, factor] : options.rate_factors)
+      if (lies_within(p.name, path)) {
+        require(std::isfinite(factor) && factor >= 0, "Sgd: the learning rate's factor of '", path,
+                "' must be finite and not negative, got ", factor);
+        factor_.back() = factor;
+        break;
+      }
+  }
 }
 
 Plan& Sgd::plan() const {
@@ -77,9 +86,11 @@ std::string Sgd::step(std::span<const float> diff, double learning_rate) {
     float* gradient = plan().packed_gradient(i);
     if (accumulated_) add_to(gradient, sum_[i].data(), sum_[i].size());
     std::atomic<bool> finite = true;
+    Rule own = rule;
+    own.rate *= static_cast<float>(factor_[i]);
     parallel_ranges(packed[i].value.size(), [&](int64_t begin, int64_t end) {
       if (!update(packed[i].value.data() + begin, velocity_[i].data() + begin, gradient + begin,
-                  rule, end - begin))
+                  own, end - begin))
         finite = false;
     });
     if (!finite) not_finite = packed[i].name;

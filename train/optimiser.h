@@ -10,6 +10,9 @@ struct SgdOptions {
   double momentum = 0.9;
   bool nesterov = false;
   double weight_decay = 0;  ///< L2, added to the gradient, as torch.optim.SGD does.
+  /// Factors of the learning rate, by parameter or by the path that it lies within; the first that
+  /// fits counts: a new last layer often learns ten times as fast.
+  std::vector<std::pair<std::string, double>> rate_factors = {};
 };
 
 /// Stochastic gradient descent over a plan's packed parameters, PyTorch's rule:
@@ -40,6 +43,7 @@ class Sgd {
   std::weak_ptr<void> plan_lifetime_;
   SgdOptions options_;
   std::vector<Tensor> velocity_, sum_;  ///< Parallel to the plan's packed parameters.
+  std::vector<double> factor_;          ///< The same.
   bool accumulated_ = false;
 };
 

@@ -89,6 +89,12 @@ class Trainer {
                  .drop_last = true}) {
     require(options.epochs >= 0 && options.checkpoint_interval >= 1 && options.micro_batch >= 0,
             "training: epochs, checkpoint interval and micro-batch must be positive");
+    const auto& group = options.auxiliary.group;
+    require(group.empty() ||
+                (std::ssize(group) == model.classes &&
+                 std::none_of(group.begin(), group.end(), [](int64_t g) { return g < 0; })),
+            "training: the auxiliary loss needs a group from 0 for each of ", model.classes,
+            " classes");
     look_at_pictures();
     const std::map<std::string, Tensor> momentum = resume();
     compile();
@@ -265,7 +271,6 @@ class Trainer {
     network::Outputs out;
     const io::Dataset& data = validation_loader_->dataset();
     const int64_t n = data.size(), batch = predictor_->plan().input_shape()[0];
-    out.values = Tensor({n, model_.classes});
     for (int64_t begin = 0; begin < n; begin += batch) {
       std::vector<int64_t> rows;
       for (int64_t i = begin; i < std::min(n, begin + batch); ++i) {
@@ -273,7 +278,8 @@ class Trainer {
         out.labels.push_back(data.samples[static_cast<size_t>(i)].label);
       }
       const Tensor values = predictor_->run(validation_prefix_->read(rows, 0));
-      std::copy_n(values.data(), values.size(), out.values.data() + begin * model_.classes);
+      if (out.values.empty()) out.values = Tensor({n, values.dim(1)});
+      std::copy_n(values.data(), values.size(), out.values.data() + begin * values.dim(1));
     }
     return out;
   }
@@ -312,7 +318,8 @@ class Trainer {
       weight += loss_.class_weights.empty()
                     ? 1.0
                     : double{loss_.class_weights.at(static_cast<size_t>(label))};
-    if (logits_.size() != micro * classes) logits_ = Tensor({micro, classes});
+    const int64_t width = classes + options_.auxiliary.groups();
+    if (logits_.size() != micro * width) logits_ = Tensor({micro, width});
     diff_.resize(static_cast<size_t>(logits_.size()));
     for (int64_t begin = 0; begin < batch.size(); begin += micro) {
       plan_->set_step(static_cast<uint64_t>(state_.step * batch_size_ + begin));
@@ -320,7 +327,8 @@ class Trainer {
       plan_->read_output("logits", logits_.values());
       const std::span<const int64_t> labels(batch.labels.data() + begin,
                                             static_cast<size_t>(micro));
-      const double loss = softmax_cross_entropy(logits_, labels, diff_, loss_, weight);
+      const double loss =
+          softmax_cross_entropy(logits_, labels, diff_, loss_, weight, options_.auxiliary);
       if (!std::isfinite(loss)) {
         stop_at_layer(*plan_, batch.images.rows(begin, begin + micro), step);
         stop(str_cat("the loss became ", loss), step);
@@ -331,7 +339,7 @@ class Trainer {
         stop("the weights of " + bad + " became infinite", step);
       state_.loss_sum += loss * static_cast<double>(batch.size());
       for (size_t i = 0; i < labels.size(); ++i)
-        state_.correct += network::argmax({logits_.data() + i * static_cast<size_t>(classes),
+        state_.correct += network::argmax({logits_.data() + i * static_cast<size_t>(width),
                                            static_cast<size_t>(classes)}) == labels[i];
     }
     state_.seen += batch.size();
@@ -376,7 +384,8 @@ class Trainer {
     store_sound();
     if (validation_loader_) {
       const network::Outputs out = validate();
-      const network::Evaluation e = network::evaluate_logits(out.values, out.labels);
+      const network::Evaluation e =
+          network::evaluate_logits(columns(out.values, 0, model_.classes), out.labels);
       result.validation_loss = e.loss;
       result.validation_accuracy = e.accuracy;
     }

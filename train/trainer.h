@@ -3,6 +3,7 @@
 
 #include "limbic/network/predictor.h"
 #include "limbic/nn/loss.h"
+#include "limbic/train/auxiliary.h"
 #include "limbic/train/optimiser.h"
 #include "limbic/train/schedule.h"
 
@@ -28,6 +29,8 @@ struct TrainOptions {
   SgdOptions sgd;
   Schedule schedule;
   CrossEntropyOptions loss;
+  /// A second loss, on logits behind the classes'; validation and accuracy leave it out.
+  AuxiliaryLoss auxiliary;
   /// Class weights by the inverse of each class's usable training pictures, in place of loss's.
   bool balance_classes = false;
   std::vector<std::string> frozen;  ///< Name prefixes.
