@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "limbic/train/auxiliary.h"
 #include "tests/train/golden.h"
 
 using namespace limbic;
@@ -77,4 +78,32 @@ TEST_CASE("loss: what does not fit is an Error, not another loss") {
   Tensor bad({1, 2});
   bad.data()[0] = INFINITY;
   CHECK(std::isnan(softmax_cross_entropy(bad, std::vector<int64_t>{0}, {})));
+}
+
+TEST_CASE("loss: a second one beside it, by plain sums and finite differences") {
+  const train::AuxiliaryLoss auxiliary{.group = {1, 0, 1}, .weight = 0.7};
+  CHECK(auxiliary.groups() == 2);
+  Tensor logits = Tensor::of(
+      std::vector<float>{0.3f, -1, 0.5f, 2, -0.4f, 1.2f, 0.1f, -0.6f, 0.9f, 0.2f}, {2, 5});
+  const std::vector<int64_t> labels = {2, 1}, groups = {1, 0};
+  const double normaliser = 3;
+  const double expected =
+      softmax_cross_entropy(train::columns(logits, 0, 3), labels, {}, {}, normaliser) +
+      0.7 * softmax_cross_entropy(train::columns(logits, 3, 5), groups, {}, {}, normaliser);
+  std::vector<float> diff(10, NAN);
+  CHECK(train::softmax_cross_entropy(logits, labels, diff, {}, normaliser, auxiliary) ==
+        doctest::Approx(expected).epsilon(1e-12));
+  for (int64_t i = 0; i < 10; ++i) {
+    CAPTURE(i);
+    const auto at = [&](float step) {
+      Tensor moved = logits.clone();
+      moved.data()[i] += step;
+      return train::softmax_cross_entropy(moved, labels, {}, {}, normaliser, auxiliary);
+    };
+    CHECK(double{diff[static_cast<size_t>(i)]} ==
+          doctest::Approx((at(1e-2f) - at(-1e-2f)) / 2e-2).epsilon(1e-4));
+  }
+  CHECK_THROWS_AS(
+      train::softmax_cross_entropy(train::columns(logits, 0, 4), labels, {}, {}, 1, auxiliary),
+      Error);
 }

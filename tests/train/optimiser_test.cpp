@@ -66,7 +66,8 @@ TEST_CASE("sgd: equals a scalar loop of PyTorch's rule") {
        std::vector<SgdOptions>{{.momentum = 0},
                                {.momentum = 0.9},
                                {.momentum = 0.9, .weight_decay = 0.05},
-                               {.momentum = 0.8, .nesterov = true, .weight_decay = 0.01}}) {
+                               {.momentum = 0.8, .nesterov = true, .weight_decay = 0.01},
+                               {.momentum = 0.9, .rate_factors = {{"conv1", 0}, {"fc", 3}}}}) {
     CAPTURE(o.momentum);
     CAPTURE(o.nesterov);
     CAPTURE(o.weight_decay);
@@ -80,8 +81,12 @@ TEST_CASE("sgd: equals a scalar loop of PyTorch's rule") {
       plan.run(noise(shape, step));
       const double rate = 0.05 / static_cast<double>(step + 1);
       sgd.step(noise({4, 4}, step + 100).values(), rate);
-      for (const auto& [name, p] : parameters)
-        scalar.step(name, plan.parameter_gradient(name), rate);
+      for (const auto& [name, p] : parameters) {
+        double factor = 1;
+        for (const auto& [path, value] : o.rate_factors)
+          if (lies_within(name, path)) factor = value;
+        scalar.step(name, plan.parameter_gradient(name), rate * factor);
+      }
     }
     const Parameters before = parameters.clone();
     plan.store(parameters);
