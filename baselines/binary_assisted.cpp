@@ -1,7 +1,7 @@
-// Binary Assisted. Source: He and Zhang, "Assisted learning for emotion recognition with deep
-// convolutional networks" (title as we remember it), Neurocomputing 291, 2018: "a binary
-// positive-or-negative emotion classification network and a deep network for specific emotion
-// recognition", and an assisted learning strategy whose exact form is not known to us.
+// Binary Assisted. Source: He and Zhang, "Emotion recognition by assisted learning with
+// convolutional neural networks", Neurocomputing 291, 2018: "a binary positive-or-negative emotion
+// classification network and a deep network for specific emotion recognition", and an assisted
+// learning strategy whose exact form is not known to us.
 //
 // Our reading: a binary network first; then a second one of the same architecture, started from it,
 // whose last layer reads its own features and the binary network's, which stays as it is. The loss

@@ -123,7 +123,7 @@ class LearntLiteEmo : public Learnt {
 Row liteemo_row() {
   return {
       .name = "liteemo",
-      .method = "LiteEmo",
+      .method = "LiteEmote",
       .type = "deep",
       .printed = 0.6167,
       .source =

@@ -1,0 +1,155 @@
+// The rows on small drawn pictures: each learns, and what is missing is said.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include "limbic/baselines/baselines.h"
+#include "limbic/core/parallel.h"
+#include "limbic/core/random.h"
+#include "limbic/demo/paintings.h"
+#include "tests/temporary.h"
+
+using namespace limbic;
+using namespace limbic::baselines;
+using testing::TemporaryFolder;
+
+namespace {
+
+// Paintings of four emotions, and objects that stand for pairs; drawn once for all tests.
+struct Pictures {
+  TemporaryFolder folder;
+  io::Dataset train, validation, test;
+
+  Pictures() {
+    const std::vector<std::string> emotions = {"anger", "awe", "contentment", "sadness"};
+    const demo::PaintOptions paint{.size = 48, .noise = 0.2};
+    demo::paint_dataset(folder / "train", {.per_class = 20, .seed = 1, .paint = paint});
+    demo::paint_dataset(folder / "validation", {.per_class = 6, .seed = 2, .paint = paint});
+    demo::paint_dataset(folder / "test", {.per_class = 15, .seed = 3, .paint = paint});
+    demo::paint_object_dataset(folder / "pairs", {.per_class = 8, .seed = 4, .paint = paint});
+    for (const auto& [name, part] :
+         {std::pair{"train", &train}, {"validation", &validation}, {"test", &test}}) {
+      const io::Dataset all = io::list_folders(folder / name);
+      part->classes = emotions;
+      for (const io::Sample& s : all.samples) {
+        const auto found =
+            std::find(emotions.begin(), emotions.end(), all.classes[static_cast<size_t>(s.label)]);
+        if (found != emotions.end()) part->samples.push_back({s.path, found - emotions.begin()});
+      }
+    }
+  }
+};
+
+const Pictures& pictures() {
+  static const Pictures drawn;
+  return drawn;
+}
+
+Setting small_setting() {
+  const Pictures& p = pictures();
+  Setting s{.train = p.train, .validation = p.validation, .seed = 5, .image_size = 48};
+  s.training.epochs = 8;
+  s.training.batch_size = 16;
+  s.training.learning_rate = 0.02;
+  s.pairs = pictures().folder / "pairs";
+  s.assisted_model = "resnet8";
+  return s;
+}
+
+// The labels dealt out anew.
+io::Dataset permuted(io::Dataset data, uint64_t seed) {
+  std::vector<int64_t> labels;
+  for (const io::Sample& s : data.samples) labels.push_back(s.label);
+  Random(seed).shuffle(labels);
+  for (size_t i = 0; i < labels.size(); ++i) data.samples[i].label = labels[i];
+  return data;
+}
+
+// The least number of rights that chance, 1 of `classes`, reaches with a probability below 0.001.
+int64_t beyond_chance(int64_t n, int64_t classes) {
+  const double p = 1.0 / static_cast<double>(classes);
+  double tail = 0;
+  for (int64_t k = n; k >= 0; --k) {
+    tail += std::exp(std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0) +
+                     static_cast<double>(k) * std::log(p) +
+                     static_cast<double>(n - k) * std::log(1 - p));
+    if (tail >= 0.001) return k + 1;
+  }
+  return 0;
+}
+
+int64_t rights(const std::vector<int64_t>& said, const io::Dataset& data) {
+  REQUIRE(said.size() == data.samples.size());
+  int64_t out = 0;
+  for (size_t i = 0; i < said.size(); ++i) out += said[i] == data.samples[i].label;
+  return out;
+}
+
+void check_learns(const std::string& name, const Setting& setting) {
+  CAPTURE(name);
+  const Row& row = find_row(name);
+  REQUIRE(row.needs(setting) == "");
+  const auto learnt = row.learn(setting, {});
+  const io::Dataset& test = pictures().test;
+  const int64_t right = rights(learnt->predict(test, {}), test);
+  MESSAGE(name, ": ", right, " of ", test.size());
+  for (const std::string& note : learnt->notes) MESSAGE("  ", note);
+  for (const Variant& v : learnt->variants())
+    MESSAGE("  variant: ", v.name, ": ", rights(v.labels, test));
+  CHECK(right >= beyond_chance(test.size(), 4));
+  CHECK(!learnt->notes.empty());
+}
+
+}  // namespace
+
+TEST_CASE("rows: table 3 as it is printed") {
+  std::vector<std::string> names;
+  for (const Row& row : rows()) {
+    names.push_back(row.name);
+    CHECK((row.type == "handcrafted" || row.type == "deep"));
+    CHECK(!row.source.empty());
+    CHECK(!row.reading.empty());
+  }
+  CHECK(names == std::vector<std::string>{"sift", "hog", "sentibank", "deepsentibank", "alexnet",
+                                          "binary-assisted", "liteemo"});
+  CHECK(find_row("hog").printed == 0.4467);
+  CHECK_THROWS_WITH_AS(find_row("gist"),
+                       "unknown baseline 'gist'; known are sift, hog, sentibank, deepsentibank, "
+                       "alexnet, binary-assisted, liteemo",
+                       Error);
+}
+
+TEST_CASE("rows: chance's bound") {
+  CHECK(beyond_chance(10, 2) == 10);  // 2^-10 < 0.001 <= 11 / 2^10
+  CHECK(beyond_chance(9, 2) == 10);
+}
+
+TEST_CASE("rows: SIFT learns") { check_learns("sift", small_setting()); }
+TEST_CASE("rows: HOG learns") { check_learns("hog", small_setting()); }
+TEST_CASE("rows: SentiBank learns") { check_learns("sentibank", small_setting()); }
+TEST_CASE("rows: DeepSentiBank learns") { check_learns("deepsentibank", small_setting()); }
+TEST_CASE("rows: AlexNet learns") { check_learns("alexnet", small_setting()); }
+TEST_CASE("rows: Binary Assisted learns") { check_learns("binary-assisted", small_setting()); }
+TEST_CASE("rows: LiteEmo learns") {
+  Setting s = small_setting();
+  s.lite_emotion = {.model = "keras_mobilenet_025_96"};
+  s.lite_object = {.model = "keras_mobilenet_025_96"};
+  check_learns("liteemo", s);
+}
+
+TEST_CASE("rows: labels that mean nothing give chance") {
+  Setting s = small_setting();
+  s.train = permuted(s.train, 7);
+  s.validation = permuted(s.validation, 8);
+  // The test's too: what the pictures have in common then helps nobody.
+  const io::Dataset test = permuted(pictures().test, 9);
+  for (const std::string name : {"sift", "hog", "sentibank", "binary-assisted"}) {
+    CAPTURE(name);
+    const auto learnt = find_row(name).learn(s, {});
+    const int64_t right = rights(learnt->predict(test, {}), test);
+    MESSAGE(name, ": ", right, " of ", test.size());
+    CHECK(right < beyond_chance(test.size(), 4));
+  }
+}
