@@ -129,8 +129,18 @@ TEST_CASE("rows: chance's bound") {
 TEST_CASE("rows: SIFT learns") { check_learns("sift", small_setting()); }
 TEST_CASE("rows: HOG learns") { check_learns("hog", small_setting()); }
 TEST_CASE("rows: SentiBank learns") { check_learns("sentibank", small_setting()); }
-TEST_CASE("rows: DeepSentiBank learns") { check_learns("deepsentibank", small_setting()); }
-TEST_CASE("rows: AlexNet learns") { check_learns("alexnet", small_setting()); }
+TEST_CASE("rows: DeepSentiBank learns") {
+  Setting s = small_setting();
+  s.training.epochs = 2;  // an epoch of so many weights takes long to end
+  s.training.batch_size = 8;
+  check_learns("deepsentibank", s);
+}
+TEST_CASE("rows: AlexNet learns") {
+  Setting s = small_setting();
+  s.training.epochs = 3;
+  s.training.batch_size = 8;
+  check_learns("alexnet", s);
+}
 TEST_CASE("rows: Binary Assisted learns") { check_learns("binary-assisted", small_setting()); }
 TEST_CASE("rows: LiteEmo learns") {
   Setting s = small_setting();
@@ -152,4 +162,110 @@ TEST_CASE("rows: labels that mean nothing give chance") {
     MESSAGE(name, ": ", right, " of ", test.size());
     CHECK(right < beyond_chance(test.size(), 4));
   }
+}
+
+TEST_CASE("rows: what is missing is said") {
+  Setting s = small_setting();
+  s.pairs = "";
+  CHECK(find_row("sift").needs(s) == "");
+  CHECK(find_row("hog").needs(s) == "");
+  CHECK(find_row("alexnet").needs(s) == "");
+  CHECK(find_row("sentibank")
+            .needs(s)
+            .starts_with("needs --pairs: a folder of adjective-noun pairs"));
+  CHECK(find_row("deepsentibank").needs(s).starts_with("needs --deepsentibank-weights: "));
+  CHECK(find_row("liteemo").needs(s).starts_with("needs --lite-emotion: "));
+  CHECK_THROWS_AS(find_row("sentibank").learn(s, {}), Error);
+  CHECK_THROWS_AS(find_row("deepsentibank").learn(s, {}), Error);
+  CHECK_THROWS_AS(find_row("liteemo").learn(s, {}), Error);
+  s.deepsentibank_weights = "pairs.safetensors";
+  s.lite_emotion.weights = "mobilenet.pth";
+  CHECK(find_row("deepsentibank").needs(s) == "");
+  CHECK(find_row("liteemo").needs(s) == "");
+
+  const Row& assisted = find_row("binary-assisted");
+  CHECK(assisted.needs(s) == "");
+  s.positive = {"awe", "joy"};
+  CHECK(assisted.needs(s) ==
+        "needs --positive to name classes of the data set (anger, awe, "
+        "contentment, sadness); 'joy' is none");
+  s.positive = s.train.classes;
+  CHECK(assisted.needs(s) ==
+        "needs --positive: which of the classes anger, awe, contentment, "
+        "sadness are positive emotions; as it is, all are");
+  s.positive = {};
+  s.train.classes = {"happy", "sad"};
+  CHECK(assisted.needs(s) ==
+        "needs --positive: which of the classes happy, sad are positive "
+        "emotions; as it is, none are");
+  CHECK_THROWS_AS(assisted.learn(s, {}), Error);
+}
+
+TEST_CASE("rows: a picture that cannot be read is skipped, and -1") {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "broken.png") << "no picture";
+  Setting s = small_setting();
+  s.train.samples.insert(s.train.samples.begin() + 3, {folder / "broken.png", 1});
+  s.validation.samples.clear();  // folds choose
+  io::Dataset test = pictures().test;
+  test.samples.resize(5);
+  test.samples.insert(test.samples.begin() + 2, {folder / "broken.png", 0});
+  io::Dataset none = test;
+  none.samples = {none.samples[2]};
+  s.training.epochs = 1;
+  for (const std::string name : {"sift", "hog", "sentibank", "binary-assisted"}) {
+    CAPTURE(name);
+    const auto learnt = find_row(name).learn(s, {});
+    const std::vector<int64_t> said = learnt->predict(test, {});
+    REQUIRE(said.size() == 6);
+    for (size_t i = 0; i < 6; ++i) CHECK((said[i] == -1) == (i == 2));
+    CHECK(learnt->predict(none, {}) == std::vector<int64_t>{-1});
+    for (const Variant& v : learnt->variants()) CHECK(v.labels == std::vector<int64_t>{-1});
+  }
+  s.train.samples = {s.train.samples[3]};
+  for (const std::string name : {"sift", "hog", "sentibank", "binary-assisted"}) {
+    CAPTURE(name);
+    CHECK_THROWS_AS(find_row(name).learn(s, {}), Error);
+  }
+}
+
+TEST_CASE("rows: any number of threads, the same labels") {
+  Setting s = small_setting();
+  std::vector<std::vector<int64_t>> said;
+  for (const int n : {1, 2, 3}) {
+    set_threads(n);
+    for (const std::string name : {"sift", "hog", "sentibank"}) {
+      const auto learnt = find_row(name).learn(s, {});
+      said.push_back(learnt->predict(pictures().test, {}));
+      for (const Variant& v : learnt->variants()) said.push_back(v.labels);
+    }
+  }
+  set_threads(0);
+  const size_t each = said.size() / 3;
+  for (size_t i = 0; i < each; ++i) {
+    CHECK(said[i] == said[i + each]);
+    CHECK(said[i] == said[i + 2 * each]);
+  }
+}
+
+TEST_CASE("rows: a training that was killed goes on") {
+  const TemporaryFolder folder;
+  Setting s = small_setting();
+  s.training.epochs = 2;
+  const std::vector<int64_t> whole =
+      find_row("binary-assisted").learn(s, {})->predict(pictures().test, {});
+  s.out = folder / "out";
+  int64_t steps = 0;
+  const ProgressFunction kill = [&](const Progress& p) {
+    if (p.task.find("classes: epoch 2") != std::string::npos && ++steps == 3)
+      throw std::runtime_error("killed");
+  };
+  CHECK_THROWS_WITH(find_row("binary-assisted").learn(s, kill), "killed");
+  std::set<std::string> tasks;
+  const ProgressFunction watch = [&](const Progress& p) { tasks.insert(p.task); };
+  const auto learnt = find_row("binary-assisted").learn(s, watch);
+  CHECK(learnt->predict(pictures().test, {}) == whole);
+  CHECK(tasks.contains("binary-assisted/classes: epoch 2/2"));
+  CHECK(!tasks.contains("binary-assisted/classes: epoch 1/2"));
+  CHECK(!tasks.contains("binary-assisted/binary: epoch 2/2"));
 }
