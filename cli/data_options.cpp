@@ -15,11 +15,12 @@ void add_layout_options(const Verb& verb, std::string& ties, std::string& roi) {
       .check(one_of({"paper", "own"}));
 }
 
-void DataOptions::add_to(const Verb& verb) {
-  verb.add_option("--data", data,
-                  "folder with one sub-folder a class, a .csv of path,label, or a published set of "
-                  "emotions")
-      .required();
+void DataOptions::add_to(const Verb& verb, bool required) {
+  const Option option = verb.add_option(
+      "--data", data,
+      "folder with one sub-folder a class, a .csv of path,label, or a published set of "
+      "emotions");
+  if (required) option.required();
   add_layout_to(verb);
 }
 

@@ -19,7 +19,7 @@ struct DataParts {
 struct DataOptions {
   std::string data, validation, test, layout, ties = "first", roi = "paper";
 
-  void add_to(const Verb& verb);
+  void add_to(const Verb& verb, bool required = true);
   void add_parts_to(const Verb& verb);
   void add_layout_to(const Verb& verb);  ///< --layout, --ties and --roi, which add_to has, too.
 

@@ -50,9 +50,23 @@ std::vector<std::pair<std::string, std::shared_ptr<const emotion::FeatureFile>>>
   return out;
 }
 
+namespace {
+
+std::vector<std::string> preset_choices() {
+  std::vector<std::string> out = io::preset_names();
+  out.push_back("paper-literal");
+  return out;
+}
+
+}  // namespace
+
 void PipelineOptions::add_to(const Verb& verb) {
   data.add_to(verb);
   data.add_parts_to(verb);
+  add_models_to(verb);
+}
+
+void PipelineOptions::add_models_to(const Verb& verb) {
   named1 = add_branch(verb, diff1, "diff1", "first differential CNN");
   named2 = add_branch(verb, diff2, "diff2", "second differential CNN");
   named_supplement =
@@ -74,7 +88,7 @@ void PipelineOptions::add_to(const Verb& verb) {
       .check(one_of({"validation", "test"}));
   verb.add_option("--preset", preset,
                   "how the Diff-CNNs' pictures are prepared (default: each model's)")
-      .check(one_of_many("PRESET", io::preset_names()));
+      .check(one_of_many("PRESET", preset_choices()));
   verb.add_option("--image-size", image_size,
                   "height and width of the Diff-CNNs' input (0: the preset's)")
       .check(range(0, 4096));
@@ -104,6 +118,10 @@ emotion::FitOptions PipelineOptions::to_fit_options(const Common& common) {
       if (name == role && !named->given() && spec->weights.empty()) spec->model = "none";
   for (emotion::BranchSpec* spec : {&f.diff1, &f.diff2}) {
     spec->preset = preset;
+    if (preset == "paper-literal") {  // its text taken literally: 1/255, then the network's own
+      spec->preset.clear();
+      spec->pixel_scale = 1.0 / 255;
+    }
     spec->image_size = image_size;
   }
   // Fine-tuning is gentle, as in the paper; nets without weights need a higher rate.

@@ -22,6 +22,8 @@ struct PipelineOptions {
   Option learning_rate, named1, named2, named_supplement;  ///< Whether they were given.
 
   void add_to(const Verb& verb);
+  /// The same without the photos.
+  void add_models_to(const Verb& verb);
   /// As the pipeline wants them. Says on standard error where nets without weights are trained from
   /// scratch.
   emotion::FitOptions to_fit_options(const Common& common);

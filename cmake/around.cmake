@@ -38,6 +38,11 @@ if(LIMBIC_BASELINES)
   limbic_room(baselines ROOMS emotion)
 endif()
 
+# The paper's tables and figures, `limbic reproduce`.
+if(LIMBIC_BASELINES AND LIMBIC_TRAINING)
+  limbic_room(reproduce ROOMS baselines statistics cli)
+endif()
+
 # The server: over the C interface and cpp-httplib's one header, which Debian packs only as a shared
 # library; scripts/build_libraries.sh unpacks its source.
 find_path(LIMBIC_HTTPLIB_INCLUDE httplib.h HINTS ${PROJECT_SOURCE_DIR}/build-libraries/include
@@ -65,6 +70,10 @@ target_link_libraries(limbic PRIVATE limbic_flags ${limbic_threads} limbic_progr
 if(LIMBIC_SERVE)
   target_link_libraries(limbic PRIVATE limbic_serve)
   target_compile_definitions(limbic PRIVATE LIMBIC_SERVE)
+endif()
+if(TARGET limbic_reproduce)
+  target_link_libraries(limbic PRIVATE limbic_reproduce)
+  target_compile_definitions(limbic PRIVATE LIMBIC_REPRODUCE)
 endif()
 set_target_properties(limbic PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 if(LIMBIC_INSTALL)

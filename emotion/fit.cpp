@@ -324,6 +324,10 @@ Branch make_branch(const std::string& role, const BranchSpec& spec, int64_t clas
                                           .preset = spec.preset,
                                           .image_size = spec.image_size,
                                           .seed = combine(seed, hash_name(role.c_str()))});
+  if (spec.pixel_scale != 1) {
+    branch.network.preset.scale *= spec.pixel_scale;
+    branch.network.preset.name += str_cat(" x ", spec.pixel_scale);
+  }
   for (const std::string& remark : branch.network.remarks) notes.push_back(role + ": " + remark);
   return branch;
 }

@@ -9,6 +9,9 @@ struct BranchSpec {
   std::string weights;         ///< Checkpoint; empty: fresh weights.
   std::string preset;          ///< Empty: the checkpoint's, else the architecture's.
   int64_t image_size = 0;      ///< 0: the preset's.
+  /// Pixels are multiplied by it once more than the preset does: 1/255 is what the paper's text
+  /// says when it is taken literally.
+  double pixel_scale = 1;
 };
 
 struct FitOptions {

@@ -1,6 +1,9 @@
 // program: the command `limbic`, all verbs together: those of cli, and of the rooms around.
 #include "limbic/cli/program.h"
 #include "limbic/program/pack.h"
+#ifdef LIMBIC_REPRODUCE
+#include "limbic/reproduce/verb.h"
+#endif
 #ifdef LIMBIC_SERVE
 #include "limbic/serve/verb.h"
 #endif
@@ -10,6 +13,9 @@ int main(int argc, char** argv) {
   if (program::is_packed()) return program::run_packed(argc, argv);
   auto verbs = cli::own_verbs();
   verbs.push_back(program::add_pack);
+#ifdef LIMBIC_REPRODUCE
+  verbs.push_back(reproduce::add_reproduce);
+#endif
 #ifdef LIMBIC_SERVE
   verbs.push_back(serve::add_serve);
 #endif

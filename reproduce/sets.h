@@ -1,4 +1,5 @@
 #pragma once
+#include "limbic/io/near_duplicates.h"
 #include "limbic/reproduce/journal.h"
 #include "limbic/reproduce/study.h"
 

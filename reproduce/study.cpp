@@ -105,7 +105,7 @@ class Runner {
     out_.sets = std::move(sets.sets);
     if (options_.estimate_only) return std::move(out_);
     for (size_t r = 0; r < out_.rounds.size(); ++r) run_round(r);
-    finish_baselines();
+    collect_times();
     return std::move(out_);
   }
 
@@ -189,7 +189,7 @@ class Runner {
     });
     // The joint grid never sees a test picture.
     Choice grid;
-    const bool joint = options_.grid && options_.fit.classifier.kernel == svm::KernelType::rbf;
+    const bool joint = !options_.no_grid && options_.fit.classifier.kernel == svm::KernelType::rbf;
     if (joint)
       timed(r, "alpha, beta, C and gamma together", [&] {
         choose_together(options_, prepared, grid, journal_, name, progress_);
@@ -391,7 +391,7 @@ class Runner {
     }
   }
 
-  void finish_baselines() {
+  void collect_times() {
     const Json* found = nullptr;
     for (size_t i = 0; (found = journal_.find("times", {{"number", i}})); ++i)
       out_.timings.push_back({found->at(0), found->at(1)});

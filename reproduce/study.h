@@ -30,7 +30,7 @@ struct Options {
   int64_t folds = 0;  ///< Of cross-validation on the primary set; 0: one split, 85 to 15.
   int64_t seeds = 1;  ///< The whole is done for so many splits and initial weights.
   uint64_t seed = 0;
-  bool grid = true;  ///< Also chooses alpha, beta, C and gamma together, by cross-validation.
+  bool no_grid = false;         ///< Do not also choose alpha, beta, C and gamma together.
   emotion::BranchSpec shallow;  ///< A shallow CNN to compare with; its model "none": not run.
   std::vector<std::string> baselines;  ///< Of baselines::rows().
   baselines::Setting baseline;         ///< What of their setting is the same in every round.

@@ -48,7 +48,9 @@ ROOMS = {
     "baselines": (4, "core models nn nn/graph nn/compile nn/ops io svm weights network train emotion "
                      "hash", ""),
     "serve": (4, "core capi cli", "httplib.h"),
-    "program": (4, "core cli emotion session serve", ""),
+    "reproduce": (4, "core hash io svm statistics models network train emotion report baselines cli",
+                  "nlohmann"),
+    "program": (4, "core cli emotion session serve reproduce", ""),
 }
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
@@ -67,6 +69,7 @@ BUDGETS = {
     "capi": 1550,
     "baselines": 2300,
     "serve": 1000,
+    "reproduce": 2700,
     "program": 250,
 }
 
