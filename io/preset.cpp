@@ -60,6 +60,13 @@ std::vector<Preset> make_presets() {
   std::vector<Preset> all = {limbic,   torchvision, torchvision_v2, timm_bicubic,
                              timm_a1,  cifar,       keras_caffe,    keras_torch,
                              keras_tf, keras_cifar, keras_vww};
+  Preset caffe = keras_caffe;
+  caffe.name = "caffe";
+  caffe.filter = Filter::bilinear;
+  caffe.short_side = 256;
+  caffe.squash = false;
+  caffe.crop = 227;
+  all.push_back(caffe);
   Preset gluon = torchvision;  // 0.875 of the short side is cut out first
   gluon.name = "gluon";
   gluon.crop_first = true;

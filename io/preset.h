@@ -31,7 +31,7 @@ struct Preset {
 
 /// "limbic" (ours: torchvision's with EXIF applied), "torchvision", "torchvision-v2" (short side
 /// 232), "timm-bicubic", "timm-a1", "cifar", "keras-caffe", "keras-torch", "keras-tf",
-/// "keras-cifar" (pixels as they are), "keras-vww", "gluon", "efficientnet-lite0"
+/// "keras-cifar" (pixels as they are), "keras-vww", "caffe", "gluon", "efficientnet-lite0"
 /// to "4". Throws Error
 /// listing the names. Source: torchvision's ImageClassification presets; timm's default_cfgs;
 /// keras.applications.imagenet_utils and load_img(target_size), whose default filter is nearest;

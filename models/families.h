@@ -65,6 +65,7 @@ struct EfficientNetLiteOptions {
 void efficientnet_lite(Model& model, const EfficientNetLiteOptions& options);
 
 void alexnet(Model& model);
+void caffenet(Model& model);
 void mobilenet_v2(Model& model);
 
 // Keras' networks, under Keras' layer names ("conv2_block1_1_conv.weight").

@@ -76,6 +76,7 @@ const std::vector<Architecture>& architectures() {
       {"squeezenet1_0", "classifier.1", of(squeezenet, {96, 7, fires_1_0})},
       {"squeezenet1_1", "classifier.1", of(squeezenet, {64, 3, fires_1_1})},
       {"alexnet", "classifier.6", alexnet},
+      {"caffenet", "fc8", caffenet, "caffe", 227},
       {"vgg16", "classifier.6", of(vgg, {.convolutions = {2, 2, 3, 3, 3}})},
       {"vgg19", "classifier.6", of(vgg, {.convolutions = {2, 2, 4, 4, 4}})},
       {"vgg16_bn", "classifier.6", of(vgg, {.convolutions = {2, 2, 3, 3, 3}, .batch_norm = true})},

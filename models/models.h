@@ -17,7 +17,7 @@ struct HiddenLayer {
 };
 
 /// A network ready to be planned. Labels: "features" (N,D), what the last layer sees, which is the
-/// global average of the last feature maps or, in AlexNet and VGG, the output of the last hidden
+/// global average of the last feature maps or, in AlexNet, CaffeNet and VGG, the output of the last hidden
 /// linear layer (D = 4096); "logits" (N,classes); and one for each stage ("layer1",
 /// "features.denseblock1").
 struct Model {

@@ -168,6 +168,7 @@ TEST_CASE("networks: every model's parameters have the published count, any inpu
                                                  {"keras_densenet201", 20013928},
                                                  {"squeezenet1_0", 1248424},
                                                  {"alexnet", 61100840},
+                                                 {"caffenet", 60965224},
                                                  {"vgg16", 138357544},
                                                  {"vgg19", 143667240},
                                                  {"vgg16_bn", 138365992},
@@ -181,8 +182,9 @@ TEST_CASE("networks: every model's parameters have the published count, any inpu
   }
   CHECK(build_model("resnet20", 10).graph.initialise(0).trainable_elements() == 269722);
   CHECK(build_model("resnet56", 10).graph.initialise(0).trainable_elements() == 853018);
-  for (const std::string name : {"resnet18", "densenet_small", "squeezenet1_1", "resnet20",
-                                 "squeezenet1_0", "alexnet", "mobilenet_v2", "vgg16_bn"}) {
+  for (const std::string name :
+       {"resnet18", "densenet_small", "squeezenet1_1", "resnet20", "squeezenet1_0", "alexnet",
+        "caffenet", "mobilenet_v2", "vgg16_bn"}) {
     const Model model = build_model(name, 7);
     const Parameters parameters = model.graph.initialise(1);
     Plan plan(model.graph, parameters, PlanOptions::inference({1, 3, 75, 67}));

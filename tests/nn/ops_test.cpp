@@ -13,6 +13,7 @@
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/local_response_norm.h"
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
@@ -38,6 +39,11 @@ GradientCase pool_case(const std::string& name, Shape input, const Pool2dOptions
             return max ? max_pool2d(x, o) : avg_pool2d(x, o);
           },
           input};
+}
+
+GradientCase response_case(const std::string& name, Shape input,
+                           const LocalResponseNormOptions& o) {
+  return {name, [=](Graph& g) { return local_response_norm(g.input(input[1]), o); }, input};
 }
 
 // Every op over awkward shapes: odd sizes, stride 2, 1x1 to 7x7, groups, dilation, batch 1,
@@ -155,6 +161,15 @@ std::vector<GradientCase> cases() {
               return linear({x.graph, "fc"}, flatten(adaptive_avg_pool2d(x, 2)),
                             {.out_features = 3, .bias = false});
             }),
+      response_case("local_response_norm", {2, 17, 5, 3}, {.alpha = 0.7}),
+      response_case("local_response_norm of CaffeNet", {1, 96, 3, 3}, {}),
+      response_case("local_response_norm, an even window, another power", {2, 7, 3, 2},
+                    {.size = 4, .alpha = 2, .beta = 1.3, .k = 2}),
+      response_case("local_response_norm, a window of one", {3, 5, 1, 2}, {.size = 1, .alpha = 1}),
+      response_case("local_response_norm wider than its channels", {1, 3, 2, 2},
+                    {.size = 9, .alpha = 1, .beta = 0.5}),
+      response_case("local_response_norm of more channels than a block", {1, 1027, 1, 2},
+                    {.alpha = 1}),
       {"add, concat, fan-out", fan_out, {2, 3, 4, 5}},
       unary("add to itself", {2, 3, 4, 5}, [](Value x) { return add(x, x); }),
       unary("softmax", {3, 11, 2, 2}, [](Value x) { return softmax(global_avg_pool(x)); }),
@@ -209,7 +224,8 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
   MESSAGE("checked: " << list);
   CHECK(list ==
         "adaptive_avg_pool2d add avg_pool2d batch_norm clamp concat conv2d dropout flatten gelu "
-        "global_avg_pool hard_swish linear max_pool2d relu relu6 silu slice_pad softmax");
+        "global_avg_pool hard_swish linear local_response_norm max_pool2d relu relu6 silu "
+        "slice_pad softmax");
 }
 
 TEST_CASE("ops: the measure of errors lets no NaN and no infinity pass") {

@@ -12,6 +12,7 @@
 #include "limbic/reference/add.h"
 #include "limbic/reference/concat.h"
 #include "limbic/reference/linear.h"
+#include "limbic/reference/local_response_norm.h"
 #include "limbic/reference/softmax.h"
 #include "tests/reference/activate.h"
 #include "tests/reference/options.h"
@@ -85,6 +86,8 @@ Gradients run(const Step& s, const Mode& mode) {
   if (const auto* pool = as<AdaptiveAvgPool2d>(op))
     return {{reference::adaptive_avg_pool2d_backward(x, plain(pool->output()), s.dy)}};
   if (as<GlobalAvgPool>(op)) return {{reference::global_avg_pool_backward(x, s.dy)}};
+  if (const auto* norm = as<LocalResponseNorm>(op))
+    return {{reference::local_response_norm_backward(x, plain(norm->options()), s.dy)}};
   if (as<Add>(op)) {
     reference::AddGradients d = reference::add_backward(s.dy);
     return {{std::move(d.a), std::move(d.b)}};

@@ -10,6 +10,7 @@
 #include "limbic/reference/add.h"
 #include "limbic/reference/concat.h"
 #include "limbic/reference/linear.h"
+#include "limbic/reference/local_response_norm.h"
 #include "limbic/reference/softmax.h"
 #include "tests/reference/activate.h"
 #include "tests/reference/options.h"
@@ -44,6 +45,8 @@ Array run(const Node& node, const std::vector<const Array*>& src, const std::vec
     return reference::adaptive_avg_pool2d(x, plain(pool->output()));
   if (as<GlobalAvgPool>(op)) return reference::global_avg_pool(x);
   if (as<Linear>(op)) return reference::linear(x, *p[0], bias());
+  if (const auto* norm = as<LocalResponseNorm>(op))
+    return reference::local_response_norm(x, plain(norm->options()));
   if (as<Add>(op)) return reference::add(x, *src[1]);
   if (as<Concat>(op)) return reference::concat(copies(src));
   if (as<Softmax>(op)) return reference::softmax(x);

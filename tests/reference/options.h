@@ -1,10 +1,12 @@
 #pragma once
 // The ops' options as reference/ has them.
 #include "limbic/nn/ops/batch_norm.h"
+#include "limbic/nn/ops/local_response_norm.h"
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/reference/batch_norm.h"
 #include "limbic/reference/conv2d.h"
+#include "limbic/reference/local_response_norm.h"
 #include "limbic/reference/pool2d.h"
 #include "limbic/reference/reshape.h"
 #include "tests/reference/evaluate.h"
@@ -20,8 +22,11 @@ inline reference::BatchNormOptions plain(const BatchNormOptions& o) {
   return {o.epsilon, o.momentum};
 }
 inline reference::Pool2dOptions plain(const Pool2dOptions& o) {
-  return {plain(o.kernel_size), plain(o.stride), plain(o.padding), o.ceil_mode,
-          o.count_include_pad, o.zero_padding};
+  return {plain(o.kernel_size), plain(o.stride),     plain(o.padding),
+          o.ceil_mode,          o.count_include_pad, o.zero_padding};
+}
+inline reference::LocalResponseNormOptions plain(const LocalResponseNormOptions& o) {
+  return {o.size, o.alpha, o.beta, o.k};
 }
 inline reference::SlicePadOptions plain(const ShortcutOptions& o) {
   return {plain(o.stride), o.channels_before, o.channels_after};
