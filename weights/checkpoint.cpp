@@ -7,6 +7,7 @@
 
 #include "limbic/core/json_numbers.h"
 #include "limbic/weights/header.h"
+#include "limbic/weights/npz.h"
 #include "limbic/weights/pytorch/pytorch.h"
 #include "limbic/weights/safetensors.h"
 #include "limbic/weights/zip.h"
@@ -40,7 +41,6 @@ constexpr Sign signs[] = {{"version https://git-lfs", "a Git LFS pointer, not th
                           {"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first"},
                           {"7z\xbc\xaf", "a 7-Zip archive; unpack it first"},
                           {"Rar!", "a RAR archive; unpack it first"},
-                          {"\x93NUMPY", "a NumPy array (.npy)"},
                           {"GGUF", "GGUF, llama.cpp's format of language models"},
                           {"%PDF", "a PDF document"},
                           {"\x89PNG", "a picture (PNG)"},
@@ -192,7 +192,8 @@ bool is_index(const MappedFile& file) {
 }  // namespace
 
 std::vector<Format>& formats() {
-  static std::vector<Format> known = {{"PyTorch", is_pytorch, open_pytorch}};
+  static std::vector<Format> known = {{"PyTorch", is_pytorch, open_pytorch},
+                                      {"NumPy", is_npz, open_npz}};
   return known;
 }
 

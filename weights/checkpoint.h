@@ -14,7 +14,7 @@ struct Checkpoint {
   std::map<std::string, Tensor> extras;  ///< Tensors of ours that are no weights: "limbic...".
   std::map<std::string, std::string> metadata;
   MappedFile file;                        ///< What the tensors are views of.
-  std::string format = {};                ///< "PyTorch", "safetensors", "Keras".
+  std::string format = {};                ///< "PyTorch", "NumPy", "safetensors", "Keras".
   std::vector<std::string> states = {};   ///< Networks in the file, where it holds several.
   std::vector<std::string> remarks = {};  ///< For the user: what was chosen.
   bool state_found = false;  ///< Whether the asked-for network is a part of the file; if not, its
@@ -28,7 +28,7 @@ struct ReadOptions {
   bool verify = true;
 };
 
-/// A format of checkpoints beside safetensors and PyTorch's.
+/// A format of checkpoints beside safetensors.
 struct Format {
   const char* name = "";                                 ///< In messages: "Keras".
   bool (*recognises)(const MappedFile& file) = nullptr;  ///< By content, not by name.
@@ -36,7 +36,8 @@ struct Format {
   Checkpoint (*open)(const MappedFile& file, const ReadOptions& options) = nullptr;
 };
 
-/// The formats that read_checkpoint asks, in this order, before safetensors. PyTorch's is there; a
+/// The formats that read_checkpoint asks, in this order, before safetensors. PyTorch's and NumPy's
+/// are there; a
 /// program appends others at its start, before any thread reads a checkpoint.
 std::vector<Format>& formats();
 

@@ -1,8 +1,9 @@
-// weights/: safetensors, PyTorch's pickles and archives, zip.
+// weights/: safetensors, PyTorch's pickles and archives, NumPy's, zip.
 #include <cstring>
 
 #include "limbic/weights/checkpoint.h"
 #include "limbic/weights/match.h"
+#include "limbic/weights/npz.h"
 #include "limbic/weights/pytorch/pytorch.h"
 #include "limbic/weights/safetensors.h"
 #include "limbic/weights/zip.h"
@@ -40,6 +41,8 @@ void read_pytorch(const Bytes& bytes) { use(parse_pytorch(in_memory(bytes, "x"))
 
 // What a checkpoint's pickle may hold, in the older form, which has no checksums.
 void read_pickle(const Bytes& bytes) { read_pytorch(stream_form(text_of(bytes), storages())); }
+
+void read_npz(const Bytes& bytes) { use(parse_npz(in_memory(bytes, "x"), false)); }
 
 void read_zip(const Bytes& bytes) {
   const ZipArchive archive(in_memory(bytes, "x"));
@@ -170,6 +173,10 @@ std::vector<Target> checkpoint_targets() {
   return {{"safetensors", read_safetensors_bytes, safetensors_files},
           {"pickle", read_pickle, pickle_bytes},
           {"pytorch", read_pytorch, pytorch_files},
+          {"npz", read_npz,
+           [] {
+             return goldens({"npz/stored.npz", "npz/deflated.npz", "npz/conv1_w.npy"});
+           }},
           {"zip", read_zip, zips},
           {"checkpoint", read_any, any_files},
           {"index", read_index, [] {

@@ -129,7 +129,8 @@ TEST_CASE("keras: a program without the reader says what it lacks") {
     const std::string expected =
         path +
         ": this is Keras' (HDF5), and this build has no reader for it (CMake's "
-        "LIMBIC_KERAS=ON adds it); expected a checkpoint of safetensors or PyTorch";
+        "LIMBIC_KERAS=ON adds it); expected a checkpoint of safetensors, PyTorch or "
+        "NumPy";
     CHECK_THROWS_WITH_AS(read_checkpoint(path), expected.c_str(), Error);
     const WithKeras reader;
     CHECK_NOTHROW(read_checkpoint(path));
