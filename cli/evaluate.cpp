@@ -45,7 +45,7 @@ int run(const Common& common, Options& o) {
     print_report(model.classes, e.confusion);
   }
   page.add("fusion, SVM", e, model.classes);
-  page.report().headline.push_back({"fusion, dense layer", dense.accuracy, dense.samples});
+  page.add({"fusion, dense layer", dense.accuracy, dense.samples});
   std::vector<double> probability;
   for (size_t i = 0; i < p.labels.size(); ++i)
     probability.push_back(

@@ -54,17 +54,15 @@ void print_result(const Common& common, const emotion::FitResult& r, const std::
 using Trainings = std::map<std::string, std::vector<train::EpochResult>>;
 
 void finish_page(Page& page, const emotion::FitResult& r, const Trainings& trainings) {
-  report::Report& p = page.report();
-  p.line_charts.clear();
-  p.notes = {str_cat("The pipeline learnt from ", r.train_features.labels.size(), " photos of ",
-                     r.model.classes.size(), " emotions.")};
+  std::vector<std::string> notes = {str_cat("The pipeline learnt from ",
+                                            r.train_features.labels.size(), " photos of ",
+                                            r.model.classes.size(), " emotions.")};
   if (r.svm.samples > 0) {
-    p.notes.push_back(str_cat("It was measured on ", r.svm.samples, " others; ",
-                              r.model.remarks.at("selection"), "."));
+    notes.push_back(str_cat("It was measured on ", r.svm.samples, " others; ",
+                            r.model.remarks.at("selection"), "."));
     page.add("fusion, SVM", r.svm, r.model.classes);
-    p.headline.push_back({"fusion, dense layer", r.dense.accuracy, r.dense.samples});
-    for (const auto& [role, e] : r.single)
-      p.headline.push_back({role + " alone", e.accuracy, e.samples});
+    page.add({"fusion, dense layer", r.dense.accuracy, r.dense.samples});
+    for (const auto& [role, e] : r.single) page.add({role + " alone", e.accuracy, e.samples});
     std::vector<double> probability;
     const auto classes = std::ssize(r.model.classes);
     for (size_t i = 0; i < r.prediction.labels.size(); ++i)
@@ -73,12 +71,13 @@ void finish_page(Page& page, const emotion::FitResult& r, const Trainings& train
               .data<double>()[static_cast<int64_t>(i) * classes + r.prediction.labels[i]]);
     page.add_worst(r.test, r.test_features.indices, r.prediction.labels, probability);
   } else if (r.cross_validated.samples > 0) {
-    p.notes.push_back(
+    notes.push_back(
         "All of them taught the SVM, so that the accuracy is cross-validated: each photo was "
         "named by an SVM that had not seen its fold.");
     page.add("fusion, SVM, cross-validated", r.cross_validated, r.model.classes);
   }
-  report::add_training_charts(p, trainings);
+  page.set_notes(std::move(notes));
+  page.set_charts(report::training_charts(trainings));
   page.write();
 }
 
@@ -96,9 +95,8 @@ int run(const Common& common, Options& o) {
   f.after_epoch = [&](const std::string& role, const std::vector<train::EpochResult>& epochs) {
     trainings[role] = epochs;
     if (!page.wanted()) return;
-    page.report().line_charts.clear();
-    page.report().notes = {"This run is still learning; the page asks again by itself."};
-    report::add_training_charts(page.report(), trainings);
+    page.set_notes({"This run is still learning; the page asks again by itself."});
+    page.set_charts(report::training_charts(trainings));
     page.write(true);
   };
   const emotion::FitResult result = fit(data, f, progress_bar(common));

@@ -34,19 +34,16 @@ std::vector<uint8_t> thumbnail(const std::string& path) {
 
 }  // namespace
 
-Page::Page(const std::string& path, const std::string& title) : path_(path) {
+Page::Page(const std::string& path, const std::string& title) : path_(path), title_(title) {
   require_writable(path);
-  report_.title = title;
-  report_.subtitle = command_line();
 }
 
 void Page::add(const std::string& name, const network::Evaluation& e,
                const std::vector<std::string>& classes) {
   if (e.samples == 0) return;
-  report_.headline.push_back({name, e.accuracy, e.samples});
+  add({name, e.accuracy, e.samples});
   constexpr size_t most_classes = 40;
-  if (classes.size() <= most_classes)
-    report_.confusions.push_back({name, "", classes, e.confusion});
+  if (classes.size() <= most_classes) confusions_.push_back({name, "", classes, e.confusion});
 }
 
 void Page::add_worst(const io::Dataset& data, const std::vector<int64_t>& indices,
@@ -65,19 +62,19 @@ void Page::add_worst(const io::Dataset& data, const std::vector<int64_t>& indice
     return wrong_a ? probability[a] > probability[b] : probability[a] < probability[b];
   });
   const bool any_wrong = !order.empty() && predicted[order[0]] != sample(order[0]).label;
-  report_.gallery_explanation =
+  worst_.explanation =
       any_wrong
           ? "The pictures that it was surest of and wrong about come first: look there for "
             "wrong labels. Under each stands what was answered, how sure it was, and its label."
           : "None was wrong; these are the ones that it was least sure of.";
   for (size_t i : order) {
-    if (report_.gallery.size() == shown) break;
+    if (worst_.samples.size() == shown) break;
     if (any_wrong && predicted[i] == sample(i).label) break;
     std::vector<uint8_t> png = thumbnail(sample(i).path);
     if (png.empty()) continue;
-    report_.gallery.push_back({std::move(png), std::filesystem::path(sample(i).path).filename(),
-                               data.classes[static_cast<size_t>(sample(i).label)],
-                               data.classes[static_cast<size_t>(predicted[i])], probability[i]});
+    worst_.samples.push_back({std::move(png), std::filesystem::path(sample(i).path).filename(),
+                              data.classes[static_cast<size_t>(sample(i).label)],
+                              data.classes[static_cast<size_t>(predicted[i])], probability[i]});
   }
 }
 
@@ -97,8 +94,13 @@ void add_network(Page& page, const io::Dataset& data, const network::Outputs& lo
 
 void Page::write(bool going_on) {
   if (!wanted()) return;
-  report_.reload_seconds = going_on ? 10 : 0;
-  const std::string html = report::render_html(report_);
+  report::Report page{.reload_seconds = going_on ? 10 : 0,
+                      .title = title_,
+                      .subtitle = command_line(),
+                      .sections = {notes_, headline_, worst_}};
+  for (const auto& matrix : confusions_) page.add(matrix);
+  for (const auto& chart : charts_) page.add(chart);
+  const std::string html = report::render_html(page);
   write_atomically(path_, [&](std::ostream& out) { out << html; });
 }
 

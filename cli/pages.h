@@ -15,9 +15,13 @@ class Page {
   Page(const std::string& path, const std::string& title);
 
   bool wanted() const { return !path_.empty(); }
-  report::Report& report() { return report_; }
-
-  /// An accuracy at the top, with its confusion matrix where there are few enough classes to see.
+  /// What stands above the accuracies, a paragraph each.
+  void set_notes(std::vector<std::string> notes) { notes_.texts = std::move(notes); }
+  /// What stands below all else.
+  void set_charts(std::vector<report::Report::LineChart> charts) { charts_ = std::move(charts); }
+  /// An accuracy at the top.
+  void add(report::Report::Accuracy accuracy) { headline_.rows.push_back(std::move(accuracy)); }
+  /// The same, with its confusion matrix where there are few enough classes to see.
   void add(const std::string& name, const network::Evaluation& e,
            const std::vector<std::string>& classes);
   /// The pictures of which the model was surest and wrong, small; where none is wrong, those of
@@ -28,8 +32,12 @@ class Page {
   void write(bool going_on = false);
 
  private:
-  std::string path_;
-  report::Report report_;
+  std::string path_, title_;
+  report::Report::Paragraphs notes_;
+  report::Report::Headline headline_;
+  report::Report::Gallery worst_;
+  std::vector<report::Report::Confusion> confusions_;
+  std::vector<report::Report::LineChart> charts_;
 };
 
 /// Accuracy, confusion and worst pictures of a network's logits.

@@ -140,7 +140,8 @@ class Table {
   }
 
   // A chart of the accuracy over alpha and one over beta, a line for each C.
-  void fill(report::Report& page) const {
+  std::vector<report::Report::LineChart> charts() const {
+    std::vector<report::Report::LineChart> out;
     for (const bool alpha : {true, false}) {
       if (!any(alpha)) continue;
       report::Report::LineChart chart{.title = alpha ? "Accuracy over alpha" : "Accuracy over beta",
@@ -157,8 +158,9 @@ class Table {
             series.points.push_back({value(fusion), test(fusion, C)});
         chart.series.push_back(std::move(series));
       }
-      page.line_charts.push_back(std::move(chart));
+      out.push_back(std::move(chart));
     }
+    return out;
   }
 
   // Writes DIR/alpha.svg and DIR/beta.svg; the names of those that there are. One that cannot be
@@ -318,11 +320,11 @@ int run(const Common& common, Options& o) {
                 percent(test).c_str(), selection.c_str(), best.as_good);
     for (const auto& path : pictures) std::printf("heat map: %s\n", path.c_str());
   }
-  if (page.wanted()) table.fill(page.report());
-  page.report().notes.push_back(str_cat("Best: ", name, ", ", selection, " (", best.as_good,
-                                        " other cells score the same). Measured on ",
-                                        prepared.test_features.labels.size(), " test pictures."));
-  page.report().headline.push_back({name, test, std::ssize(prepared.test_features.labels)});
+  if (page.wanted()) page.set_charts(table.charts());
+  page.set_notes({str_cat("Best: ", name, ", ", selection, " (", best.as_good,
+                          " other cells score the same). Measured on ",
+                          prepared.test_features.labels.size(), " test pictures.")});
+  page.add({name, test, std::ssize(prepared.test_features.labels)});
   page.write();
   if (!o.model_out.empty())
     save_best(common, o.model_out, prepared, fit_options.classifier, best, selection);

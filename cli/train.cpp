@@ -70,11 +70,10 @@ int run(const Common& common, Options& o) {
   data.augmentation = o.training.augmentation();
   train::TrainOptions options = o.training.to_train_options(common, o.out);
   const auto draw = [&](const std::vector<train::EpochResult>& epochs, bool going_on) {
-    page.report().line_charts.clear();
-    page.report().notes = {str_cat(epochs.size(), " of ", options.epochs, " epochs, learnt from ",
-                                   data.train.size(), " pictures, validated on ",
-                                   data.validation.size(), ".")};
-    report::add_training_charts(page.report(), {{network.model.name, epochs}});
+    page.set_notes(
+        {str_cat(epochs.size(), " of ", options.epochs, " epochs, learnt from ", data.train.size(),
+                 " pictures, validated on ", data.validation.size(), ".")});
+    page.set_charts(report::training_charts({{network.model.name, epochs}}));
     page.write(going_on);
   };
   options.after_epoch = [&](const std::vector<train::EpochResult>& epochs) { draw(epochs, true); };

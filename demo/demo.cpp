@@ -6,6 +6,7 @@
 #include "limbic/core/clock.h"
 #include "limbic/core/file.h"
 #include "limbic/demo/paintings.h"
+#include "limbic/demo/pipeline_figure.h"
 #include "limbic/io/png.h"
 #include "limbic/report/report.h"
 #include "limbic/report/training_charts.h"
@@ -188,10 +189,39 @@ class Demo {
   }
 
   void write_report() {
-    report::Report r;
-    r.title = "Limbic demo: the emotion of a painting";
-    r.subtitle = options_.command;
-    r.notes.push_back(str_cat(
+    report::Report r{.title = "Limbic demo: the emotion of a painting",
+                     .subtitle = options_.command,
+                     .sections = {}};
+    r.add(notes());
+    report::Report::Headline headline;
+    report::Report::BarChart bars{.title = "The parts and the fusion",
+                                  .explanation =
+                                      "Right answers among fresh pictures; chance is one in "
+                                      "eight. The fusion sees all three CNNs at once. The thin "
+                                      "line is the 95 % interval.",
+                                  .bars = {}};
+    for (const auto& [name, e] : parts_) {
+      headline.rows.push_back({name, e.accuracy, e.samples});
+      bars.bars.push_back({name, e.accuracy, e.samples});
+    }
+    r.add(std::move(headline));
+    r.add(report::pipeline_section(pipeline_figure(fit_.model, emotion::ClassifierOptions().C)));
+    r.add(std::move(bars));
+    r.add(gallery());
+    for (const auto& [name, e] : parts_)
+      r.add(report::Report::Confusion{
+          name, "Rows are what the picture was painted as, columns what was answered, in per cent.",
+          fit_.model.classes, e.confusion});
+    r.add(alpha_chart());
+    for (auto& chart : training_charts()) r.add(std::move(chart));
+    result_.report = path("report.html");
+    const std::string html = report::render_html(r);
+    write_atomically(result_.report, [&](std::ostream& out) { out << html; });
+  }
+
+  report::Report::Paragraphs notes() const {
+    report::Report::Paragraphs out;
+    out.texts.push_back(str_cat(
         "This run painted ", fit_.train.size(), " pictures of ", fit_.model.classes.size(),
         " emotions to learn from (", fit_.validation_rows.size(),
         " of them kept out of the CNNs' training, to choose their best epoch), ",
@@ -200,32 +230,12 @@ class Demo {
         "three small CNNs, fused what they see and fitted an SVM, all on this machine in ",
         static_cast<int64_t>(result_.seconds + 0.5), " seconds."));
     if (options_.permute_labels)
-      r.notes.push_back(
+      out.texts.push_back(
           "The labels were shuffled on purpose: every accuracy should be near chance.");
-    report::Report::BarChart bars{.title = "The parts and the fusion",
-                                  .explanation =
-                                      "Right answers among fresh pictures; chance is one in "
-                                      "eight. The fusion sees all three CNNs at once.",
-                                  .bars = {}};
-    for (const auto& [name, e] : parts_) {
-      r.headline.push_back({name, e.accuracy, e.samples});
-      bars.bars.push_back({name, e.accuracy, e.samples});
-    }
-    r.bar_charts.push_back(std::move(bars));
-    add_alpha_chart(r);
-    add_training_charts(r);
-    for (const auto& [name, e] : parts_)
-      r.confusions.push_back({name,
-                              "Rows are what the picture was painted as, columns what was "
-                              "answered.",
-                              fit_.model.classes, e.confusion});
-    add_gallery(r);
-    result_.report = path("report.html");
-    const std::string html = report::render_html(r);
-    write_atomically(result_.report, [&](std::ostream& out) { out << html; });
+    return out;
   }
 
-  void add_alpha_chart(report::Report& r) const {
+  report::Report::LineChart alpha_chart() const {
     report::Report::LineChart chart{.title = "Accuracy over alpha",
                                     .explanation =
                                         "alpha weighs the first CNN's features, 1 - alpha the "
@@ -237,30 +247,32 @@ class Demo {
       chart.series[0].points.push_back({alpha, svm.accuracy});
       chart.series[1].points.push_back({alpha, dense.accuracy});
     }
-    r.line_charts.push_back(std::move(chart));
+    return chart;
   }
 
-  void add_training_charts(report::Report& r) const {
+  std::vector<report::Report::LineChart> training_charts() const {
     std::map<std::string, std::vector<train::EpochResult>> trainings;
     for (const auto& [role, training] : fit_.trainings) trainings[role] = training.epochs;
     trainings["supplement (objects)"] = supplement_training_.epochs;
-    report::add_training_charts(r, trainings);
+    return report::training_charts(trainings);
   }
 
   // Four pictures of each class, spread over the set.
-  void add_gallery(report::Report& r) const {
+  report::Report::Gallery gallery() const {
+    report::Report::Gallery out;
     const auto classes = static_cast<int64_t>(fit_.model.classes.size());
     const int64_t n = result_.test_pictures, shown = std::min<int64_t>(n, 4 * classes);
     for (int64_t k = 0; k < shown; ++k) {
       const auto row = static_cast<size_t>(k * n / shown);
       const io::Sample& sample = test_.samples[static_cast<size_t>(features_.indices[row])];
       const auto label = prediction_.labels[row];
-      r.gallery.push_back(
+      out.samples.push_back(
           {read_file(sample.path), fs::path(sample.path).filename().string(),
            fit_.model.classes[static_cast<size_t>(sample.label)],
            fit_.model.classes[static_cast<size_t>(label)],
            prediction_.probabilities.data<double>()[static_cast<int64_t>(row) * classes + label]});
     }
+    return out;
   }
 
   struct AtAlpha {

@@ -1,26 +1,26 @@
 #pragma once
 #include <string>
-#include <string_view>
 
-#include "limbic/report/report.h"
+#include "limbic/report/text.h"
 
 namespace limbic::report {
 
-/// `text` with the five characters that HTML gives a meaning replaced by entities, and with control
-/// characters and broken UTF-8 replaced by U+FFFD.
-std::string escape_html(std::string_view text);
-/// At most `digits` decimals, trailing zeros dropped, whatever the locale; "n/a" unless finite.
-std::string number_text(double value, int digits);
-/// "64.1 %" of 0.641.
-std::string percent_text(double part);
-/// The 95 % interval of an accuracy, 0-1 (Wilson 1927).
-struct Interval {
-  double low = 0, high = 1;
-};
-Interval wilson_interval(const Report::Accuracy& accuracy);
+/// Bars in HTML, which wrap with the window.
+std::string render_bars(const Report::BarChart& chart);
+/// Lines as inline SVG, drawn for a wide and a narrow window, and the legend. `alone`: it has a row
+/// of the page to itself.
+std::string render_lines(const Report::LineChart& chart, bool alone);
 
-/// The charts as inline SVG, and the line chart's legend and table of numbers as HTML.
-std::string render_chart(const Report::BarChart& chart);
-std::string render_chart(const Report::LineChart& chart);
+/// An axis that covers [low, high], with ticks at round numbers.
+struct Axis {
+  double low = 0, high = 1;
+  std::vector<double> ticks;
+  int digits = 0;  ///< Of the ticks, behind the point.
+};
+/// Of values that need not be finite or there at all.
+Axis axis_of(const std::vector<double>& values);
+/// The same of an x axis: ticks at the values themselves where these are few and apart, and at
+/// whole numbers alone where all values are whole.
+Axis axis_over(const std::vector<double>& values);
 
 }  // namespace limbic::report

@@ -6,7 +6,7 @@
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
-#include "limbic/report/charts.h"
+#include "limbic/report/text.h"
 #include "limbic/svm/text.h"
 
 namespace limbic::report {

@@ -2,8 +2,8 @@
 
 namespace limbic::report {
 
-void add_training_charts(Report& report,
-                         const std::map<std::string, std::vector<train::EpochResult>>& trainings) {
+std::vector<Report::LineChart> training_charts(
+    const std::map<std::string, std::vector<train::EpochResult>>& trainings) {
   Report::LineChart loss{.title = "Training",
                          .explanation =
                              "Cross-entropy on the pictures being learnt, epoch by epoch; lower is "
@@ -31,8 +31,10 @@ void add_training_charts(Report& report,
     loss.series.push_back(std::move(own_loss));
     if (validated) accuracy.series.push_back(std::move(own_accuracy));
   }
+  std::vector<Report::LineChart> out;
   for (Report::LineChart* chart : {&loss, &accuracy})
-    if (!chart->series.empty()) report.line_charts.push_back(std::move(*chart));
+    if (!chart->series.empty()) out.push_back(std::move(*chart));
+  return out;
 }
 
 }  // namespace limbic::report

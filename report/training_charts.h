@@ -8,9 +8,9 @@
 
 namespace limbic::report {
 
-/// Adds a chart of the training loss and, where there was validation, one of its accuracy, epoch by
+/// A chart of the training loss and, where there was validation, one of its accuracy, epoch by
 /// epoch, a line a training.
-void add_training_charts(Report& report,
-                         const std::map<std::string, std::vector<train::EpochResult>>& trainings);
+std::vector<Report::LineChart> training_charts(
+    const std::map<std::string, std::vector<train::EpochResult>>& trainings);
 
 }  // namespace limbic::report

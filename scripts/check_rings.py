@@ -64,7 +64,7 @@ BUDGETS = {
     "weights": 4150,
     "weights/keras weights/hdf5": 2600,
     "network train": 2500,
-    "emotion session report demo": 4750,
+    "emotion session report demo": 6000,
     "cli": 5000,
     "capi": 1550,
     "baselines": 2300,

@@ -63,7 +63,7 @@ TEST_CASE("demo: paints, trains, fuses, scores and shows all of it, again in the
 
   const std::string page = text_of(first.report);
   for (const char* shown :
-       {"limbic demo --small", "This run painted 32 pictures of 8 emotions", "24 fresh ones",
+       {"<span>--small</span>", "This run painted 32 pictures of 8 emotions", "24 fresh ones",
         "diff1 resnet14 alone, SVM", "diff2 densenet_small alone, SVM",
         "supplement resnet8 alone, SVM", "fusion, dense softmax layer", "fusion, SVM",
         "Accuracy over alpha", "Training", "Validation", "supplement (objects)"}) {
