@@ -150,7 +150,7 @@ std::string at_most(const char* width, const std::string& rules) {
 constexpr const char* narrow = R"css(
 main { padding: 1.4rem .75rem 3rem; } h1 { font-size: 1.55rem; }
 section { padding: 1rem .9rem; border-radius: 10px; }
-.half, .drawing .wide { display: none; }
+.half { display: none; }
 .bars { grid-template-columns: minmax(0, 1fr) max-content; gap: .1rem .7rem; }
 .bars .name { grid-column: 1 / -1; max-width: none; margin-top: .4rem; font-size: .92rem; }
 .bars .name.axis, .bars .value.axis { display: none; }
@@ -159,11 +159,18 @@ section { padding: 1rem .9rem; border-radius: 10px; }
 .hint.narrow { display: block; } .big td:nth-child(2) { font-size: 1rem; }
 )css";
 
+constexpr const char* smallest = R"css(
+main { padding: 1rem .4rem 2rem; } section { padding: .8rem .6rem; }
+.matrix td { min-width: 1.28rem; } .matrix { border-spacing: 0; }
+.matrix tbody th { max-width: 4.7rem; min-width: min(var(--head), 4.7rem); }
+.matrix th { padding: .1rem; }
+)css";
+
 constexpr const char* paper = R"css(
 body { background: none; font-size: 10.5pt; } main { max-width: none; padding: 0; }
 section { break-inside: avoid; border-color: #bbb; margin: .8rem 0; padding: .8rem 1rem; }
 section.breaks { break-inside: auto; } tr, figure, .bar { break-inside: avoid; }
-h2 { break-after: avoid; } .columns { gap: .8rem; margin: .8rem 0; }
+h2 { break-after: avoid; } .half, .small { max-width: 24rem; } .columns { gap: .8rem; margin: .8rem 0; }
 .scroll { overflow: visible; } .hint, details { display: none !important; }
 * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 )css";
@@ -184,9 +191,11 @@ std::string page_style() {
   }
   out += stacked(".plain.stack3") + at_most("62rem", stacked(".plain.stack2")) +
          at_most("60rem", ".full { display: none; }\n") +
-         at_most("40rem", stacked(".plain.stack1") + narrow);
+         at_most("54rem", ".drawing .wide { display: none; }\n") +
+         at_most("40rem", stacked(".plain.stack1") + narrow) + at_most("22.5rem", smallest);
   out +=
-      "@media (min-width: 40.01rem) { .half + .small, .drawing .tall { display: none; } }\n"
+      "@media (min-width: 40.01rem) { .half + .small { display: none; } }\n"
+      "@media (min-width: 54.01rem) { .drawing .tall { display: none; } }\n"
       "@media (min-width: 60.01rem) { .full + .small { display: none; } }\n";
   return out + "@media print {\n:root { " + light + " }\n" + paper + "}\n";
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Opens pages in headless Chromium, wide and narrow, light and dark, and says what is wrong with them.
+"""Opens pages in headless Chromium, wide and narrow, light and dark, and says what is wrong with them; light
+also as a small telephone and a tablet show them.
 
     python3 tests/report/check_pages.py [--self-test] [--shots FOLDER] PAGE.html ...
 
@@ -19,7 +20,9 @@ from playwright.sync_api import sync_playwright
 
 SIZES = {"wide": dict(viewport=dict(width=1280, height=900)),
          "narrow": dict(viewport=dict(width=390, height=844), device_scale_factor=2, is_mobile=True,
-                        has_touch=True)}
+                        has_touch=True),
+         "small": dict(viewport=dict(width=320, height=640)),
+         "tablet": dict(viewport=dict(width=768, height=1024))}
 
 # Returns what is wrong, a line each.
 FAULTS = r"""
@@ -211,7 +214,7 @@ def main():
                 wrong += self_test(browser, folder)
         for path in arguments.pages:
             for size in SIZES:
-                for scheme in ("light", "dark"):
+                for scheme in ("light", "dark") if size in ("wide", "narrow") else ("light",):
                     faults = check(browser, path, size, scheme, arguments.shots)
                     wrong += len(faults)
                     for fault in faults:

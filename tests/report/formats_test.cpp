@@ -113,7 +113,7 @@ TEST_CASE("figure: every number of the model is drawn, wide and tall, and can be
     const std::string svg = draw_pipeline(figure, tall);
     for (const char* part :
          {"resnet101", "densenet201", "224\u00d7224\u00d73", ">X1<", ">S<", "GAP: 2,048",
-          "softmax:", "\u03b1 = 0.5", "4,968 features", "8 emotions", "RBF kernel, C = 1.5"})
+          "softmax:", "\u03b1 = 0.5", "4,968 features", ">8 emotions<", "RBF kernel, C = 1.5"})
       CHECK_MESSAGE(contains(svg, part), part);
     CHECK(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
     CHECK(count(svg, "<rect") == 1 + 3 + 3 + 1 + 2);
