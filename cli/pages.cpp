@@ -46,10 +46,10 @@ void Page::add(const std::string& name, const network::Evaluation& e,
   if (classes.size() <= most_classes) confusions_.push_back({name, "", classes, e.confusion});
 }
 
-void Page::add_worst(const io::Dataset& data, const std::vector<int64_t>& indices,
-                     const std::vector<int64_t>& predicted,
-                     const std::vector<double>& probability) {
-  if (!wanted()) return;
+report::Report::Gallery worst_pictures(const io::Dataset& data, const std::vector<int64_t>& indices,
+                                       const std::vector<int64_t>& predicted,
+                                       const std::vector<double>& probability) {
+  report::Report::Gallery out;
   constexpr size_t shown = 24;
   const auto sample = [&](size_t i) -> const io::Sample& {
     return data.samples[static_cast<size_t>(indices[i])];
@@ -62,20 +62,27 @@ void Page::add_worst(const io::Dataset& data, const std::vector<int64_t>& indice
     return wrong_a ? probability[a] > probability[b] : probability[a] < probability[b];
   });
   const bool any_wrong = !order.empty() && predicted[order[0]] != sample(order[0]).label;
-  worst_.explanation =
+  out.explanation =
       any_wrong
           ? "The pictures that it was surest of and wrong about come first: look there for "
             "wrong labels. Under each stands what was answered, how sure it was, and its label."
           : "None was wrong; these are the ones that it was least sure of.";
   for (size_t i : order) {
-    if (worst_.samples.size() == shown) break;
+    if (out.samples.size() == shown) break;
     if (any_wrong && predicted[i] == sample(i).label) break;
     std::vector<uint8_t> png = thumbnail(sample(i).path);
     if (png.empty()) continue;
-    worst_.samples.push_back({std::move(png), std::filesystem::path(sample(i).path).filename(),
-                              data.classes[static_cast<size_t>(sample(i).label)],
-                              data.classes[static_cast<size_t>(predicted[i])], probability[i]});
+    out.samples.push_back({std::move(png), std::filesystem::path(sample(i).path).filename(),
+                           data.classes[static_cast<size_t>(sample(i).label)],
+                           data.classes[static_cast<size_t>(predicted[i])], probability[i]});
   }
+  return out;
+}
+
+void Page::add_worst(const io::Dataset& data, const std::vector<int64_t>& indices,
+                     const std::vector<int64_t>& predicted,
+                     const std::vector<double>& probability) {
+  if (wanted()) worst_ = worst_pictures(data, indices, predicted, probability);
 }
 
 void add_network(Page& page, const io::Dataset& data, const network::Outputs& logits) {

@@ -8,6 +8,12 @@
 
 namespace limbic::cli {
 
+/// The pictures of which a model was surest and wrong, small; where none is wrong, those of which
+/// it was least sure. probability[i] is that of predicted[i], for the sample indices[i].
+report::Report::Gallery worst_pictures(const io::Dataset& data, const std::vector<int64_t>& indices,
+                                       const std::vector<int64_t>& predicted,
+                                       const std::vector<double>& probability);
+
 /// A page about the user's own pictures: --report FILE.html.
 class Page {
  public:
@@ -24,8 +30,7 @@ class Page {
   /// The same, with its confusion matrix where there are few enough classes to see.
   void add(const std::string& name, const network::Evaluation& e,
            const std::vector<std::string>& classes);
-  /// The pictures of which the model was surest and wrong, small; where none is wrong, those of
-  /// which it was least sure. probability[i] is that of predicted[i], for the sample indices[i].
+  /// As worst_pictures.
   void add_worst(const io::Dataset& data, const std::vector<int64_t>& indices,
                  const std::vector<int64_t>& predicted, const std::vector<double>& probability);
   /// Writes it; a page of work that goes on reloads itself.

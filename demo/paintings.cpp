@@ -414,6 +414,14 @@ Painting paint(const std::string& emotion, const PaintOptions& options, Random& 
   return {paint_style(style, kind, options, random), object_kinds()[static_cast<size_t>(kind)]};
 }
 
+io::Picture paint_pair(const std::string& emotion, const std::string& kind,
+                       const PaintOptions& options, Random& random) {
+  check(options);
+  const int64_t index = object_index(kind);
+  const Style style = style_of(emotion_index(emotion), options.noise, random);
+  return paint_style(style, index, options, random);
+}
+
 io::Picture paint_object(const std::string& kind, const PaintOptions& options, Random& random) {
   check(options);
   const int64_t index = object_index(kind);

@@ -44,6 +44,9 @@ struct Painting {
 /// rise; the object: objects_that_suit(), as `object_share` says. Throws Error on an unknown name
 /// or on options out of range.
 Painting paint(const std::string& emotion, const PaintOptions& options, Random& random);
+/// The same with the central object named: an adjective-noun pair, "angry tree".
+io::Picture paint_pair(const std::string& emotion, const std::string& kind,
+                       const PaintOptions& options, Random& random);
 /// One of painted_objects() on a ground that follows no emotion.
 io::Picture paint_object(const std::string& kind, const PaintOptions& options, Random& random);
 

@@ -399,7 +399,7 @@ class Runner {
 
   // The result of `work`; how long it took goes into the journal, which outlives a killed run.
   template <class Work>
-  auto timed(size_t r, const std::string& what, Work&& work) {
+  std::invoke_result_t<Work> timed(size_t r, const std::string& what, Work&& work) {
     const double start = now();
     auto result = work();
     const double seconds = now() - start;
