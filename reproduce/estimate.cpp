@@ -31,7 +31,7 @@ double measure_pass(const network::Network& n, int64_t batch) {
   return best / static_cast<double>(batch);
 }
 
-// Seconds to decode a picture of the set, all cores at it.
+// Seconds to decode a picture that is learnt from, all cores at it.
 double measure_decoding(const io::Dataset& data) {
   const int64_t n = std::min<int64_t>(data.size(), 16);
   const double start = now();
@@ -79,7 +79,7 @@ Estimate estimate(const Options& options, const Sets& sets, const std::vector<Ro
   const double seen = learning + static_cast<double>(rounds[0].test.size()) + small;
   const bool trains = options.fit.training.epochs > 0;
   const double epochs = static_cast<double>(options.fit.training.epochs);
-  const double decoding = measure_decoding(sets.sets[0].data);
+  const double decoding = measure_decoding(rounds[0].train);
   int64_t width = 0;
   double passes = 0;
   std::vector<std::string> notes;

@@ -20,7 +20,14 @@ namespace {
 
 using report::Report;
 
-std::string percent(double share) { return report::number_text(100 * share, 1); }
+// With all its digits, so that a column of them lines up.
+std::string fixed(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  return buffer;
+}
+
+std::string percent(double share) { return fixed(100 * share, 1); }
 
 // "65.1 (62.0 to 68.3)".
 std::string with_interval(const Measure& m) {
@@ -29,11 +36,12 @@ std::string with_interval(const Measure& m) {
 }
 
 std::string points(double difference) {
-  const std::string text = report::number_text(100 * difference, 1);
-  return difference > 0 ? "+" + text : text;
+  const std::string text = fixed(100 * difference, 1);
+  if (text == "-0.0") return "0.0";
+  return difference > 0 && text != "0.0" ? "+" + text : text;
 }
 
-std::string p_text(double p) { return p < 0.001 ? "< 0.001" : report::number_text(p, 3); }
+std::string p_text(double p) { return p < 0.001 ? "< 0.001" : fixed(p, 3); }
 
 std::string column_of(const std::string& key) {
   for (const PaperSet& set : paper_sets())
@@ -230,9 +238,9 @@ class Writer {
             const double accuracy = measure(set, method).accuracy;
             const auto printed = alpha ? table2_alpha(set.key, value) : table2_beta(set.key, value);
             const bool paper = set.key != "fi" || study_.classes == io::eight_emotions();
-            row.push_back(percent(accuracy) + (printed && !svm && paper
-                                                   ? " / " + report::number_text(*printed, 2)
-                                                   : ""));
+            row.push_back(
+                percent(accuracy) +
+                (printed && !svm && paper ? " / " + fixed(*printed, set.key == "fi" ? 2 : 0) : ""));
             if (accuracy > best[s]) {
               best[s] = accuracy;
               std::erase_if(table.emphasis, [&](const auto& p) { return p.column == s + 1; });
@@ -259,7 +267,7 @@ class Writer {
                            std::optional<double> printed, const std::string& method,
                            const std::string& not_run) {
         table.rows.push_back(
-            {type, name, main && printed ? report::number_text(100 * *printed, 2) : "",
+            {type, name, main && printed ? fixed(100 * *printed, 2) : "",
              set.has(method) ? with_interval(measure(set, method)) : "not run: " + not_run});
       };
       for (const BaselineRow& b : study_.baselines) {
@@ -286,7 +294,7 @@ class Writer {
         if (study_.classes == io::eight_emotions()) {
           std::string later = "Published later on FI, other splits:";
           for (const Published& p : published_later())
-            later += str_cat(" ", p.method, " ", report::number_text(p.accuracy, 1), ",");
+            later += str_cat(" ", p.method, " ", fixed(p.accuracy, 1), ",");
           later.back() = '.';
           table.footnotes.push_back(later);
         }
@@ -575,10 +583,9 @@ class Writer {
     double sum = 0;
     for (const Timing& t : study_.timings) {
       sum += t.seconds;
-      if (table.rows.size() < shown)
-        table.rows.push_back({t.what, report::number_text(t.seconds, 1)});
+      if (table.rows.size() < shown) table.rows.push_back({t.what, fixed(t.seconds, 1)});
     }
-    table.rows.push_back({"all", report::number_text(sum, 1)});
+    table.rows.push_back({"all", fixed(sum, 1)});
     table.footnotes.push_back(str_cat("The estimate at the start, without baselines and grid: ",
                                       duration(study_.estimate.seconds), "."));
     for (const std::string& hash : study_.hashes) table.footnotes.push_back("SHA-256 of " + hash);
