@@ -64,9 +64,9 @@ ChosenSvm::ChosenSvm(const Features& train, const Features& validation, int64_t 
   scaler_ = svm::fit_scaler(
       train.x, {{"features", 0, train.x.dim(1)}},
       {.mode = candidates.standardise ? svm::ScaleMode::standard : svm::ScaleMode::none});
-  const Tensor own = svm::apply_scaler(scaler_, train.x);
-  const Tensor all =
-      validation.labels.empty() ? own : stack_rows(own, svm::apply_scaler(scaler_, validation.x));
+  scales_ = candidates.standardise;
+  const Tensor own = scaled(train.x);
+  const Tensor all = stack_rows(own, validation.labels.empty() ? Tensor() : scaled(validation.x));
   const Folds folds = make_folds(train.labels, validation.labels, candidates.seed);
   double best_linear = 0, best_rbf = 0;
   const auto better = [&](double accuracy, double C, bool linear) {
@@ -115,11 +115,15 @@ ChosenSvm::ChosenSvm(const Features& train, const Features& validation, int64_t 
                          " ", held_out_text(accuracy_, validation));
 }
 
+// Without a copy where there is nothing to scale: a pyramid of words is wide.
+Tensor ChosenSvm::scaled(const Tensor& x) const {
+  return scales_ ? svm::apply_scaler(scaler_, x) : x;
+}
+
 std::vector<int64_t> ChosenSvm::predict(const Tensor& x) const {
   if (x.empty()) return {};
-  const Tensor scaled = svm::apply_scaler(scaler_, x);
-  if (linear_) return linear_->predict(scaled);
-  const std::vector<int> labels = svm::predict(*rbf_, scaled);
+  if (linear_) return linear_->predict(scaled(x));
+  const std::vector<int> labels = svm::predict(*rbf_, scaled(x));
   return {labels.begin(), labels.end()};
 }
 

@@ -51,7 +51,10 @@ class ChosenSvm {
   double accuracy() const { return accuracy_; }  ///< Of what was held out, 0-1.
 
  private:
+  Tensor scaled(const Tensor& x) const;
+
   svm::BlockScaler scaler_;
+  bool scales_ = false;
   std::optional<LinearClassifier> linear_;
   std::optional<svm::SvcModel> rbf_;
   std::string description_;

@@ -5,7 +5,7 @@
 // Our reading: the network's weights from the user, or trained on the user's folders of pairs (from
 // --alexnet-weights where they are given); an SVM, linear or RBF, on the probabilities and another
 // on what the last hidden layer says; the row is the better one on the validation pictures, the
-// variant the other.
+// variant the other. Where it is trained here, `alexnet` stands in for CaffeNet.
 #include <cmath>
 
 #include "limbic/baselines/chosen_svm.h"

@@ -82,7 +82,7 @@ class LearntLiteEmo : public Learnt {
 
   // The last two stages of a network that knows objects say something of the category.
   void stand_in(const std::string& role) {
-    if (role != "category" || !knows_objects_) {
+    if (role != "category" || !knows_objects_ || streams_.back().network.model.stages.empty()) {
       notes.push_back("the " + role + " stream is missing");
       return;
     }

@@ -67,7 +67,7 @@ BUDGETS = {
     "emotion session report demo": 6000,
     "cli": 5000,
     "capi": 1550,
-    "baselines": 2300,
+    "baselines": 3200,
     "serve": 1000,
     "reproduce": 2700,
     "program": 250,
