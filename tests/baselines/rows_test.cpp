@@ -279,3 +279,33 @@ TEST_CASE("rows: a training that was killed goes on") {
   CHECK(!tasks.contains("binary-assisted/classes: epoch 1/2"));
   CHECK(!tasks.contains("binary-assisted/binary: epoch 2/2"));
 }
+
+TEST_CASE("rows: from weights that the user has") {
+  // A network that knows positive from negative stands for all of them.
+  const TemporaryFolder folder;
+  Setting s = small_setting();
+  s.training.epochs = 4;
+  s.out = folder / "out";
+  find_row("binary-assisted").learn(s, {});
+  const std::string weights = s.out + "/binary-assisted/binary/weights/best.safetensors";
+  s.out = "";
+  s.pairs = "";
+  s.deepsentibank_weights = s.alexnet_weights = s.lite_object.weights = weights;
+  s.alexnet_model = "resnet8";
+  s.lite_emotion.model = "resnet8";
+  s.lite_object.model = "";
+  for (const std::string name : {"deepsentibank", "alexnet", "liteemo"}) {
+    CAPTURE(name);
+    const auto learnt = find_row(name).learn(s, {});
+    CHECK(rights(learnt->predict(pictures().test, {}), pictures().test) >=
+          beyond_chance(pictures().test.size(), 4));
+    const auto tells = [&](const std::string& text) {
+      return std::any_of(learnt->notes.begin(), learnt->notes.end(), [&](const std::string& note) {
+        return note.find(text) != std::string::npos;
+      });
+    };
+    CHECK(!tells("fresh weights"));
+    CHECK(tells("layer2 and layer3 of the object stream's resnet8 stand in for it") ==
+          (name == "liteemo"));
+  }
+}
