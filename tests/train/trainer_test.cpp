@@ -200,6 +200,8 @@ TEST_CASE("trainer: resumes a finished run without a change, and refuses other o
   refused("micro_batch", [](Changed& c) { c.options.micro_batch = 3; });
   refused("memory_bytes", [](Changed& c) { c.options.memory_bytes = 1; });
   refused("seed", [](Changed& c) { c.options.seed = 5; });
+  refused("rate_factors", [](Changed& c) { c.options.sgd.rate_factors = {{"linear", 10}}; });
+  refused("auxiliary", [](Changed& c) { c.options.auxiliary.group = {0, 1, 1}; });
   refused("momentum", [](Changed& c) { c.options.sgd.momentum = 0.5; });
   refused("nesterov", [](Changed& c) { c.options.sgd.nesterov = true; });
   refused("weight_decay", [](Changed& c) { c.options.sgd.weight_decay = 1e-4; });
