@@ -129,12 +129,12 @@ class LearntSift : public Learnt {
     const Bags bags = topics_of_blocks(plsa_, all);
     const Folds folds = make_folds(train.labels, validation.labels, seed);
     double best = -1, best_C = 1;
-    const std::vector<double> candidates = {1, 10, 100};
+    const std::vector<double> candidates = {0.1, 1, 10};
     for (size_t i = 0; i < candidates.size(); ++i) {
       if (progress)
         progress({.task = "mi-SVM",
                   .done = static_cast<int64_t>(i),
-                  .total = 3,
+                  .total = std::ssize(candidates),
                   .unit = "C",
                   .note = {}});
       const double accuracy =
