@@ -25,6 +25,7 @@
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/linear.h"
+#include "limbic/nn/ops/local_response_norm.h"
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
@@ -84,6 +85,11 @@ Value append(const Scope& scope, const Json& node, const std::vector<Value>& src
   if (op == "dropout") return dropout(src.at(0), node.at("probability"));
   if (op == "flatten") return flatten(src.at(0));
   if (op == "softmax") return softmax(src.at(0));
+  if (op == "local_response_norm")
+    return local_response_norm(src.at(0), {.size = node.at("size"),
+                                           .alpha = node.at("alpha"),
+                                           .beta = node.at("beta"),
+                                           .k = node.at("k")});
   if (op == "add") return add(src.at(0), src.at(1));
   if (op == "concat") return concat(src);
   fail("unknown op ", op);

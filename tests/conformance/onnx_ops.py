@@ -235,6 +235,15 @@ def softmax(a, x, opset, outputs):
     return Translation(network, [(None, back)])
 
 
+def lrn(a, x, opset, outputs):
+    if a["size"] % 2 == 0:
+        raise NotExpressible("an even window, whose middle ONNX puts elsewhere than PyTorch")
+    network = Network(picture(x[0]))
+    network.layer("local_response_norm", 0, size=a["size"], alpha=a.get("alpha", 1e-4),
+                  beta=a.get("beta", 0.75), k=a.get("bias", 1.0))
+    return Translation(network, [(None, lambda y: y.reshape(x[0].shape))])
+
+
 def flatten(a, x, opset, outputs):
     axis = a.get("axis", 1)
     axis += x[0].ndim if axis < 0 else 0
@@ -335,7 +344,7 @@ TRANSLATIONS = {
     "Add": total, "AveragePool": average_pool, "BatchNormalization": batch_normalization,
     "Clip": clip, "Concat": concat, "Conv": conv, "Dropout": dropout, "Flatten": flatten,
     "Gemm": gemm, "GlobalAveragePool": global_average_pool, "GlobalMaxPool": global_max_pool,
-    "Identity": identity, "MatMul": matmul, "MaxPool": max_pool, "Momentum": momentum, "Pad": pad,
+    "Identity": identity, "LRN": lrn, "MatMul": matmul, "MaxPool": max_pool, "Momentum": momentum, "Pad": pad,
     "ReduceMean": reduce_mean, "Relu": relu, "Softmax": softmax,
     "SoftmaxCrossEntropyLoss": cross_entropy, "Sum": total,
 }
