@@ -32,7 +32,7 @@ std::vector<double> distinct(const std::vector<double>& values) {
 bool are_ticks(const std::vector<double>& v) {
   if (v.size() < 2 || v.size() > 7) return false;
   for (size_t i = 0; i < v.size(); ++i) {
-    if (i > 0 && (v[i] - v[i - 1]) * 9 < v.back() - v[0]) return false;
+    if (i > 0 && (v[i] - v[i - 1] < 9e-4 || (v[i] - v[i - 1]) * 9 < v.back() - v[0])) return false;
     const double thousandths = v[i] * 1000;
     if (std::abs(v[i]) >= 1e4 || std::abs(thousandths - std::round(thousandths)) > 1e-9)
       return false;

@@ -93,7 +93,7 @@ std::string rows(const Report::Table& table) {
       std::string classes = numeric ? "n" : "t";  // and how much room it needs where it is stacked
       if (longest_word(text) > 24 || (numeric && characters > 24)) classes += " long";
       if (numeric && characters > 7) classes += characters > 24 ? " t" : " two";
-      if (c == 0 && characters < 8) classes += " key";
+      if (c == 0 && characters < 8 && length(table.columns[0].name) < 13) classes += " key";
       if (text.empty()) classes += " empty";
       if (best(r, c)) classes += " best";
       out += "<td role=\"cell\" class=\"" + classes + "\" data-head=\"" +
@@ -108,12 +108,12 @@ std::string render_rows(const Report::Table& table, const char* kind = "") {
   std::string out = "<table role=\"table\" class=\"plain" + stacking(table) + kind +
                     "\"><thead role=\"rowgroup\">"
                     "<tr role=\"row\">";
-  for (const Report::Column& column : table.columns)
-    out += std::string("<th role=\"columnheader\" scope=\"col\"") +
-           (column.numeric                   ? " class=\"n long\">"
-            : longest_word(column.name) > 24 ? " class=\"long\">"
-                                             : ">") +
+  for (const Report::Column& column : table.columns) {
+    const bool is_long = longest_word(column.name) > 24;
+    out += std::string("<th role=\"columnheader\" scope=\"col\" class=\"") +
+           (column.numeric ? "n" : "t") + (is_long ? " long\">" : "\">") +
            escape_html(column.name) + "</th>";
+  }
   return out + "</tr></thead>\n<tbody role=\"rowgroup\">\n" + rows(table) + "</tbody></table>\n";
 }
 

@@ -51,7 +51,8 @@ section { background: var(--card); border: 1px solid var(--rule); border-radius:
 .plain tr > :first-child { padding-left: 0; } .plain tr > :last-child { padding-right: 0; }
 .plain th { color: var(--soft); font-weight: 500; font-size: .86rem; vertical-align: bottom; }
 .plain tbody tr:last-child > * { border-bottom: 0; }
-.plain .n { text-align: right; white-space: nowrap; } .plain .n.long { white-space: normal; }
+.plain .n { text-align: right; white-space: nowrap; }
+.plain th.n, .plain .n.long { white-space: normal; }
 .plain .long { overflow-wrap: anywhere; }
 .big td:nth-child(2) { font-size: 1.15rem; font-weight: 650; }
 .plain .best { font-weight: 700; color: var(--accent); }
@@ -89,7 +90,8 @@ figure small { color: var(--soft); display: block; font-size: .78rem; }
   font-variant-numeric: tabular-nums; }
 .matrix th { font-weight: 500; color: var(--soft); padding: .1rem .35rem; text-align: right;
   line-height: 1.15; }
-.matrix tbody th { max-width: 11rem; min-width: var(--head); overflow-wrap: anywhere; }
+.matrix tbody th { max-width: 11rem; min-width: calc(var(--head) + .8rem);
+  overflow-wrap: anywhere; }
 .matrix tbody th:last-child { min-width: 0; white-space: nowrap; }
 .matrix thead th { vertical-align: bottom; text-align: center; padding: .3rem .1rem; }
 .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 11rem;
@@ -102,7 +104,7 @@ figure small { color: var(--soft); display: block; font-size: .78rem; }
 
 svg { display: block; font-family: inherit; max-width: 100%; height: auto; }
 svg text { fill: var(--ink); font-size: 12px; } svg .tick, svg .axis { fill: var(--soft); }
-.chart { width: 100%; margin: 0 auto; } .small { max-width: 34rem; } .half { max-width: 40rem; }
+.chart { width: 100%; margin: 0 auto; } .small { max-width: 27rem; } .half { max-width: 32rem; }
 svg .mark { stroke: none; } .grid { stroke: var(--rule); stroke-width: 1; }
 .diagonal { stroke: var(--soft); stroke-width: 1.5; stroke-dasharray: 3 4; }
 svg .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
@@ -155,14 +157,14 @@ section { padding: 1rem .9rem; border-radius: 10px; }
 .bars .name { grid-column: 1 / -1; max-width: none; margin-top: .4rem; font-size: .92rem; }
 .bars .name.axis, .bars .value.axis { display: none; }
 .matrix { font-size: .72rem; } .matrix td { min-width: 1.5rem; height: 1.75rem; }
-.matrix th { padding: .1rem .2rem; font-size: .7rem; } .matrix tbody th { max-width: 5.6rem; min-width: min(var(--head), 5.6rem); }
+.matrix th { padding: .1rem .2rem; font-size: .7rem; } .matrix tbody th { max-width: 5.6rem; min-width: min(calc(var(--head) + .5rem), 5.6rem); }
 .hint.narrow { display: block; } .big td:nth-child(2) { font-size: 1rem; }
 )css";
 
 constexpr const char* smallest = R"css(
 main { padding: 1rem .4rem 2rem; } section { padding: .8rem .6rem; }
-.matrix td { min-width: 1.28rem; } .matrix { border-spacing: 0; }
-.matrix tbody th { max-width: 4.7rem; min-width: min(var(--head), 4.7rem); }
+.matrix td { min-width: 1.25rem; } .matrix { border-spacing: 0; }
+.matrix tbody th { max-width: 5rem; min-width: min(calc(var(--head) + .2rem), 5rem); }
 .matrix th { padding: .1rem; }
 )css";
 

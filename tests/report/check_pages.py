@@ -4,10 +4,11 @@ also as a small telephone and a tablet show them.
 
     python3 tests/report/check_pages.py [--self-test] [--shots FOLDER] PAGE.html ...
 
-Wrong is: a page wider than its window, text that is cut off, text of drawings smaller than 10 px, text of
-less contrast than 4.5 against what is behind it, an id that is there twice, a message on the console, a
-request that leaves the file. --self-test plants each of these and looks whether it is found. Needs PyPI's
-playwright and /usr/bin/chromium (CHROMIUM names another).
+Wrong is: a page wider than its window, text that is cut off or leaves its box, a word broken in its middle,
+text smaller than 11 px (in drawings 10), texts over each other, contrast below 4.5 against what is behind, a
+box that scrolls and takes no focus, an id that is there twice, a message on the console, a request that leaves
+the file. --self-test plants each of these and looks whether it is found. Needs PyPI's playwright and
+/usr/bin/chromium (CHROMIUM names another).
 Ends with status 1 where something is wrong.
 """
 import argparse
@@ -108,6 +109,12 @@ FAULTS = r"""
       const ratio = contrast(parse(style.color), background(element));
       if (ratio < 4.5) say(`contrast ${ratio.toFixed(2)}`, node);
     }
+    for (const word of node.textContent.matchAll(/(?<!\S)[A-Za-z0-9]{2,16}(?!\S)/g)) {
+      const part = document.createRange();
+      part.setStart(node, word.index);
+      part.setEnd(node, word.index + word[0].length);
+      if (part.getClientRects().length > 1) say('a word in two lines, ' + word[0], node);
+    }
     let scrolls = false;
     for (let e = element; e && e !== document.body; e = e.parentElement) {
       const s = getComputedStyle(e), b = e.getBoundingClientRect();
@@ -175,6 +182,7 @@ PLANTED = {
     "texts over each other": "<svg width=300 height=60><text x=5 y=20>one</text><text x=9 y=20>two</text></svg>",
     "text that is cut off": "<p style='width:60px;overflow:hidden;white-space:nowrap'>longer than that</p>",
     "text that leaves its box": "<table><tr><td style='display:block;width:20px'>Donaudampfschiff</table>",
+    "a word in two lines": "<p style='width:40px;overflow-wrap:anywhere'>contentment</p>",
     "a box that scrolls and has no focus": "<div style='overflow:auto;width:90px'><p style='width:200px'>a</p></div>",
     "console: ": "<p>a</p><script>console.log('a')</script>",
     "error: ": "<p>a</p><script>nothing.at.all</script>",

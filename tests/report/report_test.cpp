@@ -247,7 +247,8 @@ TEST_CASE("axes: whole epochs, the alphas themselves, round numbers") {
   }
   CHECK(axis_over({0, 0.25, 0.5, 0.75, 1, 0.5}).ticks ==
         std::vector<double>{0, 0.25, 0.5, 0.75, 1});
-  CHECK(axis_over({0, 0.001, 1}).ticks.size() > 3);  // two of these would stand over each other
+  CHECK(axis_over({0, 0.001, 1}).ticks.size() > 3);   // two of these would stand over each other
+  CHECK(axis_over({1e-14, 2e-14}).ticks.size() > 3);  // in three digits both would be 0
   const Axis axis = axis_of({0.61, 0.74});
   CHECK(axis.low <= 0.61);
   CHECK(axis.high >= 0.74);
