@@ -107,7 +107,7 @@ struct Report {
 std::string render_html(const Report& report);
 /// The same numbers as GitHub's Markdown; charts as tables, pictures by name.
 std::string render_markdown(const Report& report);
-/// As a fragment of LaTeX, for \input into a document with \usepackage{booktabs} and UTF-8.
+/// As a fragment of LaTeX, for \input into a document with \usepackage{booktabs}.
 std::string render_latex(const Report& report);
 /// RFC 4180, the columns' names first. A text that a spreadsheet would run as a formula gets a '
 /// before it.

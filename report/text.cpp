@@ -11,20 +11,6 @@ namespace {
 
 constexpr const char* replacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// Replaces ASCII characters by what `replaced` gives for them; null: as it is.
-template <class Replaced>
-std::string escape(std::string_view text, const Replaced& replaced) {
-  std::string out;
-  for (const char c : clean_text(text)) {
-    const char* with = replaced(c);
-    if (with)
-      out += with;
-    else
-      out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string clean_text(std::string_view text) {
@@ -44,22 +30,22 @@ std::string clean_text(std::string_view text) {
 }
 
 std::string escape_html(std::string_view text) {
-  return escape(text, [](char c) -> const char* {
-    switch (c) {
-      case '&':
-        return "&amp;";
-      case '<':
-        return "&lt;";
-      case '>':
-        return "&gt;";
-      case '"':
-        return "&quot;";
-      case '\'':
-        return "&#39;";
-      default:
-        return nullptr;
-    }
-  });
+  std::string out;
+  for (const char c : clean_text(text)) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += c;
+  }
+  return out;
 }
 
 std::string escape_markdown(std::string_view text) {
@@ -90,57 +76,51 @@ std::string escape_markdown(std::string_view text) {
 }
 
 std::string escape_latex(std::string_view text) {
-  std::string clean = clean_text(text);  // pdfTeX knows no U+FFFD
-  for (size_t at = 0; (at = clean.find(replacement, at)) != clean.npos;) clean.replace(at, 3, "?");
-  return escape(clean, [](char c) -> const char* {
-    switch (c) {
-      case '\\':
-        return "\\textbackslash{}";
-      case '~':
-        return "\\textasciitilde{}";
-      case '^':
-        return "\\textasciicircum{}";
-      case '"':
-        return "{''}";
-      case '<':
-        return "\\textless{}";
-      case '>':
-        return "\\textgreater{}";
-      case '|':
-        return "\\textbar{}";
-      case '[':  // behind \\ it would be an option
-        return "{[}";
-      case ']':
-        return "{]}";
-      case '*':
-        return "{*}";
-      case '`':
-        return "{`}";
-      case '\'':
-        return "{'}";
-      case '-':
-        return "{-}";
-      case '&':
-        return "\\&";
-      case '%':
-        return "\\%";
-      case '$':
-        return "\\$";
-      case '#':
-        return "\\#";
-      case '_':
-        return "\\_";
-      case '{':
-        return "\\{";
-      case '}':
-        return "\\}";
-      case '\n':
-      case '\t':
-        return " ";
-      default:
-        return nullptr;
-    }
-  });
+  constexpr std::pair<std::string_view, const char*> known[] = {
+      {"\\", "\\textbackslash{}"},
+      {"~", "\\textasciitilde{}"},
+      {"^", "\\textasciicircum{}"},
+      {"<", "\\textless{}"},
+      {">", "\\textgreater{}"},
+      {"|", "\\textbar{}"},
+      {"\"", "{''}"},
+      // Two of these in a row, or one behind \\, would be something else.
+      {"[", "{[}"},
+      {"]", "{]}"},
+      {"*", "{*}"},
+      {"`", "{`}"},
+      {"'", "{'}"},
+      {"-", "{-}"},
+      {"&", "\\&"},
+      {"%", "\\%"},
+      {"$", "\\$"},
+      {"#", "\\#"},
+      {"_", "\\_"},
+      {"{", "\\{"},
+      {"}", "\\}"},
+      {"\n", " "},
+      {"\t", " "},
+      {"\u03b1", "$\\alpha$"},
+      {"\u03b2", "$\\beta$"},
+      {"\u00d7", "$\\times$"},
+      {"\u2212", "$-$"},
+      {"\u2013", "{--}"},
+      {"\u2026", "\\ldots{}"}};
+  std::string out;
+  const std::string clean = clean_text(text);
+  for (size_t at = 0; at < clean.size();) {
+    const size_t length = io::utf8_length(std::string_view(clean).substr(at));
+    const std::string_view character = std::string_view(clean).substr(at, length);
+    const auto* found = std::ranges::find(known, character, [](const auto& k) { return k.first; });
+    if (found != std::end(known))
+      out += found->second;
+    else if (character >= "\u0180" || (character >= "\u0080" && character < "\u00a1"))
+      out += '?';  // pdfTeX stops at what its fonts do not have
+    else
+      out += character;
+    at += length;
+  }
+  return out;
 }
 
 std::string number_text(double value, int digits) {

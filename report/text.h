@@ -12,7 +12,7 @@ std::string clean_text(std::string_view text);
 std::string escape_html(std::string_view text);
 /// The same for a cell or a paragraph of Markdown, on one line.
 std::string escape_markdown(std::string_view text);
-/// The same for LaTeX's text, on one line.
+/// The same for LaTeX's text, on one line; letters that pdfTeX has not become "?".
 std::string escape_latex(std::string_view text);
 
 /// At most `digits` decimals, trailing zeros dropped, whatever the locale; "n/a" unless finite.

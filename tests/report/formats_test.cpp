@@ -57,6 +57,8 @@ TEST_CASE("latex: booktabs, and no character that TeX would run") {
         "\\bottomrule\n\\end{tabular}\n\\par\\smallskip{\\footnotesize F}\n\\end{table}\nE\n\n");
   CHECK(escape_latex("\\input{x}%$#_^~") ==
         "\\textbackslash{}input\\{x\\}\\%\\$\\#\\_\\textasciicircum{}\\textasciitilde{}");
+  CHECK(escape_latex("\u03b1\u00d72\u22121 gr\u00fc\u00df \u6f22\u00a0") ==
+        "$\\alpha$$\\times$2$-$1 gr\u00fc\u00df ??");
   CHECK(escape_latex("a\n\nb\xFF") == "a  b?");  // no paragraph within an argument
   const std::string all = render_latex(hostile_report());
   CHECK_FALSE(contains(all, "\\textbf{z}"));
