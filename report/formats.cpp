@@ -39,12 +39,24 @@ std::string markdown(const Table& table) {
   return out;
 }
 
+// A column's letter; a paragraph where a text would be wider than the page.
+std::string latex_column(const Table& table, size_t c) {
+  if (table.columns[c].numeric) return "r";
+  return std::ranges::any_of(table.rows, [&](const auto& row) { return row[c].size() > 24; })
+             ? "p{0.26\\linewidth}"
+             : "l";
+}
+
 std::string latex(const Table& table) {
   std::string out = "\\begin{table}[htbp]\n\\centering\n", head, layout;
   if (!table.title.empty()) out += "\\caption{" + escape_latex(table.title) + "}\n";
-  for (const Report::Column& column : table.columns) {
-    layout += column.numeric ? 'r' : 'l';
-    head += (head.empty() ? "" : " & ") + ("{" + escape_latex(column.name) + "}");
+  const size_t n = table.columns.size();
+  if (n > 6)
+    out += n > 10 ? "\\scriptsize\\setlength{\\tabcolsep}{2.5pt}\n"
+                  : "\\footnotesize\\setlength{\\tabcolsep}{3pt}\n";
+  for (size_t c = 0; c < n; ++c) {
+    layout += latex_column(table, c);
+    head += (c ? " & {" : "{") + escape_latex(table.columns[c].name) + "}";
   }
   out += "\\begin{tabular}{" + layout + "}\n\\toprule\n" + head + " \\\\\n\\midrule\n";
   for (size_t r = 0; r < table.rows.size(); ++r) {
