@@ -17,8 +17,8 @@ struct HiddenLayer {
 };
 
 /// A network ready to be planned. Labels: "features" (N,D), what the last layer sees, which is the
-/// global average of the last feature maps or, in AlexNet, CaffeNet and VGG, the output of the last hidden
-/// linear layer (D = 4096); "logits" (N,classes); and one for each stage ("layer1",
+/// global average of the last feature maps or, in AlexNet, CaffeNet and VGG, the output of the last
+/// hidden linear layer (D = 4096); "logits" (N,classes); and one for each stage ("layer1",
 /// "features.denseblock1").
 struct Model {
   std::string name;

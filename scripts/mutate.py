@@ -59,7 +59,7 @@ TESTS = {
     "svm": ["svm", "emotion"],
     "emotion": ["emotion"],
     "network": ["train", "train, slow", "histories"],
-    "report": ["emotion", "svm", "demo"],
+    "report": ["report", "demo"],
     "demo": ["demo"],
     "hash": ["core", "weights", "io"],
     "io": ["io", "train"],
@@ -80,7 +80,7 @@ EQUIVALENT = [
     (r"nn/cpu/winograd/convolution\.cpp",
      r"const double (input|weights|rows|product|cycles) = |cycles >= best",
      "an estimate of time: however threads share the tiles, a test says that the bits are the same"),
-    (r"report/charts\.cpp", r"\d", "where a chart has its lines"),
+    (r"report/(charts|figure|style)\.cpp", r"\d", "where a chart has its lines"),
     (r"", r"static_assert|\busing\b|\btemplate\b|\bfriend\b|= delete|= default", "no run-time logic"),
     (r"", r"\bprogress\(|std::cerr|std::cout|\breport\.note\(", "what is told, not what is done"),
 ]
