@@ -63,13 +63,13 @@ BUDGETS = {
     "io hash": 3850,
     "weights": 4150,
     "weights/keras weights/hdf5": 2600,
-    "network train": 2500,
-    "emotion session report demo": 6000,
+    "network train": 3100,
+    "emotion session report demo": 6250,
     "cli": 5000,
     "capi": 1550,
     "baselines": 3200,
     "serve": 1000,
-    "reproduce": 2700,
+    "reproduce": 3050,
     "program": 250,
 }
 
