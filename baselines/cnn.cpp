@@ -109,7 +109,7 @@ int64_t alexnet_size(const Setting& setting, std::vector<std::string>& notes) {
   const int64_t size = std::max(least, setting.image_size);
   if (size < 224)
     notes.push_back(
-        str_cat("pictures of ", size, " pixels in place of the network's 224",
+        str_cat("pictures of ", size, " pixels, fewer than the network was made for",
                 setting.image_size < least ? "; fewer than 64 are too few for its pooling" : ""));
   return size;
 }

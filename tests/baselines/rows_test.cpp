@@ -28,7 +28,7 @@ struct Pictures {
     demo::paint_dataset(folder / "train", {.per_class = 20, .seed = 1, .paint = paint});
     demo::paint_dataset(folder / "validation", {.per_class = 6, .seed = 2, .paint = paint});
     demo::paint_dataset(folder / "test", {.per_class = 15, .seed = 3, .paint = paint});
-    demo::paint_object_dataset(folder / "pairs", {.per_class = 8, .seed = 4, .paint = paint});
+    demo::paint_object_dataset(folder / "pairs", {.per_class = 5, .seed = 4, .paint = paint});
     for (const auto& [name, part] :
          {std::pair{"train", &train}, {"validation", &validation}, {"test", &test}}) {
       const io::Dataset all = io::list_folders(folder / name);
