@@ -104,13 +104,13 @@ std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes) {
 }
 
 int64_t alexnet_size(const Setting& setting, std::vector<std::string>& notes) {
-  constexpr int64_t least = 64;
+  constexpr int64_t least = 67;  // CaffeNet's, whose pooling wants more than AlexNet's
   if (setting.image_size == 0) return 0;
   const int64_t size = std::max(least, setting.image_size);
   if (size < 224)
     notes.push_back(
         str_cat("pictures of ", size, " pixels, fewer than the network was made for",
-                setting.image_size < least ? "; fewer than 64 are too few for its pooling" : ""));
+                setting.image_size < least ? "; fewer than 67 are too few for its pooling" : ""));
   return size;
 }
 

@@ -5,7 +5,7 @@
 // Our reading: the network's weights from the user, or trained on the user's folders of pairs (from
 // --alexnet-weights where they are given); an SVM, linear or RBF, on the probabilities and another
 // on what the last hidden layer says; the row is the better one on the validation pictures, the
-// variant the other. Where it is trained here, `alexnet` stands in for CaffeNet.
+// variant the other.
 #include <cmath>
 
 #include "limbic/baselines/chosen_svm.h"
@@ -16,8 +16,7 @@
 namespace limbic::baselines {
 namespace {
 
-// CaffeNet has local response normalisation and groups, AlexNet of one column has neither.
-constexpr const char* model_of_pairs = "alexnet";
+constexpr const char* model_of_pairs = "caffenet";
 
 Tensor softmax_rows(const Tensor& logits) {
   Tensor out(logits.shape());
@@ -79,10 +78,11 @@ class LearntDeepSentiBank : public Learnt {
     }
     const io::Dataset pairs = read_pairs(s.pairs, 1 << 30, s.seed, notes);
     notes.push_back(
-        str_cat(model_of_pairs, s.alexnet_weights.empty() ? " from fresh weights" : "",
+        str_cat(s.alexnet_weights.empty() ? str_cat(model_of_pairs, " from fresh weights")
+                                          : s.alexnet_weights,
                 ", trained on the folders of pairs, in place of the original's weights"));
     network_ = open_cnn("deepsentibank",
-                        {.model = model_of_pairs,
+                        {.model = s.alexnet_weights.empty() ? model_of_pairs : "",
                          .weights = s.alexnet_weights,
                          .classes = std::ssize(pairs.classes),
                          .image_size = size},

@@ -46,12 +46,12 @@ OutputFolder::OutputFolder(const std::string& dir, bool resume, bool force) : di
   const auto has = [&](const char* name) { return fs::exists(fs::path(dir) / name, error); };
   if (!resume && !force) {
     if (has("model.json")) refuse("a model");
-    for (const char* name : {"weights", "training", "sweep.jsonl", "results.csv"})
+    for (const char* name : {"weights", "training", "sweep.jsonl", "journal.jsonl", "results.csv"})
       if (has(name)) refuse("a run");
   }
   if (force && !resume)
     for (const char* name : {"weights/last.safetensors", "weights/best.safetensors", "training",
-                             "sweep.jsonl", "results.csv"})
+                             "sweep.jsonl", "journal.jsonl", "reads.tsv", "results.csv"})
       fs::remove_all(fs::path(dir) / name, error);
 }
 

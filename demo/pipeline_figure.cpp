@@ -7,24 +7,25 @@ namespace limbic::demo {
 namespace {
 
 struct Names {
-  const char *role, *vector;
+  std::string role, vector;
 };
 
 Names names_of(const std::string& role) {
   if (role == "diff1") return {"Diff-CNN1", "X1"};
   if (role == "diff2") return {"Diff-CNN2", "X2"};
-  return {"supplement", "S"};
+  if (role == "supplement") return {"supplement", "S"};
+  return {role, role};
 }
 
-// "alpha = 0.5" where that is what the block is multiplied by.
+// What the block is multiplied by: "alpha = 0.5"; nothing where it is left as it is.
 std::string weight_text(const emotion::Fusion& fusion, const std::string& role) {
-  const bool first = role == "diff1", supplement = role == "supplement";
-  if (fusion.alpha && supplement) return "";
-  const double value = fusion.alpha ? *fusion.alpha : *fusion.beta;
-  const std::string name = fusion.alpha ? "\u03b1" : "\u03b2";
-  const bool plain = fusion.alpha ? first : supplement;
-  return (plain ? name : "(1\u2212" + name + ")") + " = " +
-         report::number_text(plain ? value : 1 - value, 4);
+  const double weight = emotion::block_weights(fusion, {role})[0];
+  std::string text;
+  const bool first = role == "diff1", second = role == "diff2";
+  if (fusion.beta && role == "supplement") text = "\u03b2";
+  if (fusion.beta && (first || second)) text = "(1\u2212\u03b2)";
+  if (fusion.alpha && (first || second)) text += first ? "\u03b1" : "(1\u2212\u03b1)";
+  return text.empty() ? "" : text + " = " + report::number_text(weight, 4);
 }
 
 }  // namespace
@@ -37,8 +38,8 @@ report::PipelineFigure pipeline_figure(const emotion::EmotionModel& model,
     const emotion::Branch& b = model.branches[i];
     const Names names = names_of(b.role);
     out.branches.push_back({.role = names.role,
-                            .model = b.network.model.name,
-                            .image_size = b.network.preset.crop,
+                            .model = b.external ? "features of others" : b.network.model.name,
+                            .image_size = b.external ? 0 : b.network.preset.crop,
                             .width = classifier.scaler.blocks.at(i).width,
                             .vector = names.vector,
                             .weight = weight_text(classifier.fusion, b.role),

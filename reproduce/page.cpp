@@ -8,6 +8,7 @@
 #include "limbic/cli/pages.h"
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/demo/pipeline_figure.h"
 #include "limbic/report/figure.h"
 #include "limbic/report/text.h"
 #include "limbic/report/training_charts.h"
@@ -306,36 +307,8 @@ class Writer {
   }
 
   void figure1() {
-    report::PipelineFigure figure;
-    const emotion::EmotionModel& model = study_.model;
-    const auto& fusion = model.classifier.fusion;
-    for (size_t i = 0; i < model.branches.size(); ++i) {
-      const emotion::Branch& b = model.branches[i];
-      const int64_t width = model.classifier.scaler.blocks[i].width;
-      report::PipelineFigure::Branch own{
-          .role = b.role,
-          .model = b.external ? "features of others" : b.network.model.name,
-          .image_size = b.external ? 0 : b.network.preset.crop,
-          .width = width,
-          .vector = b.role,
-          .weight = ""};
-      if (b.role == "diff1")
-        own = {"Diff-CNN1", own.model, own.image_size,
-               width,       "X1",      str_cat("alpha = ", *fusion.alpha)};
-      if (b.role == "diff2")
-        own = {"Diff-CNN2", own.model, own.image_size,
-               width,       "X2",      str_cat("1 - alpha = ", 1 - *fusion.alpha)};
-      if (b.role == "supplement")
-        own = {"supplement", own.model, own.image_size, width, "S", "", "softmax"};
-      figure.branches.push_back(std::move(own));
-    }
-    figure.fused_width = model.classifier.scaler.features();
-    figure.classes = std::ssize(model.classes);
-    figure.classifiers = {
-        str_cat("SVM, ", model.classifier.svm.kernel == svm::KernelType::linear ? "linear" : "RBF",
-                " kernel, C = ", study_.choices[0].alpha_C),
-        "dense softmax layer"};
-    Report::Figure section = report::pipeline_section(figure);
+    Report::Figure section =
+        report::pipeline_section(demo::pipeline_figure(study_.model, study_.choices[0].alpha_C));
     section.title = "Fig. 1: the network as it was built";
     page_.add(std::move(section));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "limbic/cli/network.h"
 #include "limbic/cli/output.h"
@@ -142,9 +143,22 @@ void print_results(const cli::Common& common, const Study& study, const Options&
   std::printf("\npage: %s/reproduce.html\n", o.fit.out.c_str());
 }
 
+// The trainings of a study that is begun afresh.
+void remove_rounds(const std::string& dir) {
+  std::error_code error;
+  std::vector<std::filesystem::path> old;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
+    const std::string name = entry.path().filename().string();
+    if ((name.starts_with("seed-") && name.find("-fold-") != name.npos) || name == "baselines")
+      old.push_back(entry.path());
+  }
+  for (const auto& path : old) std::filesystem::remove_all(path, error);
+}
+
 int run(const cli::Common& common, Given& g) {
   Options o = options_of(common, g);
   const cli::OutputFolder folder(o.fit.out, g.pipeline.training.resume, g.pipeline.training.force);
+  if (g.pipeline.training.force && !g.pipeline.training.resume) remove_rounds(o.fit.out);
   cli::when_interrupted("the same command with --resume goes on");
   const std::string command = cli::command_line();
   const Study study = run_study(o, cli::progress_bar(common));

@@ -48,8 +48,8 @@ ROOMS = {
     "baselines": (4, "core models nn nn/graph nn/compile nn/ops io svm weights network train emotion "
                      "hash", ""),
     "serve": (4, "core capi cli", "httplib.h"),
-    "reproduce": (4, "core hash io svm statistics models network train emotion report baselines cli",
-                  "nlohmann"),
+    "reproduce": (4, "core hash io svm statistics models network train emotion report demo baselines "
+                     "cli", "nlohmann"),
     "program": (4, "core cli emotion session serve reproduce", ""),
 }
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
