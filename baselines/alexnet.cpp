@@ -25,7 +25,10 @@ class LearntAlexNet : public Learnt {
     if (fresh) notes.push_back("fresh weights, not ImageNet's: learnt from these pictures alone");
     train_cnn(network_, "alexnet", {s.train, s.validation}, s, progress, notes,
               [&](train::TrainOptions& o) {
-                if (!fresh) o.sgd.rate_factors = {{network_.model.classifier, 10}};
+                if (!fresh)
+                  o.sgd.rate_factors = {{network_.model.classifier, 10}};
+                else
+                  lower_fresh_rate(o, notes);
               });
   }
 

@@ -103,6 +103,13 @@ std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes) {
   return out;
 }
 
+void lower_fresh_rate(train::TrainOptions& options, std::vector<std::string>& notes) {
+  constexpr double most = 0.01;
+  if (options.learning_rate <= most) return;
+  options.learning_rate = most;
+  notes.push_back("learns at a rate of 0.01 from fresh weights: it has no batch norm");
+}
+
 int64_t alexnet_size(const Setting& setting, std::vector<std::string>& notes) {
   constexpr int64_t least = 67;  // CaffeNet's, whose pooling wants more than AlexNet's
   if (setting.image_size == 0) return 0;

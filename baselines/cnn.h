@@ -33,6 +33,10 @@ LayerOutputs run_layers(const network::Network& network, const std::vector<std::
 /// The class, of the first `classes`, of the largest of each row.
 std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes);
 
+/// Networks without batch norm do not bear the rates that others learn by from fresh weights: at
+/// most 0.01, Krizhevsky's, with a note.
+void lower_fresh_rate(train::TrainOptions& options, std::vector<std::string>& notes);
+
 /// AlexNet's and CaffeNet's pooling needs 67 pixels: the setting's size, at least that, with a
 /// sentence in `notes` where it was less or is below 224.
 int64_t alexnet_size(const Setting& setting, std::vector<std::string>& notes);

@@ -92,6 +92,8 @@ class LearntDeepSentiBank : public Learnt {
               [&](train::TrainOptions& o) {
                 if (!s.alexnet_weights.empty())
                   o.sgd.rate_factors = {{network_.model.classifier, 10}};
+                else
+                  lower_fresh_rate(o, notes);
               });
   }
 

@@ -10,6 +10,7 @@ namespace limbic::cli {
 /// CNN.
 struct NetworkOptions {
   std::string model, weights, state, preset;
+  std::vector<std::string> fresh;  ///< Of --fresh, which a verb adds that trains.
   int64_t image_size = 0;
   bool check = false;  ///< Run the weights' stored test case first.
 

@@ -113,6 +113,9 @@ void add_train(const Verb& app, const Common& common, Action& action) {
   verb.add_flag("--no-val", o->no_validation, "train on everything, validate on nothing");
   verb.add_option("--out", o->out, "folder for weights and results").required();
   o->network.add_to(verb, false);
+  verb.add_option(
+      "--fresh", o->network.fresh,
+      "layers, or paths that hold layers, that the weights may lack: they start afresh");
   o->training.add_to(verb);
 }
 

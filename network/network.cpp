@@ -222,6 +222,36 @@ std::string recognise_model(const weights::Checkpoint& checkpoint) {
   return best;
 }
 
+namespace {
+
+// Takes the parameters that may be lacking from what is missing, and what else the file holds from
+// what is unexpected: it is of layers that are not there.
+std::vector<std::string> take_fresh(const NetworkSource& source, const Graph& graph,
+                                    weights::Matching& match) {
+  std::vector<std::string> out;
+  if (source.fresh.empty()) return out;
+  for (const Node& node : graph.nodes())
+    for (const std::string& name : node.parameters) {
+      const bool may =
+          std::any_of(source.fresh.begin(), source.fresh.end(),
+                      [&](const std::string& path) { return lies_within(name, path); });
+      if (may && !match.tensors.contains(name)) out.push_back(name);
+    }
+  std::erase_if(match.missing, [&](const std::string& text) {
+    return std::any_of(out.begin(), out.end(), [&](const std::string& name) {
+      return text == name || text == "'" + name + "'";
+    });
+  });
+  if (match.missing.empty() && !match.unexpected.empty()) {
+    match.remarks.push_back(
+        str_cat(match.unexpected.size(), " tensors beside the network left out"));
+    match.unexpected.clear();
+  }
+  return out;
+}
+
+}  // namespace
+
 Network open_network(const NetworkSource& source) {
   require(source.classes >= 0, source.model,
           ": expected 0 classes (the checkpoint's) or more, got ", source.classes);
@@ -252,7 +282,11 @@ Network open_network(const NetworkSource& source) {
     require(
         state.empty() || (match.prefixes.size() == 1 && match.prefixes[0].ends_with(state + ".")),
         source.weights, ": has no network '", state, "'");
+    const std::vector<std::string> drawn = take_fresh(source, network.model.graph, match);
     if (!match.complete()) refuse(source, name, match, checkpoint);
+    if (!drawn.empty())
+      network.remarks.push_back(str_cat(source.weights, ": lacks ", drawn.size(),
+                                        " tensors, which start afresh (--fresh)"));
     for (std::vector<std::string>* remarks : {&checkpoint.remarks, &match.remarks})
       network.remarks.insert(network.remarks.end(), remarks->begin(), remarks->end());
     network.has_classifier = !match.head.empty();
@@ -284,6 +318,8 @@ Network open_network(const NetworkSource& source) {
       for (const auto& [parameter, value] : network.parameters)
         if (parameter.starts_with(network.model.classifier + "."))
           match.tensors[parameter] = value.value;
+    for (const std::string& parameter : drawn)
+      match.tensors[parameter] = network.parameters.at(parameter).value;
     weights::load_parameters(
         match.tensors, network.parameters,
         {.source = source.weights, .file = &checkpoint.file, .share = source.share});

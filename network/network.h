@@ -21,6 +21,8 @@ struct NetworkSource {
   /// What the classes are called, `classes` names or none. Where the checkpoint names its own, its
   /// classifier is taken over by name: in this order if they are the same, else not at all.
   std::vector<std::string> class_names;
+  /// Layers, or paths that hold layers, that the checkpoint may lack: they stay as they are drawn.
+  std::vector<std::string> fresh = {};
   std::string preset;      ///< Name; empty: the checkpoint's own, else the architecture's.
   int64_t image_size = 0;  ///< 0: the preset's.
   bool share = false;      ///< Read weights where the file is mapped (weights/load.h).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <set>
 
 #include "limbic/core/clock.h"
@@ -357,38 +358,56 @@ class Runner {
         out.push_back({&row, nullptr});
         continue;
       }
-      out.push_back({&row, timed(r, row.method + ": learning",
-                                 [&] { return row.learn(setting, progress_); })});
+      try {
+        out.push_back({&row, timed(r, row.method + ": learning",
+                                   [&] { return row.learn(setting, progress_); })});
+      } catch (const Error& e) {  // of one row, which is no reason to lose the others
+        give_up(row, e.what());
+      }
     }
     return out;
   }
 
+  void give_up(const baselines::Row& row, const std::string& why) {
+    tell(row.method + " failed: " + why);
+    for (BaselineRow& own : out_.baselines)
+      if (own.row == &row) own.not_run = "failed: " + why;
+  }
+
   void score_baselines(size_t r, std::vector<LearntRow>& learnt, const TestSet& test) {
-    const Round& round = out_.rounds[r];
-    std::vector<int64_t> every(test.data.samples.size());
-    for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<int64_t>(i);
     for (LearntRow& own : learnt) {
-      const Json found =
-          journal_.once(baseline_key(round), baseline_place(round, own.row->name), [&] {
-            Json result = timed(r, own.row->method + ": test pictures", [&] {
-              return Json{{"labels", own.learnt->predict(test.data, progress_)}};
-            });
-            result["notes"] = own.learnt->notes;
-            for (const baselines::Variant& v : own.learnt->variants())
-              result["variants"].push_back({v.name, v.labels});
-            return result;
-          });
-      take(r, "baseline " + own.row->name, found.at("labels").get<std::vector<int64_t>>(), every,
-           test);
-      if (found.contains("variants"))
-        for (const Json& v : found.at("variants"))
-          take(r, "baseline " + own.row->name + ": " + v.at(0).get<std::string>(),
-               v.at(1).get<std::vector<int64_t>>(), every, test);
-      if (r == 0)
-        for (BaselineRow& row : out_.baselines)
-          if (row.row == own.row) row.notes = found.at("notes").get<std::vector<std::string>>();
+      try {
+        score_baseline(r, own, test);
+      } catch (const Error& e) {
+        give_up(*own.row, e.what());
+      }
       own.learnt.reset();
     }
+  }
+
+  void score_baseline(size_t r, LearntRow& own, const TestSet& test) {
+    const Round& round = out_.rounds[r];
+    std::vector<int64_t> every(test.data.samples.size());
+    std::iota(every.begin(), every.end(), int64_t{0});
+    const std::string name = own.row->name;
+    const Json found = journal_.once(baseline_key(round), baseline_place(round, name), [&] {
+      Json result = timed(r, own.row->method + ": test pictures", [&] {
+        return Json{{"labels", own.learnt->predict(test.data, progress_)}};
+      });
+      result["notes"] = own.learnt->notes;
+      for (const baselines::Variant& v : own.learnt->variants())
+        result["variants"].push_back({v.name, v.labels});
+      return result;
+    });
+    const auto answers = [](const Json& labels) { return labels.get<std::vector<int64_t>>(); };
+    take(r, "baseline " + name, answers(found.at("labels")), every, test);
+    if (found.contains("variants"))
+      for (const Json& v : found.at("variants"))
+        take(r, "baseline " + name + ": " + v.at(0).get<std::string>(), answers(v.at(1)), every,
+             test);
+    if (r > 0) return;
+    for (BaselineRow& row : out_.baselines)
+      if (row.row == own.row) row.notes = found.at("notes").get<std::vector<std::string>>();
   }
 
   void collect_times() {

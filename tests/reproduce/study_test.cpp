@@ -222,6 +222,25 @@ TEST_CASE("reproduce: rows that cannot run say what they need and show no number
     if (has(claim.text, "LiteEmo")) CHECK(claim.not_run == "needs the baseline liteemo");
 }
 
+TEST_CASE("reproduce: a baseline that fails says so, and the others go on") {
+  const DrawnSets sets(8);
+  Options o = sets.options("fails");
+  o.fit.training.epochs = 1;
+  o.fit.diff2.model = "none";
+  o.baselines = {"hog", "binary-assisted"};
+  o.baseline.training = o.fit.training;
+  o.baseline.training.learning_rate = 1e12;
+  o.baseline.image_size = 32;
+  const Study study = run_study(o, {});
+  REQUIRE(study.baselines.size() == 2);
+  CHECK(study.baselines[0].not_run.empty());
+  CHECK_MESSAGE(study.baselines[1].not_run.starts_with("failed: "), study.baselines[1].not_run);
+  CHECK(study.sets[0].has("baseline hog"));
+  CHECK(!study.sets[0].has("baseline binary-assisted"));
+  CHECK(std::any_of(study.notes.begin(), study.notes.end(),
+                    [](const std::string& note) { return has(note, "Binary Assisted failed: "); }));
+}
+
 TEST_CASE("journal: what was cut or is of another key is not used") {
   const TemporaryFolder folder;
   const std::string path = folder / "journal.jsonl";

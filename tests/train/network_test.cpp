@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
+
 #include "limbic/core/processor.h"
 #include "limbic/network/stored_case.h"
 #include "limbic/train/checkpoint.h"
@@ -14,6 +16,7 @@ using namespace limbic::models;
 using namespace limbic::network;
 using namespace limbic::train;
 using namespace limbic::weights;
+using limbic::testing::error_of;
 using limbic::testing::TemporaryFolder;
 
 namespace {
@@ -172,4 +175,32 @@ TEST_CASE("stored case: it holds on the network that wrote it and fails on anoth
   CHECK_THROWS_AS(run_stored_case(network), Error);
   network.extras["limbic.case.logits"] = Tensor({2, 5}, DType::i32);
   CHECK_THROWS_AS(run_stored_case(network), Error);
+}
+
+TEST_CASE("network: layers that the weights may lack start afresh, and it is said") {
+  const TemporaryFolder folder;
+  const models::Model model = models::build_model("resnet8", 3);
+  const Parameters whole = model.graph.initialise(4);
+  std::map<std::string, Tensor> part;
+  for (const auto& [name, p] : whole)
+    if (!lies_within(name, "layer3")) part[name] = p.value;
+  part["layer9.weight"] = Tensor({2, 2});  // of layers that are not there
+  const std::string path = folder / "part.safetensors";
+  weights::write_safetensors(path, part);
+  network::NetworkSource source{.model = "resnet8", .weights = path};
+  CHECK(error_of([&] { network::open_network(source); }).find("missing") != std::string::npos);
+  source.fresh = {"layer3"};
+  source.seed = 7;
+  const network::Network opened = network::open_network(source);
+  const Parameters drawn = model.graph.initialise(7);
+  for (const auto& [name, p] : opened.parameters) {
+    const Tensor& expected = (lies_within(name, "layer3") ? drawn : whole).at(name).value;
+    CHECK_MESSAGE(
+        std::memcmp(p.value.raw(), expected.raw(), static_cast<size_t>(expected.bytes())) == 0,
+        name);
+  }
+  CHECK(mentions(opened.remarks, "start afresh (--fresh)"));
+  // What is lacking elsewhere is still an error.
+  source.fresh = {"layer2"};
+  CHECK_THROWS_AS(network::open_network(source), Error);
 }
