@@ -26,9 +26,7 @@ bool is_of_a_system(const fs::path& path) {  // macOS's zip, Synology's thumbnai
 }
 
 bool has_picture_ending(const fs::path& path) {
-  std::string ending = path.extension().string();
-  for (char& c : ending)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string ending = lower_ascii(path.extension().string());
   for (const char* known :
        {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".mpo", ".png", ".apng", ".webp", ".gif",
         ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2"})
@@ -138,10 +136,7 @@ std::map<std::string, std::string> parts_within(const std::string& dir) {
   std::error_code error;
   if (!fs::is_directory(dir, error)) return out;
   for (const std::string& name : names_within(dir)) {
-    std::string word = name;
-    for (char& c : word)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    const auto part = part_of.find(word);
+    const auto part = part_of.find(lower_ascii(name));
     if (part != part_of.end() && !names_within(fs::path(dir) / name).empty())
       out.emplace(part->second, (fs::path(dir) / name).string());
   }

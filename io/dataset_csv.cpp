@@ -34,9 +34,7 @@ std::vector<std::string> cells_of(const std::string& line, const std::string& wh
 // Place of a heading's word in it, -1 if there is none.
 int64_t column(const std::vector<std::string>& heading, std::initializer_list<const char*> names) {
   for (size_t i = 0; i < heading.size(); ++i) {
-    std::string word = heading[i];
-    for (char& c : word)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const std::string word = lower_ascii(heading[i]);
     if (std::find(names.begin(), names.end(), word) != names.end()) return static_cast<int64_t>(i);
   }
   return -1;

@@ -3,22 +3,16 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <set>
 
 #include "limbic/core/error.h"
 #include "limbic/core/file.h"
+#include "limbic/io/utf8.h"
 
 namespace limbic::io {
 namespace fs = std::filesystem;
 namespace {
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 bool is_emotion(const std::string& name) {
   const auto& all = eight_emotions();
@@ -29,7 +23,7 @@ bool is_emotion(const std::string& name) {
 std::string entry_of(const std::string& dir, const std::string& name) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(dir, error))
-    if (lower(entry.path().filename().string()) == name) return entry.path().string();
+    if (lower_ascii(entry.path().filename().string()) == name) return entry.path().string();
   return "";
 }
 
@@ -117,7 +111,7 @@ PartedSet read_fi(const std::string& dir) {
 // "sad_0012.jpg" -> "sad".
 std::string word_before_number(const std::string& name) {
   const size_t at = name.find('_');
-  return at == name.npos ? "" : lower(name.substr(0, at));
+  return at == name.npos ? "" : lower_ascii(name.substr(0, at));
 }
 
 PartedSet read_artphoto(const std::string& dir) {
@@ -300,7 +294,7 @@ const std::vector<std::string>& eight_emotions() {
 }
 
 std::string unified_emotion(const std::string& name) {
-  const std::string word = lower(name);
+  const std::string word = lower_ascii(name);
   if (word == "sad") return "sadness";
   if (word == "content") return "contentment";
   return word;

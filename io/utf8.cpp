@@ -29,4 +29,10 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string lower_ascii(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 }  // namespace limbic::io

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace limbic::io {
@@ -9,5 +10,7 @@ namespace limbic::io {
 size_t utf8_length(std::string_view text);
 /// Whether all of it is well-formed.
 bool is_utf8(std::string_view text);
+/// A to Z as a to z, all else as it is.
+std::string lower_ascii(std::string text);
 
 }  // namespace limbic::io

@@ -46,7 +46,7 @@ class Claims {
     compared("a deep CNN is better than a shallow one", "", one, "shallow",
              "needs --shallow ARCH: a shallow CNN to train beside");
     for (const SetResult& set : study_.sets)
-      compared("the fusion is better than LiteEmo on " + column_of(set.key),
+      compared("the fusion is better than LiteEmo on " + heading_of(study_, set.key),
                set.key == "fi"         ? "+6.08"
                : set.key == "artphoto" ? "+2"
                                        : "",
@@ -55,12 +55,6 @@ class Claims {
   }
 
  private:
-  static std::string column_of(const std::string& key) {
-    for (const PaperSet& set : paper_sets())
-      if (set.key == key) return set.column;
-    return key;
-  }
-
   static std::string first_of(const SetResult& set, const std::vector<std::string>& methods) {
     for (const auto& m : methods)
       if (set.has(m)) return m;
@@ -106,6 +100,13 @@ class Claims {
 };
 
 }  // namespace
+
+std::string heading_of(const Study& study, const std::string& key) {
+  if (key == "fi" && study.classes != io::eight_emotions()) return "the primary set";
+  for (const PaperSet& set : paper_sets())
+    if (set.key == key) return set.column;
+  return key;
+}
 
 std::string Claim::verdict() const {
   if (!comparison) return "";

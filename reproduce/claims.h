@@ -19,4 +19,8 @@ struct Claim {
 
 std::vector<Claim> claims_of(const Study& study);
 
+/// What the paper's tables call a set: "IE"; "primary set" where that has other classes than Image
+/// Emotion.
+std::string heading_of(const Study& study, const std::string& key);
+
 }  // namespace limbic::reproduce

@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <ostream>
 
 #include "limbic/cli/pages.h"
 #include "limbic/core/error.h"
-#include "limbic/core/file.h"
 #include "limbic/demo/pipeline_figure.h"
 #include "limbic/report/figure.h"
 #include "limbic/report/text.h"
 #include "limbic/report/training_charts.h"
 #include "limbic/reproduce/estimate.h"
-#include "limbic/reproduce/json.h"
 #include "limbic/reproduce/paper.h"
 
 namespace limbic::reproduce {
@@ -43,18 +39,6 @@ std::string points(double difference) {
 }
 
 std::string p_text(double p) { return p < 0.001 ? "< 0.001" : fixed(p, 3); }
-
-std::string column_of(const std::string& key) {
-  for (const PaperSet& set : paper_sets())
-    if (set.key == key) return set.column;
-  return key;
-}
-
-// The primary set's heading: IE where it is Image Emotion, which eight emotions tell.
-std::string heading_of(const Study& study, const std::string& key) {
-  if (key == "fi" && study.classes != io::eight_emotions()) return "primary set";
-  return column_of(key);
-}
 
 class Writer {
  public:
@@ -570,50 +554,10 @@ class Writer {
   Report page_;
 };
 
-// "Table 2: alpha" -> "table-2-alpha".
-std::string file_name(const std::string& title) {
-  std::string out;
-  for (char c : title) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (plain)
-      out += c;
-    else if (!out.empty() && out.back() != '-')
-      out += '-';
-    if (out.size() >= 48) break;
-  }
-  while (out.ends_with('-')) out.pop_back();
-  return out;
-}
-
 }  // namespace
 
 Report page_of(const Study& study, const Options& options, const std::string& command) {
   return Writer(study, options, command).page();
-}
-
-void write_results(const Study& study, const Options& options, const std::string& command) {
-  const std::string& dir = options.fit.out;
-  const Report page = page_of(study, options, command);
-  const auto write = [&](const std::string& name, const std::string& text) {
-    write_atomically(dir + "/" + name, [&](std::ostream& out) { out << text; });
-  };
-  write("reproduce.html", report::render_html(page));
-  write("reproduce.md", report::render_markdown(page));
-  write("reproduce.tex", report::render_latex(page));
-  write("reproduce.json", json_of(study, options, command)
-                                  .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-                              "\n");
-  std::error_code error;
-  std::filesystem::create_directories(dir + "/csv", error);
-  require(!error, dir, "/csv: cannot make the folder: ", error.message());
-  int number = 0;
-  for (const Report::Table& table : report::tables_of(page)) {
-    char prefix[16];
-    std::snprintf(prefix, sizeof prefix, "%02d-", ++number);
-    write("csv/" + std::string(prefix) + file_name(table.title) + ".csv",
-          report::render_csv(table));
-  }
 }
 
 }  // namespace limbic::reproduce

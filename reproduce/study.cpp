@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <numeric>
 #include <set>
 
@@ -25,6 +26,7 @@ class ReadLog {
   ReadLog(const std::string& path, const std::string& own_folder)
       : out_(path, std::ios::app), own_(own_folder + "/") {
     observe_reads([this](const std::string& file) {
+      const std::lock_guard lock(mutex_);
       if (!file.starts_with(own_)) out_ << phase_ << '\t' << file << '\n';
     });
   }
@@ -33,12 +35,13 @@ class ReadLog {
   ReadLog& operator=(const ReadLog&) = delete;
 
   void enter(const std::string& phase) {
-    tell_observer(own_);  // waits for a call that is being made
+    const std::lock_guard lock(mutex_);
     phase_ = phase;
     out_.flush();
   }
 
  private:
+  std::mutex mutex_;
   std::ofstream out_;
   std::string own_, phase_ = "start";
 };

@@ -192,6 +192,18 @@ std::vector<Target> folder_targets() {
              })};
            }},
           {"features", read_cache, [] { return std::vector<Bytes>{cache().file}; }},
+          {"feature_file",
+           [](const Bytes& bytes) {
+             const MemoryFile file(bytes);
+             const emotion::FeatureFile features(file.path());
+             (void)features.find("photos/awe/1.png");
+           },
+           [] {
+             return std::vector<Bytes>{written([](const std::string& path) {
+               weights::write_safetensors(path, {{"features", Tensor({2, 3})}},
+                                          {{"paths", R"(["photos/awe/1.png","b.png"])"}});
+             })};
+           }},
           {"stored_case", read_case, cases}};
 }
 

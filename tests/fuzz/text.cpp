@@ -1,6 +1,8 @@
 // Tables, lines of JSON, the tuner's memory.
+#include <filesystem>
+
 #include "limbic/cli/cells.h"
-#include "limbic/io/dataset.h"
+#include "limbic/io/layouts.h"
 #include "limbic/nn/cpu/tuner.h"
 #include "tests/fuzz/target.h"
 
@@ -10,6 +12,26 @@ namespace {
 void read_table(const Bytes& bytes) {
   const MemoryFile file(bytes);
   io::scan_csv(file.path());
+}
+
+// The table of votes of the abstract paintings, beside one that is there.
+void read_votes(const Bytes& bytes) {
+  static const MemoryFolder folder;
+  folder.write("ABSTRACT_groundTruth.csv", bytes);
+  folder.write("abstract_0001.jpg", bytes_of("x"));
+  io::read_set(folder.path(), io::Layout::abstract);
+}
+
+// EmotionROI's list of pictures to test on.
+void read_split(const Bytes& bytes) {
+  static const MemoryFolder folder;
+  for (const char* name : {"images", "images/awe", "training_testing_split"})
+    std::filesystem::create_directories(folder / name);
+  folder.write("images/awe/1.jpg", bytes_of("x"));
+  folder.write("images/awe/2.jpg", bytes_of("x"));
+  folder.write("training_testing_split/training.txt", bytes_of("awe/1.jpg\n"));
+  folder.write("training_testing_split/testing.txt", bytes);
+  io::read_set(folder.path(), io::Layout::emotionroi, {.roi_as_paper = false});
 }
 
 void read_cells(const Bytes& bytes) {
@@ -47,6 +69,13 @@ std::vector<Target> text_targets() {
                  bytes_of("\xef\xbb\xbfLabel,width,Image\njoy,3,a.png\n"),
                  bytes_of("a.png,1\nb.png,2\n")};
            }},
+          {"votes", read_votes,
+           [] {
+             return std::vector<Bytes>{
+                 bytes_of("'','Amusement','Anger','Awe','Content','Disgust','Excitement','Fear',"
+                          "'Sad'\n'abstract_0001.jpg',1,2,0,3,0,0,14,1\n")};
+           }},
+          {"split", read_split, [] { return std::vector<Bytes>{bytes_of("awe/2.jpg\n")}; }},
           {"cells", read_cells,
            [] {
              return std::vector<Bytes>{
