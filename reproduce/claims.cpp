@@ -101,6 +101,33 @@ class Claims {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> main_methods(const Study& study) {
+  const SetResult& set = study.sets[0];
+  std::vector<std::pair<std::string, std::string>> out;
+  const auto add = [&](const std::string& name, const std::string& method) {
+    if (set.has(method)) out.emplace_back(name, method);
+  };
+  add("Diff-CNN1", set.has("diff1") ? "diff1" : "without S, alpha 1 svm");
+  add("Diff-CNN2", set.has("diff2") ? "diff2" : "without S, alpha 0 svm");
+  add("S, SVM", "beta 1 svm");
+  add("alpha, dense", "best alpha dense");
+  add("alpha, SVM", "best alpha svm");
+  add("beta, dense", "best beta dense");
+  add("beta, SVM", "best beta svm");
+  add("chosen together, SVM", "grid svm");
+  for (const BaselineRow& b : study.baselines) add(b.row->method, "baseline " + b.row->name);
+  return out;
+}
+
+std::vector<Pair> pairs_of(const Study& study) {
+  const auto methods = main_methods(study);
+  std::vector<Pair> out;
+  for (const auto& [first, a] : methods)
+    for (const auto& [second, b] : methods)
+      if (a != b) out.push_back({first, second, compare(study.sets[0], a, b, study.rounds)});
+  return out;
+}
+
 std::string heading_of(const Study& study, const std::string& key) {
   if (key == "fi" && study.classes != io::eight_emotions()) return "the primary set";
   for (const PaperSet& set : paper_sets())

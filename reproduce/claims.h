@@ -19,6 +19,15 @@ struct Claim {
 
 std::vector<Claim> claims_of(const Study& study);
 
+/// The methods worth comparing on the primary set: name for a reader, and in SetResult::answers.
+std::vector<std::pair<std::string, std::string>> main_methods(const Study& study);
+/// Two of them, each way about, on the same pictures.
+struct Pair {
+  std::string first, second;
+  Comparison comparison;
+};
+std::vector<Pair> pairs_of(const Study& study);
+
 /// What the paper's tables call a set: "IE"; "primary set" where that has other classes than Image
 /// Emotion.
 std::string heading_of(const Study& study, const std::string& key);

@@ -157,6 +157,16 @@ Json claims(const Study& study) {
   return out;
 }
 
+Json pairs(const Study& study) {
+  Json out = Json::array();
+  for (const Pair& pair : pairs_of(study)) {
+    Json row = {{"first", pair.first}, {"second", pair.second}};
+    row.update(to_json(pair.comparison));
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
 Json choices(const Study& study) {
   Json out = Json::array();
   for (size_t r = 0; r < study.choices.size(); ++r) {
@@ -215,6 +225,7 @@ nlohmann::ordered_json json_of(const Study& study, const Options& options,
       {"fig2", fig2},
       {"fig3", fig3},
       {"claims", claims(study)},
+      {"pairs", pairs(study)},
       {"choices", choices(study)},
       {"compactness", compactness},
       {"calibration", calibration},

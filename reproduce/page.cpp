@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "limbic/cli/pages.h"
 #include "limbic/core/error.h"
@@ -241,53 +242,57 @@ class Writer {
   void table3() {
     for (const SetResult& set : study_.sets) {
       const bool main = set.key == "fi";
-      Report::Table table{
-          .title = main ? "Table 3: against other methods"
-                        : "The same methods on " + heading_of(study_, set.key),
-          .explanation = main ? "All on the same pictures and split."
-                              : "Learnt on the primary set, asked here.",
-          .columns = {{"type"}, {"method"}, {"printed", true}, {"here (95 % interval)", true}},
-          .rows = {}};
-      const auto add = [&](const std::string& type, const std::string& name,
-                           std::optional<double> printed, const std::string& method,
-                           const std::string& not_run) {
-        table.rows.push_back(
-            {type, name, main && printed ? fixed(100 * *printed, 2) : "",
-             set.has(method) ? with_interval(measure(set, method)) : "not run: " + not_run});
+      if (!main && study_.baselines.empty()) continue;
+      Report::Table table{.title = main ? "Table 3: against other methods"
+                                        : "The same methods on " + heading_of(study_, set.key),
+                          .explanation = main ? "All on the same pictures and split."
+                                              : "Learnt on the primary set, asked here.",
+                          .columns = {{"type"}, {"method"}},
+                          .rows = {}};
+      if (main) table.columns.push_back({"printed", true});
+      table.columns.push_back({"here (95 % interval)", true});
+      const auto add = [&](const std::string& type, const std::string& name, double printed,
+                           const std::string& method, const std::string& not_run) {
+        table.rows.push_back({type, name});
+        auto& row = table.rows.back();
+        if (main) row.push_back(printed > 0 ? fixed(printed, 2) : "");
+        row.push_back(set.has(method) ? with_interval(measure(set, method))
+                                      : "not run: " + not_run);
       };
       for (const BaselineRow& b : study_.baselines) {
-        add(b.row->type, b.row->method, b.row->printed, "baseline " + b.row->name,
+        add(b.row->type, b.row->method, 100 * b.row->printed, "baseline " + b.row->name,
             b.not_run.empty() ? "no picture could be read" : b.not_run);
         const std::string prefix = "baseline " + b.row->name + ": ";
         for (const auto& [method, rounds] : set.answers)
           if (method.starts_with(prefix))
-            add(b.row->type, b.row->method + ": " + method.substr(prefix.size()), std::nullopt,
-                method, "");
+            add(b.row->type, b.row->method + ": " + method.substr(prefix.size()), 0, method, "");
       }
-      add("deep", "Supplementary-feature amplification, SVM", printed::beta_svm / 100,
-          "best beta svm", "");
-      table.emphasis.push_back({table.rows.size() - 1, 3});
-      add("deep", "Differential convex-combination, SVM", printed::alpha_svm / 100,
-          "best alpha svm", "");
-      table.emphasis.push_back({table.rows.size() - 1, 3});
-      if (main) {
-        for (const BaselineRow& b : study_.baselines) {
-          table.footnotes.push_back(b.row->method + ": " + b.row->source + " " + b.row->reading);
-          for (const std::string& note : b.notes)
-            table.footnotes.push_back(b.row->method + ", here: " + note + ".");
-        }
-        if (study_.classes == io::eight_emotions()) {
-          std::string later = "Published later on FI, other splits:";
-          for (const Published& p : published_later())
-            later += str_cat(" ", p.method, " ", fixed(p.accuracy, 1), ",");
-          later.back() = '.';
-          table.footnotes.push_back(later);
-        }
+      for (const auto& [name, printed, method] :
+           {std::tuple{"Supplementary-feature amplification, SVM", printed::beta_svm,
+                       "best beta svm"},
+            std::tuple{"Differential convex-combination, SVM", printed::alpha_svm,
+                       "best alpha svm"}}) {
+        add("deep", name, printed, method, "");
+        table.emphasis.push_back({table.rows.size() - 1, table.columns.size() - 1});
       }
+      if (main) add_sources(table);
       page_.add(std::move(table));
-      if (main && study_.baselines.empty()) continue;
-      if (!main && study_.baselines.empty()) page_.sections.pop_back();
     }
+  }
+
+  // What the baselines' sources say, our readings, and what was published since.
+  void add_sources(Report::Table& table) const {
+    for (const BaselineRow& b : study_.baselines) {
+      table.footnotes.push_back(b.row->method + ": " + b.row->source + " " + b.row->reading);
+      for (const std::string& note : b.notes)
+        table.footnotes.push_back(b.row->method + ", here: " + note + ".");
+    }
+    if (study_.classes != io::eight_emotions()) return;
+    std::string later = "Published later on FI, other splits:";
+    for (const Published& p : published_later())
+      later += str_cat(" ", p.method, " ", fixed(p.accuracy, 1), ",");
+    later.back() = '.';
+    table.footnotes.push_back(later);
   }
 
   void figure1() {
@@ -368,7 +373,7 @@ class Writer {
           .explanation = "Mean and standard deviation of the single runs.",
           .columns = {{"method"}, {"mean", true}, {"deviation", true}, {"runs", true}},
           .rows = {}};
-      for (const auto& [name, method] : main_methods()) {
+      for (const auto& [name, method] : main_methods(study_)) {
         const Measure m = measure(primary(), method);
         table.rows.push_back({name, percent(m.rounds.mean), percent(m.rounds.deviation),
                               std::to_string(m.rounds.n)});
@@ -378,19 +383,16 @@ class Writer {
     Report::Table pairs{
         .title = "Which methods differ",
         .explanation =
-            "Every pair on the same pictures: the difference of the first to the "
-            "second, and McNemar's p.",
+            "Our two against all others on the same pictures: the difference of the first to the "
+            "second, and McNemar's p. reproduce.json has every pair.",
         .columns = {{"first"}, {"second"}, {"difference", true}, {"p", true}, {"verdict"}},
         .rows = {}};
-    const auto methods = main_methods();
-    for (size_t i = 0; i < methods.size(); ++i)
-      for (size_t j = i + 1; j < methods.size(); ++j) {
-        const Comparison c =
-            compare(primary(), methods[i].second, methods[j].second, study_.rounds);
-        pairs.rows.push_back({methods[i].first, methods[j].first, points(c.difference),
-                              p_text(c.test.p),
-                              c.test.differ() ? "they differ" : "no difference shown"});
-      }
+    for (const Pair& pair : pairs_of(study_)) {
+      if (pair.first != "alpha, SVM" && pair.first != "beta, SVM") continue;
+      const Comparison& c = pair.comparison;
+      pairs.rows.push_back({pair.first, pair.second, points(c.difference), p_text(c.test.p),
+                            c.test.differ() ? "they differ" : "no difference shown"});
+    }
     page_.add(std::move(pairs));
     const Choice& c = study_.choices[0];
     Report::Table chosen{.title = "What was chosen",
@@ -419,23 +421,6 @@ class Writer {
       chosen.rows.push_back(std::move(row));
     }
     page_.add(std::move(chosen));
-  }
-
-  std::vector<std::pair<std::string, std::string>> main_methods() const {
-    std::vector<std::pair<std::string, std::string>> out;
-    const auto add = [&](const std::string& name, const std::string& method) {
-      if (primary().has(method)) out.emplace_back(name, method);
-    };
-    add("Diff-CNN1", primary().has("diff1") ? "diff1" : "without S, alpha 1 svm");
-    add("Diff-CNN2", primary().has("diff2") ? "diff2" : "without S, alpha 0 svm");
-    add("S, SVM", "beta 1 svm");
-    add("alpha, dense", "best alpha dense");
-    add("alpha, SVM", "best alpha svm");
-    add("beta, dense", "best beta dense");
-    add("beta, SVM", "best beta svm");
-    add("chosen together, SVM", "grid svm");
-    for (const BaselineRow& b : study_.baselines) add(b.row->method, "baseline " + b.row->name);
-    return out;
   }
 
   void calibration() {
