@@ -104,10 +104,10 @@ std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes) {
 }
 
 void lower_fresh_rate(train::TrainOptions& options, std::vector<std::string>& notes) {
-  constexpr double most = 0.01;
+  constexpr double most = 0.02;
   if (options.learning_rate <= most) return;
   options.learning_rate = most;
-  notes.push_back("learns at a rate of 0.01 from fresh weights: it has no batch norm");
+  notes.push_back("learns at a rate of 0.02 from fresh weights: it has no batch norm");
 }
 
 int64_t alexnet_size(const Setting& setting, std::vector<std::string>& notes) {

@@ -34,7 +34,7 @@ LayerOutputs run_layers(const network::Network& network, const std::vector<std::
 std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes);
 
 /// Networks without batch norm do not bear the rates that others learn by from fresh weights: at
-/// most 0.01, Krizhevsky's, with a note.
+/// most 0.02, with a note.
 void lower_fresh_rate(train::TrainOptions& options, std::vector<std::string>& notes);
 
 /// AlexNet's and CaffeNet's pooling needs 67 pixels: the setting's size, at least that, with a

@@ -355,6 +355,9 @@ EmotionModel load(const ModelFiles& files) {
     if (j.contains("alpha")) fusion.alpha = j["alpha"].get<double>();
     if (j.contains("beta")) fusion.beta = j["beta"].get<double>();
     check(fusion);
+    require(!(fusion.alpha && fusion.beta) || j.at("limbic_model") == blocks_version, path,
+            ": has alpha and beta, which only format ", blocks_version,
+            " may; fit the model again");
     std::vector<svm::FeatureBlock> blocks;
     for (const json& b : j.at("blocks"))
       blocks.push_back({b.at("name"), whole_number(b.at("begin"), path + ": begin", 0),

@@ -247,13 +247,13 @@ class Writer {
                                         : "The same methods on " + heading_of(study_, set.key),
                           .explanation = main ? "All on the same pictures and split."
                                               : "Learnt on the primary set, asked here.",
-                          .columns = {{"type"}, {"method"}},
+                          .columns = {{"method"}, {"type"}},
                           .rows = {}};
       if (main) table.columns.push_back({"printed", true});
       table.columns.push_back({"here (95 % interval)", true});
       const auto add = [&](const std::string& type, const std::string& name, double printed,
                            const std::string& method, const std::string& not_run) {
-        table.rows.push_back({type, name});
+        table.rows.push_back({name, type});
         auto& row = table.rows.back();
         if (main) row.push_back(printed > 0 ? fixed(printed, 2) : "");
         row.push_back(set.has(method) ? with_interval(measure(set, method))

@@ -88,6 +88,7 @@ Options options_of(const cli::Common& common, Given& g) {
   o.baseline.training.note = {};
   o.baseline.training.frozen.clear();
   o.baseline.training.frozen_until.clear();
+  o.baseline.training.cache_dtype.reset();
   o.baseline.augmentation = o.fit.augmentation;
   o.baseline.pairs = g.pairs;
   o.baseline.alexnet_weights = g.alexnet_weights;

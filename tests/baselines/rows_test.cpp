@@ -148,9 +148,9 @@ TEST_CASE("rows: AlexNet learns") {
   Setting s = small_setting();
   s.train = two_of(s.train);
   s.validation = two_of(s.validation);
-  s.training.epochs = 6;
+  s.training.epochs = 12;
   s.training.batch_size = 10;
-  s.training.learning_rate = 0.05;
+  s.training.learning_rate = 0.02;
   check_learns("alexnet", s, two_of(pictures().test));
 }
 TEST_CASE("rows: Binary Assisted learns") { check_learns("binary-assisted", small_setting()); }

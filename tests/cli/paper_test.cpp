@@ -81,7 +81,7 @@ TEST_CASE("train --freeze-until: what is frozen is computed once, and the run sa
   const World& w = world();
   const std::string train = "train --data " + w.photos + " --val " + w.val +
                             " --model resnet8 --weights " + w.weights +
-                            " --epochs 1 --batch-size 4 --freeze-until layer2 --out frozen";
+                            " --epochs 1 --batch-size 4 --freeze-until layer2 --out prefix_run";
   const Result first = w.run(train);
   REQUIRE_MESSAGE(first.status == done, first.err);
   CHECK(has(first.err, "is frozen: what it gives is computed once"));
@@ -89,7 +89,7 @@ TEST_CASE("train --freeze-until: what is frozen is computed once, and the run sa
   CHECK(unknown.status == wrong_usage);
   const Result nowhere =
       w.run("train --data " + w.photos + " --val " + w.val + " --model resnet8 --weights " +
-            w.weights + " --epochs 1 --freeze-until layer9 --out frozen3");
+            w.weights + " --epochs 1 --freeze-until layer9 --out prefix_run3");
   CHECK(nowhere.status == failed);
   CHECK_MESSAGE(is_one_line(nowhere.err), nowhere.err);
 }

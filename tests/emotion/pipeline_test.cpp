@@ -39,7 +39,9 @@ TEST_CASE("fusion: the weights of alpha and of beta") {
     CHECK_THROWS_AS(check(Fusion::with_alpha(bad)), Error);
     CHECK_THROWS_AS(check(Fusion::with_beta(bad)), Error);
   }
-  CHECK_THROWS_AS(check(Fusion{0.5, 0.5}), Error);
+  CHECK(block_weights(Fusion::with_both(0.25, 0.2), roles) == Weights{0.8 * 0.25, 0.8 * 0.75, 0.2});
+  CHECK(block_weights(Fusion::with_both(0.25, 0), roles) == Weights{0.25, 0.75, 0});
+  CHECK(block_weights(Fusion::with_beta(0.2), {"diff1", "clip"}) == Weights{0.8, 1});
   CHECK_THROWS_AS(check(Fusion{std::nullopt, std::nullopt}), Error);
 
   const Tensor a = noise({2, 3}, 1), b = noise({2, 1}, 2);
@@ -349,7 +351,7 @@ TEST_CASE("fit: what cannot be is an Error before the work") {
   o.supplement = {.model = "resnet8"};
   CHECK(error_of([&] { fit(data, o); }).find("--supplement-weights") != std::string::npos);
   o = small_fit("", 0);
-  o.classifier.fusion = {0.5, 0.5};
+  o.classifier.fusion = {0.5, 1.5};
   CHECK(error_of([&] { fit(data, o); }) != "");
   o = small_fit("", 0);
   Dataset one = data;

@@ -154,7 +154,14 @@ TEST_CASE("sweep of fusions: every cell is what its classifier, trained alone, s
   wrong.classifier.gamma_rule = GammaRule::value;
   CHECK_THROWS_AS(sweep_fusions(prepared, wrong, [](const FusionCell&) {}), Error);
   FitResult none = make_prepared();
-  none.test_features.labels.clear();
+  none.test_features = {};
+  int64_t validated = 0;  // validation pictures alone are enough
+  sweep_fusions(none, {.fusions = {{}}, .C = {1}}, [&](const FusionCell& cell) {
+    CHECK(cell.test_labels.empty());
+    validated += std::ssize(cell.validation_labels);
+  });
+  CHECK(validated > 0);
+  none.validation_rows.clear();
   CHECK_THROWS_AS(sweep_fusions(none, {.fusions = {{}}, .C = {1}}, [](const FusionCell&) {}),
                   Error);
 }
