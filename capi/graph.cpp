@@ -123,12 +123,10 @@ Value add_all(const Scope&, const Values& src, LayerOptions&) {
   return sum;
 }
 
-template <Activation (*which)()>
+template <Value (*function)(Value)>
 Value add_activation(const Scope&, const Values& src, LayerOptions&) {
-  return activate(src[0], which());
+  return function(src[0]);
 }
-Activation relu6() { return Activation::clamp(0, 6); }
-Activation silu() { return {Activation::Kind::silu}; }
 
 constexpr Layer layers[] = {
     {"conv2d", 1, 1, true,
@@ -139,9 +137,13 @@ constexpr Layer layers[] = {
      [](const Scope& s, const Values& src, LayerOptions& o) {
        return add_batch_norm(s, src[0], o);
      }},
-    {"relu", 1, 1, false, add_activation<Activation::relu>},
+    {"relu", 1, 1, false, add_activation<relu>},
     {"relu6", 1, 1, false, add_activation<relu6>},
     {"silu", 1, 1, false, add_activation<silu>},
+    {"hard_swish", 1, 1, false, add_activation<hard_swish>},
+    {"gelu", 1, 1, false, add_activation<gelu>},
+    {"sigmoid", 1, 1, false, add_activation<sigmoid>},
+    {"tanh", 1, 1, false, add_activation<tanh>},
     {"max_pool", 1, 1, false,
      [](const Scope&, const Values& src, LayerOptions& o) {
        return max_pool2d(src[0], pool_options(o));

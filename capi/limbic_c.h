@@ -242,6 +242,7 @@ LIMBIC_API limbic_status limbic_graph_free(limbic_graph* graph);
 /* Appends a layer and gives its node. type and options, "name=value" between blanks:
  *   conv2d      out=N kernel=K [stride=1 padding=0 groups=1 dilation=1 bias=1]
  *   batch_norm  [eps=1e-5 momentum=0.1]       relu   relu6   silu   softmax
+ *   hard_swish  gelu  sigmoid  tanh
  *   max_pool    kernel=K [stride=K padding=0] avg_pool  the same
  *   gap         global average: (N,C,H,W) -> (N,C)
  *   linear      out=N [bias=1]                dropout  p=P

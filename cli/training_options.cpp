@@ -9,10 +9,13 @@ void TrainingOptions::add_to(const Verb& app) {
                  "pictures computed at once, their gradients added up; batch norm sees each "
                  "micro-batch alone (0: the most whose activations take 4 GB)")
       .check(range(0, 65536));
+  app.add_option("--optimizer", optimizer, "sgd, adam, or adamw with decoupled weight decay")
+      .check(one_of({"sgd", "adam", "adamw"}));
   app.add_option("--lr", learning_rate, "highest learning rate").check(above_zero());
   app.add_option("--momentum", momentum, "of SGD").check(range(0.0, 0.9999));
   app.add_flag("--nesterov", nesterov, "Nesterov's momentum");
-  app.add_option("--weight-decay", weight_decay, "L2").check(not_negative());
+  app.add_option("--weight-decay", weight_decay, "L2; of adamw a share of the weight")
+      .check(not_negative());
   app.add_option("--schedule", schedule, "constant, step, cosine or one-cycle")
       .check(one_of({"constant", "step", "cosine", "one-cycle"}));
   app.add_option("--warmup", warmup, "share of all steps in which the rate rises from 0")
@@ -73,6 +76,8 @@ train::TrainOptions TrainingOptions::to_train_options(const Common& common,
   o.learning_rate = learning_rate;
   o.dtype = dtype == "bf16" ? DType::bf16 : DType::f32;
   o.sgd = {.momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
+  if (optimizer != "sgd")
+    o.adam = {.weight_decay = weight_decay, .decoupled = optimizer == "adamw"};
   o.schedule.kind = train::schedule_kind(schedule);
   o.schedule.warmup = warmup;
   o.loss.label_smoothing = label_smoothing;

@@ -11,7 +11,8 @@ struct TrainingOptions {
   double learning_rate = 0.001, momentum = 0.9, weight_decay = 1e-4, warmup = 0;
   double label_smoothing = 0;
   bool nesterov = false, class_weights = false, resume = false, force = false;
-  std::string schedule = "constant", augment = "flip", dtype = "f32", tune = "off";
+  std::string optimizer = "sgd", schedule = "constant", augment = "flip", dtype = "f32",
+              tune = "off";
   std::vector<std::string> freeze;
   std::string freeze_until, cache_dtype = "bf16";
   int64_t views = 2;

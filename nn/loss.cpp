@@ -62,4 +62,43 @@ double softmax_cross_entropy(const Tensor& logits, std::span<const int64_t> labe
   return loss;
 }
 
+namespace {
+
+// The mean of each(x, t), which gives {the loss, its derivative} of one element.
+template <class Each>
+double mean_loss(const char* what, const Tensor& predictions, const Tensor& targets,
+                 std::span<float> diff, double normaliser, const Each& each) {
+  require(predictions.shape() == targets.shape() && predictions.size() > 0, what, ": predictions ",
+          to_string(predictions.shape()), " for targets ", to_string(targets.shape()));
+  require(diff.empty() || std::ssize(diff) == predictions.size(), what, ": diff has ", diff.size(),
+          " values for predictions ", to_string(predictions.shape()));
+  const double n = normaliser > 0 ? normaliser : static_cast<double>(predictions.size());
+  double loss = 0;
+  for (int64_t i = 0; i < predictions.size(); ++i) {
+    const auto [value, slope] = each(double{predictions.data()[i]}, double{targets.data()[i]});
+    loss += value / n;
+    if (!diff.empty()) diff[static_cast<size_t>(i)] = static_cast<float>(slope / n);
+  }
+  return loss;
+}
+
+}  // namespace
+
+double mean_squared_error(const Tensor& predictions, const Tensor& targets, std::span<float> diff,
+                          double normaliser) {
+  return mean_loss("mean squared error", predictions, targets, diff, normaliser,
+                   [](double x, double t) { return std::pair((x - t) * (x - t), 2 * (x - t)); });
+}
+
+double binary_cross_entropy(const Tensor& logits, const Tensor& targets, std::span<float> diff,
+                            double normaliser) {
+  return mean_loss("binary cross-entropy", logits, targets, diff, normaliser,
+                   [](double x, double t) {
+                     require(t >= 0 && t <= 1, "binary cross-entropy: a target is ", t);
+                     const double e = std::exp(-std::abs(x));  // log(1 + exp(x)) without overflow
+                     return std::pair(std::max(x, 0.0) - x * t + std::log1p(e),
+                                      (x >= 0 ? 1 / (1 + e) : e / (1 + e)) - t);
+                   });
+}
+
 }  // namespace limbic

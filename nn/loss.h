@@ -24,4 +24,17 @@ double softmax_cross_entropy(const Tensor& logits, std::span<const int64_t> labe
                              std::span<float> diff, const CrossEntropyOptions& options = {},
                              double normaliser = 0);
 
+/// Losses of each element, PyTorch's definitions with reduction "mean": predictions (or logits x)
+/// and targets t of one shape. `diff`, if not empty, takes the gradient of the loss with respect to
+/// the predictions. `normaliser` replaces the number of elements where it is positive. Throw Error
+/// where sizes do not fit. Plain twins: reference/loss.h.
+///
+/// (prediction - target)^2, PyTorch's nn.MSELoss.
+double mean_squared_error(const Tensor& predictions, const Tensor& targets, std::span<float> diff,
+                          double normaliser = 0);
+/// -t log s - (1 - t) log(1 - s), s = sigmoid(x), natural logarithm: PyTorch's
+/// nn.BCEWithLogitsLoss. Throws Error also on a target that is not in [0,1].
+double binary_cross_entropy(const Tensor& logits, const Tensor& targets, std::span<float> diff,
+                            double normaliser = 0);
+
 }  // namespace limbic

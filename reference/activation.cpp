@@ -27,7 +27,7 @@ Array each_backward(const char* op, const Array& src, const Array& dy, const F& 
   return dx;
 }
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 double normal_distribution(double x) { return (1 + std::erf(x / std::numbers::sqrt2)) / 2; }
 double normal_density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
 
@@ -56,11 +56,11 @@ Array relu_backward(const Array& src, const Array& dy) {
 }
 
 Array silu(const Array& src) {
-  return each(src, [](double x) { return x * sigmoid(x); });
+  return each(src, [](double x) { return x * logistic(x); });
 }
 Array silu_backward(const Array& src, const Array& dy) {
   return each_backward("silu_backward", src, dy,
-                       [](double x) { return sigmoid(x) * (1 + x * (1 - sigmoid(x))); });
+                       [](double x) { return logistic(x) * (1 + x * (1 - logistic(x))); });
 }
 
 Array hard_swish(const Array& src) {
@@ -78,6 +78,27 @@ Array gelu(const Array& src) {
 Array gelu_backward(const Array& src, const Array& dy) {
   return each_backward("gelu_backward", src, dy,
                        [](double x) { return normal_distribution(x) + x * normal_density(x); });
+}
+
+Array sigmoid(const Array& src) { return each(src, logistic); }
+Array sigmoid_backward(const Array& src, const Array& dy) {
+  return each_backward("sigmoid_backward", src, dy,
+                       [](double x) { return logistic(x) * (1 - logistic(x)); });
+}
+
+Array tanh(const Array& src) {
+  return each(src, [](double x) { return std::tanh(x); });
+}
+Array tanh_backward(const Array& src, const Array& dy) {
+  return each_backward("tanh_backward", src, dy,
+                       [](double x) { return 1 - std::tanh(x) * std::tanh(x); });
+}
+
+Array leaky_relu(const Array& src, double slope) {
+  return each(src, [&](double x) { return x > 0 ? x : slope * x; });
+}
+Array leaky_relu_backward(const Array& src, double slope, const Array& dy) {
+  return each_backward("leaky_relu_backward", src, dy, [&](double x) { return x > 0 ? 1 : slope; });
 }
 
 }  // namespace limbic::reference

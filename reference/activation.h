@@ -32,4 +32,16 @@ Array gelu(const Array& src);
 /// The derivative is P + src exp(-src^2 / 2) / sqrt(2 pi).
 Array gelu_backward(const Array& src, const Array& dy);
 
+/// dst = s = 1 / (1 + exp(-src)); the derivative is s (1 - s).
+Array sigmoid(const Array& src);
+Array sigmoid_backward(const Array& src, const Array& dy);
+
+/// The derivative is 1 - tanh(src)^2.
+Array tanh(const Array& src);
+Array tanh_backward(const Array& src, const Array& dy);
+
+/// dst = src where src > 0, else slope src (Maas et al. 2013); the derivative at 0 is the slope.
+Array leaky_relu(const Array& src, double slope);
+Array leaky_relu_backward(const Array& src, double slope, const Array& dy);
+
 }  // namespace limbic::reference

@@ -58,4 +58,28 @@ Loss softmax_cross_entropy(const Array& logits, std::span<const int64_t> labels,
   return loss;
 }
 
+Loss mean_squared_error(const Array& predictions, const Array& targets) {
+  require_shape("mean_squared_error", "targets", targets, predictions.shape);
+  const auto n = static_cast<double>(predictions.values.size());
+  Loss loss{0, Array(predictions.shape)};
+  for (size_t i = 0; i < predictions.values.size(); ++i) {
+    const double difference = predictions.values[i] - targets.values[i];
+    loss.value += difference * difference / n;
+    loss.logits.values[i] = 2 * difference / n;
+  }
+  return loss;
+}
+
+Loss binary_cross_entropy(const Array& logits, const Array& targets) {
+  require_shape("binary_cross_entropy", "targets", targets, logits.shape);
+  const auto n = static_cast<double>(logits.values.size());
+  Loss loss{0, Array(logits.shape)};
+  for (size_t i = 0; i < logits.values.size(); ++i) {
+    const double t = targets.values[i], s = 1 / (1 + std::exp(-logits.values[i]));
+    loss.value -= (t * std::log(s) + (1 - t) * std::log(1 - s)) / n;
+    loss.logits.values[i] = (s - t) / n;
+  }
+  return loss;
+}
+
 }  // namespace limbic::reference

@@ -25,4 +25,12 @@ struct Loss {
 Loss softmax_cross_entropy(const Array& logits, std::span<const int64_t> labels,
                            const CrossEntropyOptions& o = {});
 
+/// value = the mean of (prediction - target)^2 (PyTorch's nn.MSELoss); its derivative is
+/// 2 (prediction - target) over the number of elements. Throws std::invalid_argument where shapes
+/// differ.
+Loss mean_squared_error(const Array& predictions, const Array& targets);
+/// value = the mean of -t log s - (1 - t) log(1 - s), s = 1 / (1 + exp(-logit)) (PyTorch's
+/// nn.BCEWithLogitsLoss); its derivative is s - t over the number of elements. Throws likewise.
+Loss binary_cross_entropy(const Array& logits, const Array& targets);
+
 }  // namespace limbic::reference

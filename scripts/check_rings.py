@@ -55,15 +55,15 @@ ROOMS = {
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
 BUDGETS = {
-    "reference": 1500,
-    "core nn models": 11650,
+    "reference": 1750,
+    "core nn models": 11900,
     "threads": 300,
     "svm": 4600,
     "statistics": 350,
     "io hash": 3850,
     "weights": 4150,
     "weights/keras weights/hdf5": 2600,
-    "network train": 3100,
+    "network train": 3200,
     "emotion session report demo": 6250,
     "cli": 5000,
     "capi": 1550,

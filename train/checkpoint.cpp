@@ -252,6 +252,9 @@ std::string settings_of(const models::Model& model, const TrainData& data, const
   if (!o.frozen.empty() && o.cache_dtype)
     j["cache"] = {to_string(*o.cache_dtype), data.augmentation ? o.cache_views : 0};
   if (!o.sgd.rate_factors.empty()) j["rate_factors"] = o.sgd.rate_factors;
+  if (o.adam)
+    j["adam"] = {o.adam->beta1,        o.adam->beta2,     o.adam->epsilon,
+                 o.adam->weight_decay, o.adam->decoupled, o.adam->rate_factors};
   if (!o.auxiliary.group.empty()) j["auxiliary"] = {o.auxiliary.group, o.auxiliary.weight};
   if (const auto& a = data.augmentation)
     j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,

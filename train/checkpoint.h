@@ -17,7 +17,7 @@ struct TrainingState {
   std::string implementations;  ///< Threads, and what computed each convolution.
 };
 
-/// Weights under their names, velocities under "momentum/<name>", the state as JSON in the
+/// Weights under their names, Optimiser::state() under "momentum/", the state as JSON in the
 /// metadata. Atomic. Throws Error where a weight is not finite: the file before it stays.
 void save_checkpoint(const std::string& path, const TrainingState& state,
                      const Parameters& parameters, const std::map<std::string, Tensor>& momentum,

@@ -55,6 +55,11 @@ std::shared_ptr<Program> fitting_program(const Graph& graph, const Parameters& p
   fail("the batch size must be at least 1, got ", batch);
 }
 
+std::unique_ptr<Optimiser> optimiser_of(Plan& plan, const TrainOptions& options) {
+  if (options.adam) return std::make_unique<Adam>(plan, *options.adam);
+  return std::make_unique<Sgd>(plan, options.sgd);
+}
+
 std::string implementations_of(const Plan& plan) {
   std::string out = str_cat("threads=", threads(), ";");
   for (const auto& node : plan.profile())
@@ -98,7 +103,7 @@ class Trainer {
     look_at_pictures();
     const std::map<std::string, Tensor> momentum = resume();
     compile();
-    if (!momentum.empty()) sgd_->restore(momentum);
+    if (!momentum.empty()) optimiser_->restore(momentum);
   }
 
   TrainResult run() {
@@ -221,7 +226,7 @@ class Trainer {
     state_.micro_batch = program->options().input[0];
     tell_micro_batch(program->memory().arena.bytes);
     plan_ = std::make_unique<Plan>(program);
-    sgd_ = std::make_unique<Sgd>(*plan_, options_.sgd);
+    optimiser_ = optimiser_of(*plan_, options_);
     const std::string implementations = implementations_of(*plan_);
     if (result_.resumed_step > 0 && implementations != state_.implementations)
       tell(
@@ -334,8 +339,8 @@ class Trainer {
         stop(str_cat("the loss became ", loss), step);
       }
       if (begin + micro < batch.size())
-        sgd_->accumulate(diff_);
-      else if (const std::string bad = sgd_->step(diff_, rate); !bad.empty())
+        optimiser_->accumulate(diff_);
+      else if (const std::string bad = optimiser_->step(diff_, rate); !bad.empty())
         stop("the weights of " + bad + " became infinite", step);
       state_.loss_sum += loss * static_cast<double>(batch.size());
       for (size_t i = 0; i < labels.size(); ++i)
@@ -418,7 +423,7 @@ class Trainer {
   void checkpoint() {
     if (options_.out.empty()) return;
     store_sound();
-    save_checkpoint(path("last.safetensors"), state_, parameters_, sgd_->state(),
+    save_checkpoint(path("last.safetensors"), state_, parameters_, optimiser_->state(),
                     description(model_, data_));
   }
 
@@ -454,7 +459,7 @@ class Trainer {
   Parameters best_;
   BestEpoch best_epoch_;
   std::unique_ptr<Plan> plan_;
-  std::unique_ptr<Sgd> sgd_;
+  std::unique_ptr<Optimiser> optimiser_;
   Tensor logits_;
   std::vector<float> diff_;
 };
@@ -471,7 +476,7 @@ double measure_step(const models::Model& model, const Parameters& parameters,
       fitting_program(model.graph, parameters, picture, o, options.batch_size, options.micro_batch);
   Plan plan(program);
   const Shape input = program->options().input;
-  Sgd sgd(plan, options.sgd);
+  const auto optimiser = optimiser_of(plan, options);
   Tensor images(input), logits({input[0], model.classes});
   Random random(1, hash_name("step"));
   for (float& v : images.values()) v = static_cast<float>(random.normal());
@@ -480,7 +485,7 @@ double measure_step(const models::Model& model, const Parameters& parameters,
   for (int i = 0; i < 3; ++i) {
     const double start = now();
     plan.run(images);
-    sgd.step(diff, 1e-9);
+    optimiser->step(diff, 1e-9);
     const double seconds = now() - start;
     if (i == 1 || (i == 2 && seconds < best)) best = seconds;
   }

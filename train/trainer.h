@@ -27,6 +27,7 @@ struct TrainOptions {
   int64_t memory_bytes = int64_t{4} << 30;  ///< The same on every machine, free or not.
   double learning_rate = 0.001;
   SgdOptions sgd;
+  std::optional<AdamOptions> adam;  ///< In place of sgd.
   Schedule schedule;
   CrossEntropyOptions loss;
   /// A second loss, on logits behind the classes'; validation and accuracy leave it out.

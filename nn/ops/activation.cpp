@@ -52,7 +52,7 @@ class ClampKernel : public Kernel {
   int64_t n_;
 };
 
-// A smooth activation: its value and its derivative at x.
+// Any other activation: its value and its derivative at x.
 struct Silu {
   static float value(float x) { return x / (1 + std::exp(-x)); }
   static float slope(float x) {
@@ -71,25 +71,40 @@ struct Gelu {
   }
 };
 
+struct Sigmoid {
+  static float value(float x) { return 1 / (1 + std::exp(-x)); }
+  static float slope(float x) { return value(x) * value(-x); }
+};
+struct Tanh {
+  static float value(float x) { return std::tanh(x); }
+  static float slope(float x) { return (1 - std::tanh(x)) * (1 + std::tanh(x)); }
+};
+struct LeakyRelu {
+  float below;
+  float value(float x) const { return x > 0 ? x : below * x; }
+  float slope(float x) const { return x > 0 ? 1 : below; }
+};
+
 template <class F, class T>
-class SmoothKernel : public Kernel {
+class EachKernel : public Kernel {
  public:
-  explicit SmoothKernel(int64_t n) : n_(n) {}
+  explicit EachKernel(int64_t n, F f = {}) : n_(n), f_(f) {}
   void forward(const Buffers& b) const override {
     const T* x = b.src[0].as<T>();
     T* y = b.dst.as<T>();
-    parallel_for(n_, [&](int64_t i) { y[i] = from_f32<T>(F::value(to_f32(x[i]))); });
+    parallel_for(n_, [&](int64_t i) { y[i] = from_f32<T>(f_.value(to_f32(x[i]))); });
   }
   void backward(const Buffers& b) const override {
     const T *x = b.src[0].as<T>(), *dy = b.diff_dst.as<T>();
     T* dx = b.diff_src[0].as<T>();
     parallel_for(n_,
-                 [&](int64_t i) { dx[i] = from_f32<T>(to_f32(dy[i]) * F::slope(to_f32(x[i]))); });
+                 [&](int64_t i) { dx[i] = from_f32<T>(to_f32(dy[i]) * f_.slope(to_f32(x[i]))); });
   }
   bool may_overwrite_src() const override { return true; }
 
  private:
   int64_t n_;
+  F f_;
 };
 
 template <class T>
@@ -98,11 +113,17 @@ std::unique_ptr<Kernel> make_activation(const Activation& a, int64_t n) {
     case Activation::Kind::clamp:
       return std::make_unique<ClampKernel<T>>(a, n);
     case Activation::Kind::silu:
-      return std::make_unique<SmoothKernel<Silu, T>>(n);
+      return std::make_unique<EachKernel<Silu, T>>(n);
     case Activation::Kind::hard_swish:
-      return std::make_unique<SmoothKernel<HardSwish, T>>(n);
+      return std::make_unique<EachKernel<HardSwish, T>>(n);
     case Activation::Kind::gelu:
-      return std::make_unique<SmoothKernel<Gelu, T>>(n);
+      return std::make_unique<EachKernel<Gelu, T>>(n);
+    case Activation::Kind::sigmoid:
+      return std::make_unique<EachKernel<Sigmoid, T>>(n);
+    case Activation::Kind::tanh:
+      return std::make_unique<EachKernel<Tanh, T>>(n);
+    case Activation::Kind::leaky_relu:
+      return std::make_unique<EachKernel<LeakyRelu, T>>(n, LeakyRelu{a.slope});
     case Activation::Kind::none:
       break;
   }
@@ -114,6 +135,7 @@ std::unique_ptr<Kernel> make_activation(const Activation& a, int64_t n) {
 Activate::Activate(const Activation& activation) : activation_(activation) {
   require(!activation.is_clamp() || activation.low < activation.high, "clamp: from ",
           activation.low, " to ", activation.high, " lies nothing");
+  require(std::isfinite(activation.slope), "leaky_relu: a slope of ", activation.slope);
 }
 
 std::unique_ptr<Kernel> Activate::compile(KernelBuilder& builder) const {

@@ -111,6 +111,18 @@ class Graph(Owner):
     def silu(self, x):
         return self.layer("silu", [x])
 
+    def hard_swish(self, x):
+        return self.layer("hard_swish", [x])
+
+    def gelu(self, x):
+        return self.layer("gelu", [x])
+
+    def sigmoid(self, x):
+        return self.layer("sigmoid", [x])
+
+    def tanh(self, x):
+        return self.layer("tanh", [x])
+
     def softmax(self, x):
         return self.layer("softmax", [x])
 

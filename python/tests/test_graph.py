@@ -1,4 +1,5 @@
 import gc
+import math
 import unittest
 
 import numpy as np
@@ -26,6 +27,9 @@ class Graphs(unittest.TestCase):
         windows = x.reshape(2, 2, 4, 2, 4, 2)
         expected = {
             "relu": np.maximum(x, 0), "relu6": np.clip(x, 0, 6), "silu": x / (1 + np.exp(-x)),
+            "sigmoid": 1 / (1 + np.exp(-x)), "tanh": np.tanh(x),
+            "hard_swish": x * np.clip(x + 3, 0, 6) / 6,
+            "gelu": x * (1 + np.vectorize(math.erf)(x / 2 ** 0.5)) / 2,
             "max_pool": windows.max(axis=(3, 5)), "avg_pool": windows.mean(axis=(3, 5)),
             "gap": x.mean(axis=(2, 3)), "dropout": x, "add": 3 * x,
             "concat": np.concatenate([x, x], axis=1), "batch_norm": x / np.sqrt(1 + 1e-5),
@@ -33,6 +37,8 @@ class Graphs(unittest.TestCase):
         g = limbic.Graph(2)
         nodes = {
             "relu": g.relu(g.input), "relu6": g.relu6(g.input), "silu": g.silu(g.input),
+            "sigmoid": g.sigmoid(g.input), "tanh": g.tanh(g.input),
+            "hard_swish": g.hard_swish(g.input), "gelu": g.gelu(g.input),
             "max_pool": g.max_pool(g.input, 2), "avg_pool": g.avg_pool(g.input, 2),
             "gap": g.gap(g.input), "dropout": g.dropout(g.input, 0.3),
             "add": g.add(g.input, g.input, g.input), "concat": g.concat(g.input, g.input),

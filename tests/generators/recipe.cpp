@@ -10,6 +10,7 @@
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
+#include "limbic/nn/ops/upsample.h"
 
 namespace limbic::generators {
 namespace {
@@ -36,6 +37,11 @@ Pool2dOptions pool_options(const Layer& l) {
           .zero_padding = l.include};
 }
 
+UpsampleOptions upsample_options(const Layer& l) {
+  using Mode = UpsampleOptions::Mode;
+  return {.scale = l.output, .mode = l.flag ? Mode::bilinear : Mode::nearest};
+}
+
 Value append(Graph& graph, const Layer& l, const std::string& name,
              const std::vector<Value>& values) {
   const auto src = [&](size_t i) { return values.at(static_cast<size_t>(l.src.at(i))); };
@@ -55,6 +61,14 @@ Value append(Graph& graph, const Layer& l, const std::string& name,
       return hard_swish(src(0));
     case Kind::gelu:
       return gelu(src(0));
+    case Kind::sigmoid:
+      return sigmoid(src(0));
+    case Kind::tanh:
+      return tanh(src(0));
+    case Kind::leaky_relu:
+      return leaky_relu(src(0), 0.3f);
+    case Kind::upsample:
+      return upsample(src(0), upsample_options(l));
     case Kind::dropout:
       return dropout(src(0), 0.5);
     case Kind::max_pool:
@@ -118,6 +132,15 @@ std::string call(const Layer& l, const std::string& name) {
       return str_cat("hard_swish(", v(0), ")");
     case Kind::gelu:
       return str_cat("gelu(", v(0), ")");
+    case Kind::sigmoid:
+      return str_cat("sigmoid(", v(0), ")");
+    case Kind::tanh:
+      return str_cat("tanh(", v(0), ")");
+    case Kind::leaky_relu:
+      return str_cat("leaky_relu(", v(0), ", 0.3f)");
+    case Kind::upsample:
+      return str_cat("upsample(", v(0), ", {.scale = ", text(l.output),
+                     ", .mode = UpsampleOptions::Mode::", l.flag ? "bilinear" : "nearest", "})");
     case Kind::dropout:
       return str_cat("dropout(", v(0), ", 0.5)");
     case Kind::max_pool:
@@ -258,8 +281,9 @@ class Drawer {
 
   // Mostly the two that are fused.
   void activation(int src) {
-    constexpr Kind kinds[] = {Kind::relu,  Kind::relu, Kind::relu,       Kind::relu6,
-                              Kind::relu6, Kind::silu, Kind::hard_swish, Kind::gelu};
+    constexpr Kind kinds[] = {Kind::relu,    Kind::relu, Kind::relu,       Kind::relu6,
+                              Kind::relu6,   Kind::silu, Kind::hard_swish, Kind::gelu,
+                              Kind::sigmoid, Kind::tanh, Kind::leaky_relu};
     add_layer({.kind = kinds[below(std::size(kinds))], .src = {src}});
   }
 
@@ -345,6 +369,11 @@ class Drawer {
   void rare() {
     if (chance(2))
       add_layer({.kind = Kind::dropout, .src = {any(0)}});
+    else if (chance(2))
+      add_layer({.kind = Kind::upsample,
+                 .src = {any(4)},
+                 .output = {1 + below(3), 1 + below(3)},
+                 .flag = chance(2)});
     else
       add_layer({.kind = Kind::adaptive, .src = {any(4)}, .output = {1 + below(4), 1 + below(4)}});
   }

@@ -103,3 +103,33 @@ TEST_CASE("softmax_cross_entropy: loss and gradient equal the reference's") {
   CHECK(relative_error(std::vector<double>(diff.begin(), diff.end()), expected.logits.values) <
         1e-7);
 }
+
+TEST_CASE("losses of each element: value and gradient equal the reference's") {
+  Tensor x({3, 4}), targets({3, 4});
+  Random random(8);
+  for (float& v : x.values()) v = static_cast<float>(3 * random.normal());
+  for (float& v : targets.values()) v = static_cast<float>(random.uniform());
+  using Fast = double (*)(const Tensor&, const Tensor&, std::span<float>, double);
+  using Plain = reference::Loss (*)(const reference::Array&, const reference::Array&);
+  for (const auto& [fast, plain] :
+       {std::pair<Fast, Plain>(mean_squared_error, reference::mean_squared_error),
+        std::pair<Fast, Plain>(binary_cross_entropy, reference::binary_cross_entropy)}) {
+    std::vector<float> diff(12, NAN);
+    const double loss = fast(x, targets, diff, 0);
+    const reference::Loss expected = plain(naive::from_tensor(x), naive::from_tensor(targets));
+    CHECK(std::abs(loss - expected.value) < 1e-12);
+    CHECK(relative_error(std::vector<double>(diff.begin(), diff.end()), expected.logits.values) <
+          1e-7);
+    CHECK(fast(x, targets, {}, 24) == doctest::Approx(loss / 2).epsilon(1e-12));
+    CHECK_THROWS_AS(fast(x, Tensor({4, 3}), {}, 0), Error);
+    CHECK_THROWS_AS(fast(x, targets, std::span(diff).first(11), 0), Error);
+  }
+  // Neither overflows: torch.nn.functional.binary_cross_entropy_with_logits gives 1000 and 0.
+  const Tensor far = Tensor::of(std::vector<float>{1000, -1000}, {1, 2});
+  const Tensor zeros({1, 2});
+  std::vector<float> diff(2, NAN);
+  CHECK(binary_cross_entropy(far, zeros, diff) == 500);
+  CHECK(diff == std::vector<float>{0.5f, 0});
+  CHECK_THROWS_WITH(binary_cross_entropy(zeros, Tensor::of(std::vector<float>{0, 2}, {1, 2}), {}),
+                    "binary cross-entropy: a target is 2");
+}

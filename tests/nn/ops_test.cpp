@@ -17,6 +17,7 @@
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
+#include "limbic/nn/ops/upsample.h"
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic;
@@ -44,6 +45,10 @@ GradientCase pool_case(const std::string& name, Shape input, const Pool2dOptions
 GradientCase response_case(const std::string& name, Shape input,
                            const LocalResponseNormOptions& o) {
   return {name, [=](Graph& g) { return local_response_norm(g.input(input[1]), o); }, input};
+}
+
+GradientCase upsample_case(const std::string& name, Shape input, const UpsampleOptions& o) {
+  return {name, [=](Graph& g) { return upsample(g.input(input[1]), o); }, input};
 }
 
 // Every op over awkward shapes: odd sizes, stride 2, 1x1 to 7x7, groups, dilation, batch 1,
@@ -124,6 +129,18 @@ std::vector<GradientCase> cases() {
       unary("silu", {2, 3, 5, 7}, silu),
       unary("hard_swish", {2, 3, 5, 7}, hard_swish),
       unary("gelu", {2, 3, 5, 7}, gelu),
+      unary("sigmoid", {2, 3, 5, 7}, sigmoid),
+      unary("tanh", {2, 3, 5, 7}, tanh),
+      unary("leaky_relu", {2, 3, 5, 7}, [](Value x) { return leaky_relu(x, 0.2f); }),
+      unary("leaky_relu after convolution and batch norm", {3, 3, 6, 5},
+            [](Value x) {
+              const Value y = conv2d({x.graph, "c"}, x, {.out_channels = 9, .bias = false});
+              return leaky_relu(batch_norm({x.graph, "bn"}, y), -0.5f);
+            }),
+      unary("sigmoid gate", {2, 3, 4, 4},
+            [](Value x) {
+              return sigmoid(linear({x.graph, "fc"}, global_avg_pool(x), {.out_features = 5}));
+            }),
       unary("relu6", {2, 3, 5, 7},
             [](Value x) {
               return relu6(conv2d({x.graph, "c"}, x, {.out_channels = 9, .kernel_size = 5}));
@@ -152,6 +169,24 @@ std::vector<GradientCase> cases() {
       unary("adaptive_avg_pool2d larger than its input", {1, 3, 2, 3},
             [](Value x) { return adaptive_avg_pool2d(x, 5); }),
       unary("global_avg_pool", {3, 7, 5, 4}, global_avg_pool),
+      upsample_case("upsample nearest", {2, 17, 3, 5}, {}),
+      upsample_case("upsample nearest, one axis, odd", {1, 3, 4, 1}, {.scale = {1, 3}}),
+      upsample_case("upsample bilinear", {2, 5, 3, 7}, {.mode = UpsampleOptions::Mode::bilinear}),
+      upsample_case("upsample bilinear 3x5", {1, 19, 2, 3},
+                    {.scale = {3, 5}, .mode = UpsampleOptions::Mode::bilinear}),
+      upsample_case("upsample bilinear of one pixel", {3, 2, 1, 1},
+                    {.scale = {4, 2}, .mode = UpsampleOptions::Mode::bilinear}),
+      upsample_case("upsample bilinear of more channels than a block", {1, 1027, 1, 2},
+                    {.mode = UpsampleOptions::Mode::bilinear}),
+      unary("upsample by 1", {2, 3, 4, 5},
+            [](Value x) {
+              return upsample(x, {.scale = 1, .mode = UpsampleOptions::Mode::bilinear});
+            }),
+      unary("upsample, concat with what came before", {2, 3, 6, 4},
+            [](Value x) {
+              const Value y = relu(conv2d({x.graph, "c"}, x, {.out_channels = 4, .stride = 2}));
+              return conv2d({x.graph, "d"}, concat({x, upsample(y)}), {.out_channels = 2});
+            }),
       unary("linear", {3, 5, 4, 4},
             [](Value x) {
               return linear({x.graph, "fc"}, global_avg_pool(x), {.out_features = 4});
@@ -224,8 +259,8 @@ TEST_CASE("ops: output, statistics and gradients equal the naive f64 twin's") {
   MESSAGE("checked: " << list);
   CHECK(list ==
         "adaptive_avg_pool2d add avg_pool2d batch_norm clamp concat conv2d dropout flatten gelu "
-        "global_avg_pool hard_swish linear local_response_norm max_pool2d relu relu6 silu "
-        "slice_pad softmax");
+        "global_avg_pool hard_swish leaky_relu linear local_response_norm max_pool2d relu relu6 "
+        "sigmoid silu slice_pad softmax tanh upsample");
 }
 
 TEST_CASE("ops: the measure of errors lets no NaN and no infinity pass") {

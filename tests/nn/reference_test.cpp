@@ -8,6 +8,7 @@
 
 #include "limbic/core/random.h"
 #include "limbic/reference/activation.h"
+#include "limbic/reference/adam.h"
 #include "limbic/reference/add.h"
 #include "limbic/reference/batch_norm.h"
 #include "limbic/reference/concat.h"
@@ -19,6 +20,7 @@
 #include "limbic/reference/reshape.h"
 #include "limbic/reference/sgd.h"
 #include "limbic/reference/softmax.h"
+#include "limbic/reference/upsample.h"
 #include "tests/reference/check_gradient.h"
 
 using namespace limbic::reference;
@@ -93,6 +95,12 @@ TEST_CASE("reference: activations' backward equals central differences") {
   check_unary("silu", src, silu, silu_backward);
   check_unary("hard_swish", src, hard_swish, hard_swish_backward);
   check_unary("gelu", src, gelu, gelu_backward);
+  check_unary("sigmoid", src, sigmoid, sigmoid_backward);
+  check_unary("tanh", src, static_cast<Array (*)(const Array&)>(limbic::reference::tanh),
+              tanh_backward);
+  check_unary(
+      "leaky_relu", src, [](auto& x) { return leaky_relu(x, 0.2); },
+      [](auto& x, auto& dy) { return leaky_relu_backward(x, 0.2, dy); });
   check_unary("softmax", random_array({3, 5}, 1), softmax, softmax_backward);
 }
 
@@ -162,6 +170,22 @@ TEST_CASE("reference: backward of pools equals central differences") {
   check_unary("global", src, global_avg_pool, global_avg_pool_backward);
 }
 
+TEST_CASE("reference: upsampling is PyTorch's interpolate, and its backward the differences") {
+  const Array src = random_array({2, 3, 3, 4}, 1);
+  for (const Size2& scale : {Size2(2), Size2(3, 1), Size2(1, 5)}) {
+    check_unary(
+        "nearest", src, [&](auto& x) { return upsample_nearest(x, scale); },
+        [&](auto& x, auto& dy) { return upsample_nearest_backward(x.shape, scale, dy); });
+    check_unary(
+        "bilinear", src, [&](auto& x) { return upsample_bilinear(x, scale); },
+        [&](auto& x, auto& dy) { return upsample_bilinear_backward(x.shape, scale, dy); });
+  }
+  // torch.nn.functional.interpolate(torch.tensor([[[[1., 5, 2]]]]), scale_factor=(1, 2), ...)
+  const Array row = of({1, 1, 1, 3}, {1, 5, 2});
+  CHECK(upsample_nearest(row, {1, 2}).values == std::vector<double>{1, 1, 5, 5, 2, 2});
+  CHECK(upsample_bilinear(row, {1, 2}).values == std::vector<double>{1, 2, 4, 4.25, 2.75, 2});
+}
+
 TEST_CASE("reference: backward of what moves values equals central differences") {
   const Array src = random_array({2, 3, 5, 4}, 1), other = random_array({2, 2, 5, 4}, 2);
   check_unary("flatten", src, flatten, flatten_backward);
@@ -200,6 +224,37 @@ TEST_CASE("reference: the loss' gradient equals central differences") {
     check("cross entropy", logits, softmax_cross_entropy(logits, labels, o).logits, of({1}, {1}),
           loss);
   }
+}
+
+TEST_CASE("reference: the other losses' gradients equal central differences") {
+  using Function = Loss (*)(const Array&, const Array&);
+  for (const Function loss : {Function(mean_squared_error), Function(binary_cross_entropy)}) {
+    Array x = random_array({4, 3}, 1), targets = random_array({4, 3}, 2);
+    for (double& t : targets.values) t = 1 / (1 + std::exp(-t));
+    check("loss", x, loss(x, targets).logits, of({1}, {1}),
+          [&] { return of({1}, {loss(x, targets).value}); });
+    CHECK_THROWS_AS(loss(x, Array({3, 4})), std::invalid_argument);
+  }
+}
+
+TEST_CASE("reference: Adam's and AdamW's steps are PyTorch's") {
+  // torch.optim.Adam(lr=0.1, weight_decay=0.5) and AdamW(lr=0.1, weight_decay=0.5, betas=(0.8,
+  // 0.9), eps=1e-3) in f64, torch 1.13.
+  const auto after_three = [](const AdamOptions& o) {
+    Array w = of({3}, {1, -2, 0.5}), m({3}), v({3});
+    adam_step(w, m, v, 1, of({3}, {0.5, -1, 2}), o);
+    adam_step(w, m, v, 2, of({3}, {-3, 0.25, 0}), o);
+    adam_step(w, m, v, 3, of({3}, {1, 1, -1}), o);
+    return w.values;
+  };
+  CHECK(limbic::relative_error(after_three({.learning_rate = 0.1, .weight_decay = 0.5}),
+                               std::vector<double>{0.9450880209688444, -1.7471678565085655,
+                                                   0.29572128568408407}) < 1e-14);
+  CHECK(limbic::relative_error(after_three({0.1, 0.8, 0.9, 1e-3, 0.5, true}),
+                               std::vector<double>{0.8534297648603194, -1.6114866018876186,
+                                                   0.2680127637403532}) < 1e-14);
+  Array w({3}), m({3}), v({3});
+  CHECK_THROWS_AS(adam_step(w, m, v, 1, Array({2}), {}), std::invalid_argument);
 }
 
 TEST_CASE("reference: what a definition could have otherwise") {

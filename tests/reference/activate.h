@@ -10,6 +10,9 @@ inline reference::Array activate(const reference::Array& x, const Activation& a)
   if (a.kind == Kind::silu) return reference::silu(x);
   if (a.kind == Kind::hard_swish) return reference::hard_swish(x);
   if (a.kind == Kind::gelu) return reference::gelu(x);
+  if (a.kind == Kind::sigmoid) return reference::sigmoid(x);
+  if (a.kind == Kind::tanh) return reference::tanh(x);
+  if (a.kind == Kind::leaky_relu) return reference::leaky_relu(x, a.slope);
   return reference::clamp(x, a.low, a.high);
 }
 
@@ -19,6 +22,9 @@ inline reference::Array activate_backward(const reference::Array& x, const Activ
   if (a.kind == Kind::silu) return reference::silu_backward(x, dy);
   if (a.kind == Kind::hard_swish) return reference::hard_swish_backward(x, dy);
   if (a.kind == Kind::gelu) return reference::gelu_backward(x, dy);
+  if (a.kind == Kind::sigmoid) return reference::sigmoid_backward(x, dy);
+  if (a.kind == Kind::tanh) return reference::tanh_backward(x, dy);
+  if (a.kind == Kind::leaky_relu) return reference::leaky_relu_backward(x, a.slope, dy);
   return reference::clamp_backward(x, a.low, a.high, dy);
 }
 
@@ -26,6 +32,7 @@ inline reference::Array activate_backward(const reference::Array& x, const Activ
 inline std::vector<double> kinks_of(const Activation& a) {
   if (a.is_clamp()) return {a.low, a.high};
   if (a.kind == Activation::Kind::hard_swish) return {-3, 3};
+  if (a.kind == Activation::Kind::leaky_relu) return {0};
   return {};
 }
 

@@ -98,6 +98,11 @@ Gradients run(const Step& s, const Mode& mode) {
   if (as<Flatten>(op)) return {{reference::flatten_backward(x, s.dy)}};
   if (const auto* p = as<StridedSlicePad>(op))
     return {{reference::slice_pad_backward(x, plain(p->options()), s.dy)}};
+  if (const auto* u = as<Upsample>(op))
+    return {
+        {(u->options().mode == UpsampleOptions::Mode::nearest
+              ? reference::upsample_nearest_backward
+              : reference::upsample_bilinear_backward)(x.shape, plain(u->options().scale), s.dy)}};
   if (mode.twin.backward) return mode.twin.backward(op, copies(s.src), s.parameters, s.dy);
   fail("op '", op.type(), "' has no naive backward twin");
 }

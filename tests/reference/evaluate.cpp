@@ -52,6 +52,10 @@ Array run(const Node& node, const std::vector<const Array*>& src, const std::vec
   if (as<Softmax>(op)) return reference::softmax(x);
   if (as<Dropout>(op)) return x;
   if (as<Flatten>(op)) return reference::flatten(x);
+  if (const auto* u = as<Upsample>(op))
+    return (u->options().mode == UpsampleOptions::Mode::nearest
+                ? reference::upsample_nearest
+                : reference::upsample_bilinear)(x, plain(u->options().scale));
   if (const auto* s = as<StridedSlicePad>(op)) return reference::slice_pad(x, plain(s->options()));
   if (mode.twin.forward) return mode.twin.forward(op, copies(src), p, dst);
   fail("op '", op.type(), "' has no naive twin");

@@ -4,11 +4,13 @@
 #include "limbic/nn/ops/local_response_norm.h"
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/reshape.h"
+#include "limbic/nn/ops/upsample.h"
 #include "limbic/reference/batch_norm.h"
 #include "limbic/reference/conv2d.h"
 #include "limbic/reference/local_response_norm.h"
 #include "limbic/reference/pool2d.h"
 #include "limbic/reference/reshape.h"
+#include "limbic/reference/upsample.h"
 #include "tests/reference/evaluate.h"
 
 namespace limbic::naive {

@@ -10,6 +10,8 @@
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
+#include "limbic/reference/adam.h"
+#include "tests/reference/evaluate.h"
 
 using namespace limbic;
 using namespace limbic::train;
@@ -173,4 +175,86 @@ TEST_CASE("sgd: its state goes from one plan to another, and must fit") {
   CHECK_THROWS_WITH(restored.restore(missing), doctest::Contains("'conv1.weight'"));
   state["fc.bias"] = Tensor({5});
   CHECK_THROWS_WITH(restored.restore(state), doctest::Contains("fc.bias"));
+}
+
+TEST_CASE("adam: equals the reference's step, with both kinds of decay") {
+  const Graph g = small_net();
+  const Shape shape = {4, 3, 9, 7};
+  for (const AdamOptions& o :
+       std::vector<AdamOptions>{{},
+                                {.beta1 = 0.5, .beta2 = 0.9, .epsilon = 1e-3},
+                                {.weight_decay = 0.1},
+                                {.weight_decay = 0.1, .decoupled = true},
+                                {.rate_factors = {{"conv1", 0}, {"fc", 3}}}}) {
+    CAPTURE(o.beta1);
+    CAPTURE(o.weight_decay);
+    CAPTURE(o.decoupled);
+    Parameters parameters = g.initialise(1);
+    Plan plan(g, parameters, PlanOptions::training(shape));
+    Adam adam(plan, o);
+    naive::Arrays w = naive::from_parameters(parameters), m, v;
+    for (const auto& [name, array] : w) m[name] = v[name] = naive::Array(array.shape);
+    for (uint64_t step = 0; step < 6; ++step) {
+      plan.run(noise(shape, step));
+      const double rate = 0.01 / static_cast<double>(step + 1);
+      adam.step(noise({4, 4}, step + 100).values(), rate);
+      for (auto& [name, array] : w) {
+        double factor = 1;
+        for (const auto& [path, value] : o.rate_factors)
+          if (lies_within(name, path)) factor = value;
+        reference::adam_step(
+            array, m[name], v[name], static_cast<int64_t>(step) + 1,
+            naive::from_tensor(plan.parameter_gradient(name)),
+            {rate * factor, o.beta1, o.beta2, o.epsilon, o.weight_decay, o.decoupled});
+      }
+    }
+    plan.store(parameters);
+    const auto state = adam.state();
+    CHECK(state.at("adam/steps").data<int64_t>()[0] == 6);
+    for (const auto& [name, array] : w) {
+      const auto error = [](const Tensor& a, const naive::Array& b) {
+        double worst = 0;
+        for (int64_t i = 0; i < a.size(); ++i)
+          worst = std::max(worst, std::abs(double{a.data()[i]} - b[i]));
+        return worst;
+      };
+      CHECK(error(parameters.at(name).value, array) < 2e-6);
+      CHECK(error(state.at(name), m[name]) < 2e-6);
+      CHECK(error(state.at("second/" + name), v[name]) < 2e-6);
+    }
+  }
+}
+
+TEST_CASE("adam: its state goes from one plan to another with the same bits, and must fit") {
+  const Graph g = small_net();
+  Parameters parameters = g.initialise(1);
+  Plan plan(g, parameters, PlanOptions::training({4, 3, 9, 7}));
+  Adam adam(plan, {.weight_decay = 0.1, .decoupled = true});
+  const auto step = [&](Plan& p, Adam& a, uint64_t seed) {
+    p.run(noise({4, 3, 9, 7}, seed));
+    a.step(noise({4, 4}, seed + 9).values(), 0.01);
+  };
+  step(plan, adam, 1);
+  plan.store(parameters);
+  const auto state = adam.state();
+  CHECK(state.size() == 13);
+  Parameters copy = parameters.clone();
+  Plan other(g, copy, PlanOptions::training({4, 3, 9, 7}));
+  Adam restored(other, {.weight_decay = 0.1, .decoupled = true});
+  restored.restore(state);
+  step(plan, adam, 2);
+  step(other, restored, 2);
+  plan.store(parameters);
+  other.store(copy);
+  CHECK(largest_difference(parameters, copy) == 0);
+
+  for (const char* key : {"conv1.weight", "second/conv1.weight", "adam/steps"}) {
+    CAPTURE(key);
+    auto missing = state;
+    missing.erase(key);
+    CHECK_THROWS_AS(restored.restore(missing), Error);
+  }
+  CHECK_THROWS_AS(Adam(plan, {.beta1 = 1}), Error);
+  CHECK_THROWS_AS(Adam(plan, {.epsilon = 0}), Error);
+  CHECK_THROWS_AS(Adam(plan, {.weight_decay = -1}), Error);
 }

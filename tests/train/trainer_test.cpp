@@ -94,6 +94,30 @@ TEST_CASE("trainer: killed and resumed it ends with the same bytes") {
   }
 }
 
+TEST_CASE("trainer: with Adam, too, a killed run that is resumed ends with the same bytes") {
+  Pictures p;
+  const Model model = build_model("resnet8", 3);
+  TrainOptions o = quick(2);
+  o.learning_rate = 0.01;
+  o.adam = {.weight_decay = 0.01, .decoupled = true};
+  o.checkpoint_interval = 2;
+  o.out = p.folder / "undisturbed";
+  Parameters undisturbed = model.graph.initialise(1);
+  train::train(model, undisturbed, p.data, o);
+  o.out = p.folder / "killed";
+  Parameters parameters = model.graph.initialise(1);
+  CHECK_THROWS_AS(train::train(model, parameters, p.data, o, kill_at(10)), Killed);
+  o.resume = true;
+  parameters = model.graph.initialise(1);
+  CHECK(train::train(model, parameters, p.data, o).resumed_step == 8);
+  CHECK(first_difference(parameters, undisturbed) == "");
+  CHECK(first_difference(o.out + "/weights/last.safetensors",
+                         p.folder / "undisturbed/weights/last.safetensors") == "");
+  o.adam.reset();
+  CHECK(error_of([&] { train::train(model, parameters, p.data, o); }).find("adam was [") !=
+        std::string::npos);
+}
+
 TEST_CASE("trainer: killed between best and last, the next run goes on from the best there is") {
   Pictures p;
   const Model model = build_model("resnet8", 3);
