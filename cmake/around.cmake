@@ -63,10 +63,15 @@ if(LIMBIC_SERVE)
   target_include_directories(limbic_serve SYSTEM PRIVATE ${LIMBIC_HTTPLIB_INCLUDE})
 endif()
 
+# `limbic explain`.
+limbic_room(explain_verb FOLDERS explain/verb ROOMS explain cli
+  LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11)
+
 # The program.
 limbic_room(program ROOMS cli session EXCEPT program/main.cpp)
 add_executable(limbic program/main.cpp)
-target_link_libraries(limbic PRIVATE limbic_flags ${limbic_threads} limbic_program)
+target_link_libraries(limbic PRIVATE limbic_flags ${limbic_threads} limbic_program
+  limbic_explain_verb)
 if(LIMBIC_SERVE)
   target_link_libraries(limbic PRIVATE limbic_serve)
   target_compile_definitions(limbic PRIVATE LIMBIC_SERVE)

@@ -1,5 +1,6 @@
 // program: the command `limbic`, all verbs together: those of cli, and of the rooms around.
 #include "limbic/cli/program.h"
+#include "limbic/explain/verb/verb.h"
 #include "limbic/program/pack.h"
 #ifdef LIMBIC_REPRODUCE
 #include "limbic/reproduce/verb.h"
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
   if (program::is_packed()) return program::run_packed(argc, argv);
   auto verbs = cli::own_verbs();
   verbs.push_back(program::add_pack);
+  verbs.push_back(explain::add_explain);
 #ifdef LIMBIC_REPRODUCE
   verbs.push_back(reproduce::add_reproduce);
 #endif

@@ -1,0 +1,118 @@
+#include "limbic/explain/page.h"
+
+#include <algorithm>
+
+#include "limbic/explain/pictures.h"
+#include "limbic/io/png.h"
+#include "limbic/io/resize.h"
+#include "limbic/report/text.h"
+
+namespace limbic::explain {
+namespace {
+
+using report::Report;
+
+// At most 224 pixels a side, so that a page of many stays small.
+io::Picture small(const io::Picture& picture) {
+  const int64_t longer = std::max(picture.height, picture.width);
+  if (longer <= 224) return picture;
+  return io::resize(picture, {.height = std::max<int64_t>(1, picture.height * 224 / longer),
+                              .width = std::max<int64_t>(1, picture.width * 224 / longer)});
+}
+
+std::string image(const io::Picture& picture, const std::string& alt) {
+  return "<img alt=\"" + report::escape_html(alt) + "\" src=\"data:image/png;base64," +
+         io::base64(io::encode_png(picture)) + "\">";
+}
+
+std::string figure(const io::Picture& picture, const std::string& caption,
+                   const std::string& below) {
+  return "<figure>" + image(picture, caption) + "<figcaption>" + report::escape_html(caption) +
+         (below.empty() ? "" : "<small>" + report::escape_html(below) + "</small>") +
+         "</figcaption></figure>\n";
+}
+
+std::string enlarged(const io::Picture& picture, const std::string& alt) {
+  return "<div style=\"max-width:34rem\"><style>.sheet img{width:100%;display:block;"
+         "image-rendering:pixelated}</style><div class=\"sheet\">" +
+         image(picture, alt) + "</div></div>\n";
+}
+
+std::string short_title(Method method) {
+  const std::string title = info(method).title;
+  return title.substr(0, title.find(" ("));
+}
+
+}  // namespace
+
+void add_sections(Report& page, const Explained& e, const std::string& class_name) {
+  const io::Picture shown = small(e.picture);
+  std::string gallery = "<div class=\"gallery\">\n" + figure(shown, "the picture", "as it is seen");
+  Report::Table table{.title = e.name + ": how far the maps can be believed",
+                      .explanation =
+                          "Deletion: the class's mean probability while its pixels go, the most "
+                          "important first (lower is better). Insertion: while they come, out of a "
+                          "blurred picture (higher is better). Random maps are what any map must "
+                          "beat.",
+                      .columns = {{"method"}, {"map of"}, {"deletion", true}, {"insertion", true}}};
+  const auto row = [&](const std::string& name, const std::string& of, const Faithfulness& f) {
+    table.rows.push_back(
+        {name, of, report::number_text(f.deletion, 3), report::number_text(f.insertion, 3)});
+  };
+  Report::LineChart deletion{.title = e.name + ": deletion",
+                             .explanation = "",
+                             .x_label = "share of the pixels that are gone",
+                             .y_label = "probability of " + class_name,
+                             .series = {}};
+  Report::LineChart insertion = deletion;
+  insertion.title = e.name + ": insertion";
+  insertion.x_label = "share of the pixels that are there";
+  const auto draw = [](Report::LineChart& chart, const std::string& name,
+                       const std::vector<double>& curve) {
+    Report::Series series{.name = name, .points = {}};
+    for (size_t i = 0; i < curve.size(); ++i)
+      series.points.push_back(
+          {static_cast<double>(i) / static_cast<double>(curve.size() - 1), curve[i]});
+    chart.series.push_back(std::move(series));
+  };
+  std::string words;
+  for (size_t i = 0; i < e.maps.size(); ++i) {
+    const auto& [method, map] = e.maps[i];
+    const Faithfulness& f = e.faithfulness[i];
+    const std::string size = str_cat(map.height, " x ", map.width);
+    gallery += figure(overlaid(shown, map), short_title(method),
+                      (info(method).of_layer ? e.layer : "picture") + ", " + size);
+    row(info(method).title, (info(method).of_layer ? e.layer : "picture") + ", " + size, f);
+    draw(deletion, short_title(method), f.deletion_curve);
+    draw(insertion, short_title(method), f.insertion_curve);
+    words += (words.empty() ? "" : " ") + short_title(method) + ": " + info(method).says;
+  }
+  row("random maps", "", e.random);
+  draw(deletion, "random", e.random.deletion_curve);
+  draw(insertion, "random", e.random.insertion_curve);
+  page.add(Report::Figure{
+      .title = e.name + ": what spoke for " + class_name,
+      .explanation = "From blue, nothing, to red, most, each map in its own range. " + words +
+                     (e.through.empty() ? "" : " " + e.through),
+      .svg = gallery + "</div>\n",
+      .text = words});
+  page.add(std::move(table));
+  page.add(std::move(deletion));
+  page.add(std::move(insertion));
+  if (!e.features.empty())
+    page.add(Report::Figure{
+        .title = e.name + ": feature maps of " + e.layer,
+        .explanation = str_cat("Up to 64 of ", e.features.dim(1),
+                               ", those that vary most first, each in its own range."),
+        .svg = enlarged(tiles_of_features(e.features), "feature maps")});
+  if (!e.filters.empty())
+    page.add(Report::Figure{
+        .title = e.name + ": filters of " + e.filters_of,
+        .explanation = str_cat("Up to 64 of ", e.filters.dim(0), ", weights of shape ",
+                               to_string(e.filters.shape()),
+                               "; grey is 0. Filters of three inputs in colour, larger ones as the "
+                               "mean over their inputs, 1 x 1 filters a row each."),
+        .svg = enlarged(tiles_of_filters(e.filters), "filters")});
+}
+
+}  // namespace limbic::explain

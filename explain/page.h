@@ -1,0 +1,25 @@
+#pragma once
+#include "limbic/explain/explain.h"
+#include "limbic/io/picture.h"
+#include "limbic/report/report.h"
+
+namespace limbic::explain {
+
+/// A network's maps of one picture, for a page.
+struct Explained {
+  std::string name;     ///< "squeezenet1_1", "diff1: resnet101".
+  std::string through;  ///< What leads from its features to the classes, a sentence; or nothing.
+  std::string layer;
+  io::Picture picture;  ///< As the network sees it.
+  double probability = 0;
+  std::vector<std::pair<Method, Map>> maps;
+  std::vector<Faithfulness> faithfulness;  ///< Of each map.
+  Faithfulness random;
+  Tensor features, filters;  ///< (1,C,H,W) and (O,I,kh,kw), or empty.
+  std::string filters_of;
+};
+
+/// Sections about it: the maps over the picture, their scores and curves, feature maps, filters.
+void add_sections(report::Report& page, const Explained& e, const std::string& class_name);
+
+}  // namespace limbic::explain

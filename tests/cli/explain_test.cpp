@@ -1,0 +1,76 @@
+// limbic explain: its JSON, its page, and what it says of what it cannot do.
+#include "tests/cli/world.h"
+
+namespace limbic::testing {
+
+TEST_CASE("cli: explain writes a map a method as JSON") {
+  const Result r =
+      world().run("explain " + network +
+                  "val/awe/6.png --format json --quiet --class fear --method "
+                  "grad-cam,grad-cam++,eigen-cam,occlusion,score-cam,gradient-x-input");
+  CAPTURE(r.err);
+  REQUIRE(r.status == done);
+  const std::vector<json> all = r.objects();
+  REQUIRE(all.size() == 6);
+  for (const json& o : all) {
+    CHECK(o.size() == 7);
+    check_keys(o, {"image", "class", "method", "layer", "map", "deletion", "insertion"});
+    CHECK(o["image"] == "val/awe/6.png");
+    CHECK(o["class"] == "fear");
+    for (const auto& row : o["map"]) {
+      CHECK(row.size() == o["map"][0].size());
+      for (const double v : row) CHECK((v >= 0 && v <= 1));
+    }
+    for (const char* key : {"deletion", "insertion"})
+      CHECK((o[key].get<double>() >= 0 && o[key].get<double>() <= 1));
+  }
+  CHECK(all[0]["method"] == "grad-cam");
+  CHECK(all[0]["layer"] == "layer3");
+  CHECK(all[0]["map"].size() == 4);
+  CHECK(all[5]["map"].size() == 16);
+}
+
+TEST_CASE("cli: explain writes one page that stands alone") {
+  for (const std::string& what : {network + "val/awe/6.png", std::string("model val/joy/7.png")}) {
+    CAPTURE(what);
+    const Result r = world().run("explain " + what + " --out page.html --quiet");
+    CAPTURE(r.err);
+    REQUIRE(r.status == done);
+    CHECK(r.out.find("grad-cam") != std::string::npos);
+    const std::string page = text_of(world().folder / "page.html");
+    CHECK(page.size() < 5000000);
+    for (const char* outside : {"<script", "http://", "https://", "<link"})
+      CHECK(page.find(outside) == std::string::npos);
+    const bool is_model = what.starts_with("model");
+    CHECK((page.find("What each block did") != std::string::npos) == is_model);
+  }
+  const Result r = world().run("explain model val/joy/7.png --format json --quiet");
+  REQUIRE(r.status == done);
+  CHECK(r.objects()[0]["layer"] == "diff1/layer3");
+}
+
+TEST_CASE("cli: explain says in one line what would work") {
+  const auto fails = [](const std::string& arguments, int status, const std::string& mentions) {
+    CAPTURE(arguments);
+    check_failure(world().run("explain --quiet " + arguments), status, mentions);
+  };
+  const std::string photo = "val/awe/6.png ";
+  fails(network + photo + "--layer nowhere", failed, "layers of feature maps are layer1, layer2");
+  fails(network + photo + "--layer logits", failed, "a row of 3 values, and a map needs (N,C,H,W)");
+  fails(network + photo + "--class sorrow", failed,
+        "expected awe; fear; joy; or a number from 0 to 2");
+  fails(network + photo + "--class 3", failed, "a number from 0 to 2");
+  fails(network + photo + "--method grad", wrong_usage, "grad-cam");
+  fails(network + photo + "--window 17", failed, "does not fit into a picture of 16x16");
+  fails(network + "run/results.csv", failed, "not a JPEG");
+  fails(network + "nowhere.png", failed, "nowhere.png");
+  fails(network + photo + "--out nowhere/page.html", failed, "nowhere/page.html");
+  fails(network + "model " + photo, failed, "leave out --model and --weights");
+  fails(photo, failed, "expected a model folder and a picture");
+  fails("a b c", failed, "expected one picture");
+  fails("model " + photo + "--class sorrow", failed, "awe; fear; joy");
+  fails("model " + photo + "--layer nowhere", failed, "layers of feature maps are");
+  fails("", wrong_usage, "inputs");
+}
+
+}  // namespace limbic::testing
