@@ -302,7 +302,7 @@ TEST_CASE("explain: maps are better than random ones over ten photos") {
   std::sort(files.begin(), files.end());
   files.resize(10);
   Tensor image(network::input_shape(1, n.preset));
-  Explainer explainer(n.model.graph, n.parameters, {.input = image.shape()});
+  Explainer explainer(n.model.graph, n.parameters, {.input = image.shape(), .steps = 10});
   const Method tried[] = {Method::grad_cam, Method::grad_cam_plus_plus, Method::eigen_cam,
                           Method::occlusion};
   std::vector<Faithfulness> sums(std::size(tried));
@@ -322,8 +322,8 @@ TEST_CASE("explain: maps are better than random ones over ten photos") {
   }
   MESSAGE("random: deletion " << random.deletion << ", insertion " << random.insertion);
   for (size_t i = 0; i < sums.size(); ++i) {
-    MESSAGE(info(tried[i]).name << ": deletion " << sums[i].deletion << ", insertion "
-                                << sums[i].insertion);
+    MESSAGE(std::string(info(tried[i]).name)
+            << ": deletion " << sums[i].deletion << ", insertion " << sums[i].insertion);
     CHECK(sums[i].insertion > random.insertion);
     if (tried[i] != Method::eigen_cam) CHECK(sums[i].deletion < random.deletion);
   }
