@@ -137,7 +137,8 @@ TEST_CASE("explain: occlusion equals a plain loop over windows") {
   struct Case {
     int64_t window, stride;
   };
-  for (const auto& [window, stride] : {Case{3, 2}, Case{4, 4}, Case{2, 3}, Case{8, 1}}) {
+  for (const Case& size : {Case{3, 2}, Case{4, 4}, Case{2, 3}, Case{8, 1}}) {
+    const int64_t window = size.window, stride = size.stride;
     CAPTURE(window);
     CAPTURE(stride);
     Explainer explainer(g, parameters,
