@@ -105,14 +105,14 @@ void add_sections(Report& page, const Explained& e, const std::string& class_nam
         .explanation = str_cat("Up to 64 of ", e.features.dim(1),
                                ", those that vary most first, each in its own range."),
         .svg = enlarged(tiles_of_features(e.features), "feature maps")});
-  if (!e.filters.empty())
+  for (const auto& [name, weight] : e.filters)
     page.add(Report::Figure{
-        .title = e.name + ": filters of " + e.filters_of,
-        .explanation = str_cat("Up to 64 of ", e.filters.dim(0), ", weights of shape ",
-                               to_string(e.filters.shape()),
-                               "; grey is 0. Filters of three inputs in colour, larger ones as the "
-                               "mean over their inputs, 1 x 1 filters a row each."),
-        .svg = enlarged(tiles_of_filters(e.filters), "filters")});
+        .title = e.name + ": filters of " + name,
+        .explanation =
+            str_cat("Up to 64 of ", weight.dim(0), ", weights of shape ", to_string(weight.shape()),
+                    "; grey is 0. Filters of three inputs in colour, larger ones as the "
+                    "mean over their inputs, 1 x 1 filters a row each."),
+        .svg = enlarged(tiles_of_filters(weight), "filters")});
 }
 
 }  // namespace limbic::explain

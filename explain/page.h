@@ -15,8 +15,8 @@ struct Explained {
   std::vector<std::pair<Method, Map>> maps;
   std::vector<Faithfulness> faithfulness;  ///< Of each map.
   Faithfulness random;
-  Tensor features, filters;  ///< (1,C,H,W) and (O,I,kh,kw), or empty.
-  std::string filters_of;
+  Tensor features;                                      ///< (1,C,H,W), or empty.
+  std::vector<std::pair<std::string, Tensor>> filters;  ///< (O,I,kh,kw) by name.
 };
 
 /// Sections about it: the maps over the picture, their scores and curves, feature maps, filters.

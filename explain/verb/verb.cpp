@@ -52,17 +52,21 @@ int64_t find_class(const std::vector<std::string>& labels, int64_t classes, cons
        "or a number from 0 to ", classes - 1);
 }
 
-// The convolution that a layer's feature maps come from, the nearest before it.
-void find_filters(const network::Network& n, const std::string& layer, Explained& e) {
-  int node = layer.empty() ? 0 : n.model.graph.find(layer);
-  for (; node > 0; node = n.model.graph.node(node).src[0])
-    for (const std::string& name : n.model.graph.node(node).parameters) {
-      const Tensor& value = n.parameters.at(name).value;
-      if (value.rank() != 4) continue;
-      e.filters = value;
-      e.filters_of = name;
-      return;
-    }
+// The filters of the first convolution, and of the nearest before a layer.
+std::vector<std::pair<std::string, Tensor>> find_filters(const network::Network& n,
+                                                         const std::string& layer) {
+  const Graph& g = n.model.graph;
+  std::vector<std::pair<std::string, Tensor>> out;
+  const auto add = [&](int node) {
+    for (const std::string& name : g.node(node).parameters)
+      if (const Tensor& value = n.parameters.at(name).value; value.rank() == 4)
+        if (out.empty() || out[0].first != name) return out.emplace_back(name, value), true;
+    return false;
+  };
+  for (int node = 1; node < g.size() && !add(node);) ++node;
+  for (int node = layer.empty() ? 0 : g.find(layer); node > 0 && !add(node);)
+    node = g.node(node).src[0];
+  return out;
 }
 
 struct Asked {
@@ -118,7 +122,7 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
   if (!common.json() || !o.out.empty())
     e.random = explainer.random_faithfulness(image, c, 3, common.seed);
   if (!e.layer.empty()) e.features = explainer.features(image);
-  find_filters(n, e.layer, e);
+  e.filters = find_filters(n, e.layer);
   cli::end_progress();
   if (common.json()) return e;
   std::printf("%s  %s %s\n", cli::printable(asked.name).c_str(), cli::printable(class_name).c_str(),

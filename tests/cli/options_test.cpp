@@ -39,10 +39,15 @@ TEST_CASE("cli: each option of train changes the weights as it says") {
        {"--augment none --seed 1", "--augment flip", "--augment cifar", "--augment none --nesterov",
         "--augment none --weight-decay 0.1", "--augment none --label-smoothing 0.2",
         "--augment none --schedule cosine", "--augment none --warmup 1",
-        "--augment none --preset keras-caffe", "--augment none --micro-batch 2"}) {
+        "--augment none --preset keras-caffe", "--augment none --micro-batch 2",
+        "--augment none --optimizer adam", "--augment none --optimizer adamw"}) {
     CAPTURE(std::string(options));
     CHECK(weights_of("other", options) != plain);
   }
+  CHECK(weights_of("adam", "--augment none --weight-decay 0.1 --optimizer adam") !=
+        weights_of("adamw", "--augment none --weight-decay 0.1 --optimizer adamw"));
+  check_failure(world().run(training + "adam --lr 0.05 --augment none --epochs 2 --resume"), failed,
+                "adam was [0.9,0.999,");
   weights_of("frozen", "--augment none --freeze conv1 bn1 layer1");
   weights_of("start", "--augment none", 0);
   const auto frozen = read_safetensors(path("frozen/weights/final.safetensors")),
