@@ -33,8 +33,7 @@ class LearntAlexNet : public Learnt {
   }
 
   std::vector<int64_t> predict(const io::Dataset& data, const ProgressFunction& progress) override {
-    const LayerOutputs out = run_layers(network_, {"logits"}, data, progress);
-    return spread(largest_of(out.rows[0], network_.model.classes), out.indices, data.size());
+    return answers_of(network_, data, progress);
   }
 
  private:
@@ -44,21 +43,18 @@ class LearntAlexNet : public Learnt {
 }  // namespace
 
 Row alexnet_row() {
-  return {
-      .name = "alexnet",
-      .method = "AlexNet (fine-tuned)",
-      .type = "deep",
-      .printed = 0.5655,
-      .source =
-          "You et al., AAAI 2016: CaffeNet from ImageNet, the last layer made one of eight "
-          "classes, all layers fine-tuned.",
-      .reading =
-          "alexnet from the weights given, the new last layer at ten times the rate of "
-          "the others; fresh, and at one rate, where none are given.",
-      .needs = needs_nothing,
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        return std::make_unique<LearntAlexNet>(s, progress);
-      }};
+  return {.name = "alexnet",
+          .method = "AlexNet (fine-tuned)",
+          .type = "deep",
+          .printed = 0.5655,
+          .source =
+              "You et al., AAAI 2016: CaffeNet from ImageNet, the last layer made one of eight "
+              "classes, all layers fine-tuned.",
+          .reading =
+              "alexnet from the weights given, the new last layer at ten times the rate of "
+              "the others; fresh, and at one rate, where none are given.",
+          .needs = needs_nothing,
+          .learn = learn_row<LearntAlexNet, alexnet_row>};
 }
 
 }  // namespace limbic::baselines

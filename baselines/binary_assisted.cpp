@@ -83,8 +83,7 @@ class LearntBinaryAssisted : public Learnt {
   }
 
   std::vector<int64_t> predict(const io::Dataset& data, const ProgressFunction& progress) override {
-    const LayerOutputs out = run_layers(network_, {"logits"}, data, progress);
-    return spread(largest_of(out.rows[0], network_.model.classes), out.indices, data.size());
+    return answers_of(network_, data, progress);
   }
 
  private:
@@ -94,23 +93,18 @@ class LearntBinaryAssisted : public Learnt {
 }  // namespace
 
 Row binary_assisted_row() {
-  return {
-      .name = "binary-assisted",
-      .method = "Binary Assisted",
-      .type = "deep",
-      .printed = 0.6131,
-      .source =
-          "He and Zhang, Neurocomputing 291, 2018: a binary positive-or-negative network "
-          "assists a network for emotions; the strategy's exact form is not known.",
-      .reading =
-          "The network for classes starts from the binary one and reads its own and the "
-          "binary network's features; loss CE of the classes + 0.5 CE of the polarity.",
-      .needs = needs_polarity,
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        const std::string missing = needs_polarity(s);
-        require(missing.empty(), "Binary Assisted: ", missing);
-        return std::make_unique<LearntBinaryAssisted>(s, progress);
-      }};
+  return {.name = "binary-assisted",
+          .method = "Binary Assisted",
+          .type = "deep",
+          .printed = 0.6131,
+          .source =
+              "He and Zhang, Neurocomputing 291, 2018: a binary positive-or-negative network "
+              "assists a network for emotions; the strategy's exact form is not known.",
+          .reading =
+              "The network for classes starts from the binary one and reads its own and the "
+              "binary network's features; loss CE of the classes + 0.5 CE of the polarity.",
+          .needs = needs_polarity,
+          .learn = learn_row<LearntBinaryAssisted, binary_assisted_row>};
 }
 
 }  // namespace limbic::baselines

@@ -1,6 +1,7 @@
 #include "limbic/baselines/chosen_softmax.h"
 
 #include "limbic/network/predictor.h"
+#include "limbic/svm/products.h"
 
 namespace limbic::baselines {
 namespace {
@@ -28,9 +29,9 @@ ChosenSoftmax::ChosenSoftmax(const Features& train, const Features& validation, 
                                                          const auto& held_out) {
       std::vector<int64_t> labels;
       for (const int64_t i : learning) labels.push_back(folds.labels[static_cast<size_t>(i)]);
-      return most_probable(emotion::train_softmax_classifier(take_rows(all, learning), labels,
+      return most_probable(emotion::train_softmax_classifier(svm::take_rows(all, learning), labels,
                                                              classes, {.weight_decay = candidate}),
-                           take_rows(all, held_out));
+                           svm::take_rows(all, held_out));
     });
     if (accuracy <= best) continue;
     best = accuracy;

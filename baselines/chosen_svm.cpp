@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "limbic/svm/cross_validation.h"
+#include "limbic/svm/products.h"
 #include "limbic/svm/sweep.h"
 
 namespace limbic::baselines {
@@ -81,9 +82,9 @@ ChosenSvm::ChosenSvm(const Features& train, const Features& validation, int64_t 
                                std::vector<int64_t> labels;
                                for (const int64_t i : learning)
                                  labels.push_back(folds.labels[static_cast<size_t>(i)]);
-                               return train_one_vs_rest(take_rows(all, learning), labels, classes,
-                                                        linear_options(candidates, C))
-                                   .predict(take_rows(all, held_out));
+                               return train_one_vs_rest(svm::take_rows(all, learning), labels,
+                                                        classes, linear_options(candidates, C))
+                                   .predict(svm::take_rows(all, held_out));
                              }),
            C, true);
   if (!candidates.rbf_C.empty()) {

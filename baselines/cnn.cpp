@@ -94,13 +94,14 @@ LayerOutputs run_layers(const network::Network& network, const std::vector<std::
   return out;
 }
 
-std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes) {
-  std::vector<int64_t> out;
-  if (logits.empty()) return out;
-  for (int64_t i = 0; i < logits.dim(0); ++i)
-    out.push_back(
-        network::argmax(logits.rows(i, i + 1).values().first(static_cast<size_t>(classes))));
-  return out;
+std::vector<int64_t> answers_of(const network::Network& network, const io::Dataset& data,
+                                const ProgressFunction& progress) {
+  const LayerOutputs out = run_layers(network, {"logits"}, data, progress);
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < std::ssize(out.labels); ++i)
+    labels.push_back(network::argmax(
+        out.rows[0].rows(i, i + 1).values().first(static_cast<size_t>(network.model.classes))));
+  return spread(labels, out.indices, data.size());
 }
 
 void lower_fresh_rate(train::TrainOptions& options, std::vector<std::string>& notes) {

@@ -30,8 +30,10 @@ struct LayerOutputs {
 LayerOutputs run_layers(const network::Network& network, const std::vector<std::string>& layers,
                         const io::Dataset& data, const ProgressFunction& progress);
 
-/// The class, of the first `classes`, of the largest of each row.
-std::vector<int64_t> largest_of(const Tensor& logits, int64_t classes);
+/// A network's own answer to each sample, as Learnt::predict gives it: the largest of the logits of
+/// its classes.
+std::vector<int64_t> answers_of(const network::Network& network, const io::Dataset& data,
+                                const ProgressFunction& progress);
 
 /// Networks without batch norm do not bear the rates that others learn by from fresh weights: at
 /// most 0.02, with a note.

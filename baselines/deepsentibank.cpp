@@ -6,32 +6,16 @@
 // --alexnet-weights where they are given); an SVM, linear or RBF, on the probabilities and another
 // on what the last hidden layer says; the row is the better one on the validation pictures, the
 // variant the other.
-#include <cmath>
-
 #include "limbic/baselines/chosen_svm.h"
 #include "limbic/baselines/cnn.h"
 #include "limbic/baselines/pairs.h"
 #include "limbic/baselines/rows.h"
+#include "limbic/nn/ops/softmax.h"
 
 namespace limbic::baselines {
 namespace {
 
 constexpr const char* model_of_pairs = "caffenet";
-
-Tensor softmax_rows(const Tensor& logits) {
-  Tensor out(logits.shape());
-  const int64_t width = logits.dim(1);
-  for (int64_t i = 0; i < logits.dim(0); ++i) {
-    const float* row = logits.data() + i * width;
-    float largest = row[0];
-    double sum = 0;
-    for (int64_t j = 0; j < width; ++j) largest = std::max(largest, row[j]);
-    for (int64_t j = 0; j < width; ++j) sum += std::exp(double{row[j] - largest});
-    for (int64_t j = 0; j < width; ++j)
-      out.data()[i * width + j] = static_cast<float>(std::exp(double{row[j] - largest}) / sum);
-  }
-  return out;
-}
 
 class LearntDeepSentiBank : public Learnt {
  public:
@@ -101,8 +85,9 @@ class LearntDeepSentiBank : public Learnt {
                                          const ProgressFunction& progress) const {
     const LayerOutputs out = run_layers(network_, {"logits", "features"}, data, progress);
     if (out.labels.empty()) return {};
-    return {{softmax_rows(out.rows[0]), out.labels, out.indices},
-            {out.rows[1], out.labels, out.indices}};
+    const Tensor& p = out.rows[0];
+    softmax_rows(p.values(), p.dim(1), p.values());
+    return {{p, out.labels, out.indices}, {out.rows[1], out.labels, out.indices}};
   }
 
   network::Network network_;
@@ -130,11 +115,7 @@ Row deepsentibank_row() {
                      "pairs; or --pairs: a folder of them to train one, one sub-folder a pair"
                    : "";
       },
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        const std::string missing = deepsentibank_row().needs(s);
-        require(missing.empty(), "DeepSentiBank: ", missing);
-        return std::make_unique<LearntDeepSentiBank>(s, progress);
-      }};
+      .learn = learn_row<LearntDeepSentiBank, deepsentibank_row>};
 }
 
 }  // namespace limbic::baselines

@@ -17,13 +17,11 @@ struct Grey {
   float at(int64_t y, int64_t x) const { return values[static_cast<size_t>(y * width + x)]; }
 };
 
-/// ITU-R 601 luma rounded to whole numbers, equal to Pillow's convert("L").
+/// The luma of each pixel.
 inline Grey to_grey(const io::Picture& picture) {
   Grey out(picture.height, picture.width);
-  for (size_t i = 0; i < out.values.size(); ++i) {
-    const uint8_t* p = picture.pixels.data() + 3 * i;
-    out.values[i] = static_cast<float>((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16);
-  }
+  for (size_t i = 0; i < out.values.size(); ++i)
+    out.values[i] = static_cast<float>(io::luma(picture.pixels.data() + 3 * i));
   return out;
 }
 

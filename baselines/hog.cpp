@@ -54,9 +54,7 @@ Row hog_row() {
           "Dalal and Triggs on 128 x 128 pixels: cells of 8, blocks of 2 x 2, 9 unsigned "
           "orientations, L2-Hys, 8,100 values; linear or RBF SVM.",
       .needs = needs_nothing,
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        return std::make_unique<LearntHog>(s, progress);
-      }};
+      .learn = learn_row<LearntHog, hog_row>};
 }
 
 }  // namespace limbic::baselines

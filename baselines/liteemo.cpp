@@ -12,6 +12,7 @@
 #include "limbic/baselines/chosen_softmax.h"
 #include "limbic/baselines/cnn.h"
 #include "limbic/baselines/rows.h"
+#include "limbic/emotion/fusion.h"
 
 namespace limbic::baselines {
 namespace {
@@ -24,20 +25,6 @@ struct Stream {
   network::Network network;
   std::vector<std::string> layers;
 };
-
-// Columns side by side.
-Tensor join(const std::vector<Tensor>& blocks) {
-  int64_t width = 0, at = 0;
-  for (const Tensor& b : blocks) width += b.dim(1);
-  const int64_t n = blocks.at(0).dim(0);
-  Tensor out({n, width});
-  for (const Tensor& b : blocks) {
-    for (int64_t i = 0; i < n; ++i)
-      std::copy_n(b.data() + i * b.dim(1), b.dim(1), out.data() + i * width + at);
-    at += b.dim(1);
-  }
-  return out;
-}
 
 class LearntLiteEmo : public Learnt {
  public:
@@ -110,7 +97,7 @@ class LearntLiteEmo : public Learnt {
       indices = out.indices;
       blocks.insert(blocks.end(), out.rows.begin(), out.rows.end());
     }
-    return {join(blocks), out.labels, out.indices};
+    return {emotion::join_blocks(blocks), out.labels, out.indices};
   }
 
   std::vector<Stream> streams_;
@@ -121,28 +108,23 @@ class LearntLiteEmo : public Learnt {
 }  // namespace
 
 Row liteemo_row() {
-  return {
-      .name = "liteemo",
-      .method = "LiteEmote",
-      .type = "deep",
-      .printed = 0.6167,
-      .source =
-          "Chew et al., MMSP 2019: several MobileNets side by side, for emotions, objects "
-          "and image categories. The categories are not known.",
-      .reading =
-          "Averaged features of three networks into one dense layer; the emotion stream "
-          "is fine-tuned, the others stay as they are; what stands in for a missing "
-          "stream is said in the notes.",
-      .needs = [](const Setting& s) -> std::string {
-        return is_missing(s.lite_emotion) ? "needs --lite-emotion: a network for the emotion "
-                                            "stream, such as mobilenet_v2"
-                                          : "";
-      },
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        const std::string missing = liteemo_row().needs(s);
-        require(missing.empty(), "LiteEmo: ", missing);
-        return std::make_unique<LearntLiteEmo>(s, progress);
-      }};
+  return {.name = "liteemo",
+          .method = "LiteEmote",
+          .type = "deep",
+          .printed = 0.6167,
+          .source =
+              "Chew et al., MMSP 2019: several MobileNets side by side, for emotions, objects "
+              "and image categories. The categories are not known.",
+          .reading =
+              "Averaged features of three networks into one dense layer; the emotion stream "
+              "is fine-tuned, the others stay as they are; what stands in for a missing "
+              "stream is said in the notes.",
+          .needs = [](const Setting& s) -> std::string {
+            return is_missing(s.lite_emotion) ? "needs --lite-emotion: a network for the emotion "
+                                                "stream, such as mobilenet_v2"
+                                              : "";
+          },
+          .learn = learn_row<LearntLiteEmo, liteemo_row>};
 }
 
 }  // namespace limbic::baselines

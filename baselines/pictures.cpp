@@ -71,14 +71,6 @@ std::vector<int64_t> spread(const std::vector<int64_t>& labels, const std::vecto
   return out;
 }
 
-Tensor take_rows(const Tensor& x, const std::vector<int64_t>& rows) {
-  const int64_t d = x.dim(1);
-  Tensor out({std::ssize(rows), d});
-  for (size_t i = 0; i < rows.size(); ++i)
-    std::copy_n(x.data() + rows[i] * d, d, out.data() + static_cast<int64_t>(i) * d);
-  return out;
-}
-
 Tensor stack_rows(const Tensor& a, const Tensor& b) {
   if (b.empty()) return a;
   Tensor out({a.dim(0) + b.dim(0), a.dim(1)});

@@ -35,9 +35,6 @@ Features extract(const io::Dataset& data, int64_t longest, const FeatureFunction
 std::vector<int64_t> spread(const std::vector<int64_t>& labels, const std::vector<int64_t>& indices,
                             int64_t samples);
 
-/// Rows of x (N,d) in this order.
-Tensor take_rows(const Tensor& x, const std::vector<int64_t>& rows);
-
 /// Rows of a above those of b, which may be empty.
 Tensor stack_rows(const Tensor& a, const Tensor& b);
 

@@ -15,4 +15,13 @@ Row liteemo_row();
 /// For rows that need nothing but pictures.
 inline std::string needs_nothing(const Setting&) { return ""; }
 
+/// Row::learn of a row whose `needs` says what is missing.
+template <class LearntRow, Row (*row)()>
+std::unique_ptr<Learnt> learn_row(const Setting& setting, const ProgressFunction& progress) {
+  const Row own = row();
+  const std::string missing = own.needs(setting);
+  require(missing.empty(), own.method, ": ", missing);
+  return std::make_unique<LearntRow>(setting, progress);
+}
+
 }  // namespace limbic::baselines

@@ -137,28 +137,25 @@ class LearntSentiBank : public Learnt {
 }  // namespace
 
 Row sentibank_row() {
-  return {
-      .name = "sentibank",
-      .method = "SentiBank",
-      .type = "handcrafted",
-      .printed = 0.4909,
-      .source =
-          "Borth et al., ACM MM 2013: 1,200 linear detectors of adjective-noun pairs over "
-          "colour, GIST, LBP, SIFT words and attributes; their responses are the features.",
-      .reading =
-          "Detectors from the user's folders of pairs, over RGB histograms, GIST, 58 LBP "
-          "and max-pooled SIFT words, without attributes; responses standardised, then "
-          "softmax; the variant is an SVM.",
-      .needs = [](const Setting& s) -> std::string {
-        return s.pairs.empty() ? "needs --pairs: a folder of adjective-noun pairs, one sub-folder "
-                                 "of pictures a pair; the original's photographs and detectors "
-                                 "are not to be had"
-                               : "";
-      },
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        require(!s.pairs.empty(), "SentiBank: ", sentibank_row().needs(s));
-        return std::make_unique<LearntSentiBank>(s, progress);
-      }};
+  return {.name = "sentibank",
+          .method = "SentiBank",
+          .type = "handcrafted",
+          .printed = 0.4909,
+          .source =
+              "Borth et al., ACM MM 2013: 1,200 linear detectors of adjective-noun pairs over "
+              "colour, GIST, LBP, SIFT words and attributes; their responses are the features.",
+          .reading =
+              "Detectors from the user's folders of pairs, over RGB histograms, GIST, 58 LBP "
+              "and max-pooled SIFT words, without attributes; responses standardised, then "
+              "softmax; the variant is an SVM.",
+          .needs = [](const Setting& s) -> std::string {
+            return s.pairs.empty()
+                       ? "needs --pairs: a folder of adjective-noun pairs, one sub-folder "
+                         "of pictures a pair; the original's photographs and detectors "
+                         "are not to be had"
+                       : "";
+          },
+          .learn = learn_row<LearntSentiBank, sentibank_row>};
 }
 
 }  // namespace limbic::baselines

@@ -15,6 +15,7 @@
 #include "limbic/baselines/rows.h"
 #include "limbic/core/parallel.h"
 #include "limbic/core/random.h"
+#include "limbic/svm/products.h"
 
 namespace limbic::baselines {
 namespace {
@@ -85,7 +86,7 @@ Bags take_bags(const Bags& bags, const std::vector<int64_t>& which) {
   std::vector<int64_t> rows;
   for (const int64_t b : which)
     for (int64_t i = 0; i < bags.size; ++i) rows.push_back(b * bags.size + i);
-  return {take_rows(bags.x, rows), bags.size};
+  return {svm::take_rows(bags.x, rows), bags.size};
 }
 
 class LearntSift : public Learnt {
@@ -166,22 +167,19 @@ class LearntSift : public Learnt {
 }  // namespace
 
 Row sift_row() {
-  return {
-      .name = "sift",
-      .method = "SIFT",
-      .type = "handcrafted",
-      .printed = 0.3756,
-      .source =
-          "Rao et al., ICIP 2016: blocks at several scales, bags of SIFT words, pLSA "
-          "topics a block, multiple-instance learning. Words and topics are not said.",
-      .reading =
-          "Dense SIFT (step 8, bins 4, 6, 8), 1,000 words, blocks 1x1 + 2x2 + 4x4, 100 "
-          "pLSA topics, mi-SVM of linear SVMs; the variant is the words' pyramid with an "
-          "RBF SVM.",
-      .needs = needs_nothing,
-      .learn = [](const Setting& s, const ProgressFunction& progress) -> std::unique_ptr<Learnt> {
-        return std::make_unique<LearntSift>(s, progress);
-      }};
+  return {.name = "sift",
+          .method = "SIFT",
+          .type = "handcrafted",
+          .printed = 0.3756,
+          .source =
+              "Rao et al., ICIP 2016: blocks at several scales, bags of SIFT words, pLSA "
+              "topics a block, multiple-instance learning. Words and topics are not said.",
+          .reading =
+              "Dense SIFT (step 8, bins 4, 6, 8), 1,000 words, blocks 1x1 + 2x2 + 4x4, 100 "
+              "pLSA topics, mi-SVM of linear SVMs; the variant is the words' pyramid with an "
+              "RBF SVM.",
+          .needs = needs_nothing,
+          .learn = learn_row<LearntSift, sift_row>};
 }
 
 }  // namespace limbic::baselines

@@ -1,45 +1,32 @@
 #include "limbic/cli/cells.h"
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "limbic/core/file.h"
-#include "limbic/core/json_numbers.h"
+#include <algorithm>
+#include <stdexcept>
 
 namespace limbic::cli {
 
 Cells::Cells(std::string path, std::string key, std::vector<std::string> names)
-    : path_(std::move(path)), key_(std::move(key)), names_(std::move(names)) {
-  if (!std::filesystem::exists(path_)) return;
-  const auto bytes = read_file(path_, int64_t{64} << 20);
-  std::istringstream in(std::string(bytes.begin(), bytes.end()));
-  for (std::string line; std::getline(in, line);) read_line(line);
-  ends_in_line_ = bytes.empty() || bytes.back() == '\n';
+    : journal_(std::move(path), "cell", int64_t{64} << 20),
+      key_(std::move(key)),
+      names_(std::move(names)) {}
+
+const Journal::Json* Cells::find(const Place& place) const {
+  const Journal::Json* found = journal_.find(key_, place);
+  const auto has_number = [&](const std::string& name) {
+    const auto value = found->find(name);
+    return value != found->end() && value->is_number();
+  };
+  if (!found || !found->is_object() || !std::all_of(names_.begin(), names_.end(), has_number))
+    return nullptr;
+  return found;
 }
 
-void Cells::read_line(const std::string& line) {
-  const auto object = try_parse_json<Place>(line);
-  if (!object.is_object() || !object.contains("cell") || !object.contains("result") ||
-      object.value("key", Place()) != key_ || !object["result"].is_object())
-    return;
-  Result result;
-  for (const auto& name : names_) {
-    const auto found = object["result"].find(name);
-    if (found == object["result"].end() || !found->is_number()) return;
-    result[name] = found->get<double>();
-  }
-  known_[object["cell"].dump()] = std::move(result);
-}
-
-void Cells::add(const Place& place, const Result& result) {
-  known_[place.dump()] = result;
-  if (path_.empty()) return;
-  std::ofstream out(path_, std::ios::app);
-  if (!ends_in_line_) out << '\n';
-  ends_in_line_ = true;
-  out << Place{{"key", key_}, {"cell", place}, {"result", result}}.dump() << '\n';
-  require(out.flush().good(), path_, ": cannot write");
+Cells::Result Cells::at(const Place& place) const {
+  const Journal::Json* found = find(place);
+  if (!found) throw std::out_of_range("no cell " + place.dump());
+  Result out;
+  for (const std::string& name : names_) out[name] = found->at(name).get<double>();
+  return out;
 }
 
 void note_unconverged(const Common& common, int64_t cells) {

@@ -216,7 +216,7 @@ int run(const Common& common, Options& o) {
   double best = -INFINITY, best_C = 0, best_gamma = 0;
   for (double gamma : grid.gamma)
     for (double C : grid.C) {
-      const auto& cell = cells.at(place(C, gamma));
+      const auto cell = cells.at(place(C, gamma));
       const double value = regression ? 1 - cell.at(score) / spread : cell.at(score);
       map.values.push_back(value);
       stopped += cell.at("converged") == 0;

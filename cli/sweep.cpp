@@ -73,24 +73,12 @@ class Table {
         const Cells& cells)
       : fusions_(fusions), Cs_(Cs), cells_(cells) {}
 
-  // The best SVM, by the validation pictures where there are any. Of cells that score the same the
-  // one whose alpha or beta does best over all C, and of these the smallest C: a place where a
-  // little more or less changes nothing is worth more than a lucky one.
+  // The best SVM, by the validation pictures where there are any.
   Best best() const {
-    Best out{.score = -1};
-    double best_row = -1;
-    for (const emotion::Fusion& fusion : fusions_) {
-      double row = 0;
-      for (double C : Cs_) row += score(fusion, C) / static_cast<double>(Cs_.size());
-      for (double C : Cs_) {
-        const double s = score(fusion, C);
-        if (s < out.score || (s == out.score && row <= best_row)) continue;
-        out.fusion = fusion;
-        out.C = C;
-        out.score = s;
-        best_row = row;
-      }
-    }
+    const emotion::BestCell found =
+        emotion::best_cell(fusions_.size(), Cs_.size(),
+                           [&](size_t f, size_t c) { return score(fusions_[f], Cs_[c]); });
+    Best out{.fusion = fusions_[found.fusion], .C = Cs_[found.C], .score = found.score};
     out.line = line(out.fusion, out.C);
     for (const emotion::Fusion& fusion : fusions_)
       for (double C : Cs_) out.as_good += score(fusion, C) == out.score;
@@ -110,7 +98,7 @@ class Table {
 
   Json line(const emotion::Fusion& fusion, std::optional<double> C) const {
     Json out = place(fusion, C);
-    const Cells::Result& result = cells_.at(out);
+    const Cells::Result result = cells_.at(out);
     if (result.at("validation_accuracy") >= 0)
       out["validation_accuracy"] = result.at("validation_accuracy");
     out["test_accuracy"] = result.at("test_accuracy");
@@ -193,7 +181,7 @@ class Table {
 
  private:
   double score(const emotion::Fusion& fusion, double C) const {
-    const Cells::Result& result = cells_.at(place(fusion, C));
+    const Cells::Result result = cells_.at(place(fusion, C));
     const double validation = result.at("validation_accuracy");
     return validation >= 0 ? validation : result.at("test_accuracy");
   }

@@ -9,6 +9,11 @@ bool lies_within(const std::string& name, const std::string& path) {
   return name.starts_with(path) && (path.back() == '.' || name[path.size()] == '.');
 }
 
+bool lies_within_any(const std::string& name, const std::vector<std::string>& paths) {
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](const std::string& path) { return lies_within(name, path); });
+}
+
 void Parameters::add(const std::string& name, Tensor value, bool trainable) {
   require(map_.emplace(name, Parameter{std::move(value), trainable}).second, "parameter '", name,
           "' is there already");

@@ -19,6 +19,8 @@ struct Parameter {
 /// True where `name` is `path` or lies within it, by whole components: "features.1" holds
 /// "features.1.weight", not "features.10.weight". The empty path holds everything.
 bool lies_within(const std::string& name, const std::string& path);
+/// The same for any of several paths.
+bool lies_within_any(const std::string& name, const std::vector<std::string>& paths);
 
 /// The tensors of a network by name, the names being the keys of its published checkpoint. It knows
 /// nothing of layouts, primitives or graphs; copies share the tensors.

@@ -67,9 +67,6 @@ class FeatureCache {
  private:
   std::string path() const { return folder_ + "/" + name_; }
 
-  static std::string sha256_of_text(const std::string& text) {
-    return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  }
   static std::string sum_of(const Tensor& features, const std::string& pictures) {
     return sha256_of_text(sha256({static_cast<const uint8_t*>(features.raw()),
                                   static_cast<size_t>(features.bytes())}) +

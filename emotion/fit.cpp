@@ -12,15 +12,6 @@
 namespace limbic::emotion {
 namespace {
 
-// Which weights these are: the file's hash, or that of the tensors after training.
-std::string hash_of(const Parameters& parameters) {
-  std::string hashes;
-  for (const auto& [name, p] : parameters)
-    hashes += name + sha256({static_cast<const uint8_t*>(p.value.raw()),
-                             static_cast<size_t>(p.value.bytes())});
-  return sha256({reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size()});
-}
-
 ProgressFunction with_role(const std::string& role, const ProgressFunction& progress) {
   if (!progress) return {};
   return [role, progress](Progress p) {
@@ -59,7 +50,7 @@ class Fitter {
     for (Branch& b : branches) {
       if (b.external) continue;
       if (b.role != "supplement" && options_.training.epochs > 0) fine_tune(b);
-      b.hash = hash_of(b.network.parameters);
+      b.hash = train::sha256_of(b.network.parameters);
     }
     model.branches = std::move(branches);
     extract_all();

@@ -34,10 +34,6 @@ using nlohmann::json;
 // 4: alpha and beta together, or blocks that are no CNN's.
 constexpr int format_version = 2, linear_version = 3, blocks_version = 4;
 
-std::string sha256_of_text(const std::string& text) {
-  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-}
-
 // The hash of all else that model.json says.
 std::string own_hash(json j) {
   j.erase("sha256");

@@ -26,13 +26,6 @@ struct Rows {
   }
 };
 
-Tensor take_columns(const Tensor& x, const svm::FeatureBlock& block) {
-  Tensor out = Tensor::uninitialised({x.dim(0), block.width});
-  for (int64_t i = 0; i < x.dim(0); ++i)
-    std::copy_n(x.data() + i * x.dim(1) + block.begin, block.width, out.data() + i * block.width);
-  return out;
-}
-
 Rows rows_of(const FitResult& prepared) {
   const BranchFeatures &train = prepared.train_features, &test = prepared.test_features;
   const Tensor a = join_blocks(train.blocks);
@@ -128,7 +121,7 @@ class FusionSweep {
     std::vector<Tensor> blocks;
     const Tensor scaled = svm::apply_scaler(scaler_, rows_.joined);
     for (const svm::FeatureBlock& block : scaler_.blocks)
-      blocks.push_back(take_columns(scaled, block));
+      blocks.push_back(svm::take_columns(scaled, block));
     svm::sweep(blocks, rows_.labels, sweep_options, [&](const svm::SweepCell& found) {
       FusionCell out = cell(found.kernel, found.C, found.predicted);
       out.converged = found.converged;
@@ -186,6 +179,23 @@ void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
   FusionSweep sweep(prepared, options, done);
   sweep.run_dense();
   sweep.run_svm();
+}
+
+BestCell best_cell(size_t fusions, size_t Cs,
+                   const std::function<double(size_t fusion, size_t C)>& score) {
+  BestCell out;
+  double best_row = -1;
+  for (size_t f = 0; f < fusions; ++f) {
+    double row = 0;
+    for (size_t c = 0; c < Cs; ++c) row += score(f, c) / static_cast<double>(Cs);
+    for (size_t c = 0; c < Cs; ++c) {
+      const double s = score(f, c);
+      if (s < out.score || (s == out.score && row <= best_row)) continue;
+      out = {f, c, s};
+      best_row = row;
+    }
+  }
+  return out;
 }
 
 std::string hash_of_features(const FitResult& prepared) {

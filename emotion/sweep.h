@@ -34,6 +34,16 @@ struct FusionCell {
 void sweep_fusions(const FitResult& prepared, const FusionSweepOptions& options,
                    const std::function<void(const FusionCell&)>& done);
 
+/// The cell of the greatest score among fusions x C. Of equals the one whose fusion does best over
+/// all C, and of these the first: a place where a little more or less changes nothing is worth more
+/// than a lucky one.
+struct BestCell {
+  size_t fusion = 0, C = 0;
+  double score = -1;
+};
+BestCell best_cell(size_t fusions, size_t Cs,
+                   const std::function<double(size_t fusion, size_t C)>& score);
+
 /// SHA-256 of all that sweep_fusions takes from the features: blocks, labels, division.
 std::string hash_of_features(const FitResult& prepared);
 

@@ -19,6 +19,10 @@ std::string sha256(std::span<const uint8_t> bytes) {
   return hex;
 }
 
+std::string sha256_of_text(std::string_view text) {
+  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
 std::string md5(std::span<const uint8_t> bytes) {
   char hex[MD5_DIGEST_STRING_LENGTH];
   ::MD5Data(bytes.data(), bytes.size(), hex);

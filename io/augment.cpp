@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "limbic/core/error.h"
 
 namespace limbic::io {
 namespace {
-
-// Pillow's RGB -> L: ITU-R 601-2 in 16-bit fixed point.
-int grey(const uint8_t* p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16; }
 
 // Pillow's Image.blend: f32, cut off towards zero.
 uint8_t blend(int from, int to, float alpha) {
@@ -53,6 +51,12 @@ Picture random_crop(const Picture& src, const Augmentation& a, const Preset& pre
 }
 
 }  // namespace
+
+std::string to_json(const Augmentation& a) {
+  return nlohmann::json({a.random_resized_crop, a.min_scale, a.max_scale, a.min_ratio, a.max_ratio,
+                         a.random_crop, a.padding, a.flip, a.brightness, a.contrast, a.saturation})
+      .dump();
+}
 
 void check(const Augmentation& a) {
   require(!(a.random_resized_crop && a.random_crop),
@@ -102,7 +106,7 @@ void adjust_brightness(Picture& picture, double factor) {
 void adjust_contrast(Picture& picture, double factor) {
   if (picture.pixels.empty()) return;
   int64_t sum = 0;
-  for (size_t i = 0; i < picture.pixels.size(); i += 3) sum += grey(&picture.pixels[i]);
+  for (size_t i = 0; i < picture.pixels.size(); i += 3) sum += luma(&picture.pixels[i]);
   const double pixels = static_cast<double>(picture.pixels.size() / 3);
   const int mean = static_cast<int>(static_cast<double>(sum) / pixels + 0.5);
   for (uint8_t& value : picture.pixels) value = blend(mean, value, static_cast<float>(factor));
@@ -111,7 +115,7 @@ void adjust_contrast(Picture& picture, double factor) {
 void adjust_saturation(Picture& picture, double factor) {
   for (size_t i = 0; i < picture.pixels.size(); i += 3) {
     uint8_t* pixel = &picture.pixels[i];
-    const int l = grey(pixel);
+    const int l = luma(pixel);
     for (int c = 0; c < 3; ++c) pixel[c] = blend(l, pixel[c], static_cast<float>(factor));
   }
 }

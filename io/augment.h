@@ -24,6 +24,9 @@ struct Augmentation {
   bool operator==(const Augmentation&) const = default;
 };
 
+/// Its fields as a JSON array, in their order: equal ones draw equal pictures.
+std::string to_json(const Augmentation& augmentation);
+
 /// Throws Error naming the field that is out of range.
 void check(const Augmentation& augmentation);
 

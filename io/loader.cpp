@@ -97,7 +97,7 @@ std::string Loader::keep_usable(const ProgressFunction& progress) {
   options_.batch_size = std::min(options_.batch_size, dataset_.size());
   epoch_ = -1;
   fixed_ = true;
-  return sha256({reinterpret_cast<const uint8_t*>(content.data()), content.size()});
+  return sha256_of_text(content);
 }
 
 void Loader::prepare_storage(Batch& batch) const {

@@ -16,10 +16,7 @@ constexpr int side = 32, lowest = 8, small_side = 16;
 std::vector<double> grey(const Picture& picture, int64_t size) {
   const Picture fitted = resize(picture, {.height = size, .width = size});
   std::vector<double> out(static_cast<size_t>(size * size));
-  for (size_t i = 0; i < out.size(); ++i) {
-    const uint8_t* p = fitted.pixels.data() + 3 * i;
-    out[i] = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-  }
+  for (size_t i = 0; i < out.size(); ++i) out[i] = luma(fitted.pixels.data() + 3 * i);
   return out;
 }
 

@@ -22,6 +22,11 @@ struct Picture {
   bool operator==(const Picture&) const = default;
 };
 
+/// Brightness of an RGB pixel, 0-255: ITU-R 601-2 in 16-bit fixed point, as Pillow's convert("L").
+inline int luma(const uint8_t* rgb) {
+  return (rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16;
+}
+
 /// A rectangle in pixels; it may reach beyond the picture where a function says so.
 struct Region {
   int64_t top = 0, left = 0, height = 0, width = 0;

@@ -10,6 +10,7 @@
 #include "limbic/network/keras_config.h"
 #include "limbic/network/network_weights.h"
 #include "limbic/nn/ops/conv2d.h"
+#include "limbic/weights/header.h"
 #include "limbic/weights/load.h"
 #include "limbic/weights/match.h"
 #include "limbic/weights/official.h"
@@ -231,16 +232,11 @@ std::vector<std::string> take_fresh(const NetworkSource& source, const Graph& gr
   std::vector<std::string> out;
   if (source.fresh.empty()) return out;
   for (const Node& node : graph.nodes())
-    for (const std::string& name : node.parameters) {
-      const bool may =
-          std::any_of(source.fresh.begin(), source.fresh.end(),
-                      [&](const std::string& path) { return lies_within(name, path); });
-      if (may && !match.tensors.contains(name)) out.push_back(name);
-    }
+    for (const std::string& name : node.parameters)
+      if (lies_within_any(name, source.fresh) && !match.tensors.contains(name)) out.push_back(name);
   std::erase_if(match.missing, [&](const std::string& text) {
-    return std::any_of(out.begin(), out.end(), [&](const std::string& name) {
-      return text == name || text == "'" + name + "'";
-    });
+    return std::any_of(out.begin(), out.end(),
+                       [&](const std::string& name) { return text == weights::in_quotes(name); });
   });
   if (match.missing.empty() && !match.unexpected.empty()) {
     match.remarks.push_back(

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "limbic/io/utf8.h"
+#include "limbic/statistics/statistics.h"
 
 namespace limbic::report {
 namespace {
@@ -157,11 +158,9 @@ std::optional<Report::Interval> interval_of(const Report::Accuracy& accuracy) {
   if (!std::isfinite(accuracy.value)) return {};
   if (accuracy.interval) return accuracy.interval;
   if (accuracy.samples <= 0) return {};
-  const double z = 1.96, n = static_cast<double>(accuracy.samples);
-  const double p = std::clamp(accuracy.value, 0.0, 1.0), scale = 1 + z * z / n;
-  const double center = (p + z * z / (2 * n)) / scale;
-  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
-  return Report::Interval{std::max(0.0, center - half), std::min(1.0, center + half)};
+  const statistics::Interval own =
+      statistics::wilson(std::clamp(accuracy.value, 0.0, 1.0), accuracy.samples);
+  return Report::Interval{own.low, own.high};
 }
 
 std::string interval_text(const Report::Accuracy& accuracy) {

@@ -10,7 +10,7 @@
 namespace limbic::reproduce {
 namespace {
 
-using Json = Journal::Json;
+using Json = cli::Journal::Json;
 using emotion::Fusion;
 
 bool weighs_something(const Fusion& fusion, const std::vector<std::string>& roles) {
@@ -26,6 +26,14 @@ Json place_of(const Json& round, const char* stage, const Fusion& fusion, std::o
   return out;
 }
 
+// The features, and how they are classified, C and fusion apart.
+std::string key_of(const Options& options, const emotion::FitResult& prepared) {
+  const emotion::ClassifierOptions& o = options.fit.classifier;
+  return str_cat(emotion::hash_of_features(prepared), " ", o.scale_blocks, " ",
+                 static_cast<int>(o.gamma_rule), " ", o.gamma, " ", static_cast<int>(o.kernel), " ",
+                 o.seed);
+}
+
 // One cell of a sweep as the journal keeps it.
 struct Cell {
   std::vector<int64_t> labels;
@@ -38,12 +46,9 @@ using Wanted = std::function<bool(const Fusion&, std::optional<double>)>;
 std::map<std::string, Cell> cells_of(const Options& options, const std::vector<Fusion>& fusions,
                                      const std::vector<double>& Cs, const Wanted& wanted,
                                      const emotion::FitResult& prepared, const char* stage,
-                                     Journal& journal, const Json& round,
+                                     cli::Journal& journal, const Json& round,
                                      const ProgressFunction& progress) {
-  const std::string key =
-      str_cat(emotion::hash_of_features(prepared), " ", options.fit.classifier.scale_blocks, " ",
-              static_cast<int>(options.fit.classifier.gamma_rule), " ",
-              options.fit.classifier.gamma, " ", static_cast<int>(options.fit.classifier.kernel));
+  const std::string key = key_of(options, prepared);
   std::map<std::string, Cell> out;
   int64_t total = 0, done = 0;
   const auto take = [&](const Json& place, const Json& result) {
@@ -81,27 +86,15 @@ std::map<std::string, Cell> cells_of(const Options& options, const std::vector<F
   return out;
 }
 
-// The fusion and C of the greatest score; of equals the one whose fusion does best over all C, and
-// of these the first: a place where a little more or less changes nothing is worth more than luck.
 struct Best {
   double value = 0, C = 0;
 };
 Best best_of(const std::vector<Fusion>& fusions, const std::vector<std::optional<double>>& Cs,
              const std::function<double(const Fusion&, std::optional<double>)>& score) {
-  Best out;
-  double best = -1, best_row = -1;
-  for (const Fusion& f : fusions) {
-    double row = 0;
-    for (const auto& C : Cs) row += score(f, C) / static_cast<double>(Cs.size());
-    for (const auto& C : Cs) {
-      const double s = score(f, C);
-      if (s < best || (s == best && row <= best_row)) continue;
-      out = {f.alpha ? *f.alpha : *f.beta, C.value_or(0)};
-      best = s;
-      best_row = row;
-    }
-  }
-  return out;
+  const emotion::BestCell best = emotion::best_cell(
+      fusions.size(), Cs.size(), [&](size_t f, size_t c) { return score(fusions[f], Cs[c]); });
+  const Fusion& fusion = fusions[best.fusion];
+  return {fusion.alpha ? *fusion.alpha : *fusion.beta, Cs[best.C].value_or(0)};
 }
 
 std::vector<Fusion> all_of(const Fusions& fusions) {
@@ -173,7 +166,7 @@ Fusions fusions_of(const Options& options, const std::vector<std::string>& roles
 }
 
 std::optional<Choice> choose(const Options& options, const Fusions& fusions,
-                             const emotion::FitResult& prepared, Journal& journal,
+                             const emotion::FitResult& prepared, cli::Journal& journal,
                              const Json& round, const ProgressFunction& progress) {
   if (prepared.validation_rows.empty()) return std::nullopt;
   emotion::FitResult own = prepared;
@@ -188,8 +181,8 @@ std::optional<Choice> choose(const Options& options, const Fusions& fusions,
 
 Answers answer_all(const Options& options, const Fusions& fusions,
                    const emotion::FitResult& prepared, const emotion::BranchFeatures& test,
-                   int64_t own, std::optional<Choice>& choice, Journal& journal, const Json& round,
-                   const ProgressFunction& progress) {
+                   int64_t own, std::optional<Choice>& choice, cli::Journal& journal,
+                   const Json& round, const ProgressFunction& progress) {
   emotion::FitResult final = prepared;
   final.test_features = test;
   final.validation_rows.clear();
@@ -236,13 +229,14 @@ Answers answer_all(const Options& options, const Fusions& fusions,
 }
 
 void choose_together(const Options& options, const emotion::FitResult& prepared, Choice& choice,
-                     Journal& journal, const Json& round, const ProgressFunction& progress) {
+                     cli::Journal& journal, const Json& round, const ProgressFunction& progress) {
   const std::vector<std::string> roles = prepared.model.roles();
   const emotion::BranchFeatures& train = prepared.train_features;
   const std::vector<int> labels(train.labels.begin(), train.labels.end());
   constexpr int folds = 5;
-  const Json found =
-      journal.once(emotion::hash_of_features(prepared), {{"round", round}, {"stage", "grid"}}, [&] {
+  const Json found = journal.once(
+      key_of(options, prepared),
+      {{"round", round}, {"stage", "grid"}, {"alpha", options.alpha}, {"beta", options.beta}}, [&] {
         const Tensor joined = emotion::join_blocks(train.blocks);
         const svm::BlockScaler scaler =
             svm::fit_scaler(joined, emotion::feature_blocks(roles, train.blocks),
@@ -250,13 +244,8 @@ void choose_together(const Options& options, const emotion::FitResult& prepared,
                                                                          : svm::ScaleMode::none});
         const Tensor scaled = svm::apply_scaler(scaler, joined);
         std::vector<Tensor> blocks;
-        for (const svm::FeatureBlock& b : scaler.blocks) {
-          Tensor own = Tensor::uninitialised({scaled.dim(0), b.width});
-          for (int64_t i = 0; i < scaled.dim(0); ++i)
-            std::copy_n(scaled.data() + i * scaled.dim(1) + b.begin, b.width,
-                        own.data() + i * b.width);
-          blocks.push_back(std::move(own));
-        }
+        for (const svm::FeatureBlock& b : scaler.blocks)
+          blocks.push_back(svm::take_columns(scaled, b));
         struct Place {
           double alpha, beta, gamma;
         };

@@ -1,5 +1,5 @@
 #pragma once
-#include "limbic/reproduce/journal.h"
+#include "limbic/cli/journal.h"
 #include "limbic/reproduce/sets.h"
 
 namespace limbic::reproduce {
@@ -15,8 +15,8 @@ Fusions fusions_of(const Options& options, const std::vector<std::string>& roles
 /// By validation pictures: the best alpha, beta and C, dense and SVM. Empty where there are no
 /// validation pictures.
 std::optional<Choice> choose(const Options& options, const Fusions& fusions,
-                             const emotion::FitResult& prepared, Journal& journal,
-                             const Journal::Json& round, const ProgressFunction& progress);
+                             const emotion::FitResult& prepared, cli::Journal& journal,
+                             const cli::Journal::Json& round, const ProgressFunction& progress);
 
 /// Of answers to the rows of a test: method -> label of each row.
 using Answers = std::map<std::string, std::vector<int64_t>>;
@@ -26,13 +26,13 @@ using Answers = std::map<std::string, std::vector<int64_t>>;
 /// first `own` make it.
 Answers answer_all(const Options& options, const Fusions& fusions,
                    const emotion::FitResult& prepared, const emotion::BranchFeatures& test,
-                   int64_t own, std::optional<Choice>& choice, Journal& journal,
-                   const Journal::Json& round, const ProgressFunction& progress);
+                   int64_t own, std::optional<Choice>& choice, cli::Journal& journal,
+                   const cli::Journal::Json& round, const ProgressFunction& progress);
 
 /// Alpha, beta, C and gamma together, by 5-fold cross-validation on the training rows: into
 /// `choice`.
 void choose_together(const Options& options, const emotion::FitResult& prepared, Choice& choice,
-                     Journal& journal, const Journal::Json& round,
+                     cli::Journal& journal, const cli::Journal::Json& round,
                      const ProgressFunction& progress);
 
 /// Compactness of single and fused vectors of the test rows, standardised by the training rows.

@@ -13,19 +13,17 @@
 namespace limbic::reproduce {
 namespace {
 
-using Json = Journal::Json;
+using Json = cli::Journal::Json;
 
-// Paths, sizes and times of change: what a look at the files depends on.
+// What a look at the files depends on.
 std::string key_of(const io::Dataset& data) {
-  std::string text;
+  std::vector<std::string> paths;
+  std::string labels;
   for (const io::Sample& s : data.samples) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(s.path, error);
-    const auto time = std::filesystem::last_write_time(s.path, error);
-    text += str_cat(s.path, ' ', s.label, ' ', error ? 0 : size, ' ',
-                    error ? 0 : time.time_since_epoch().count(), '\n');
+    paths.push_back(s.path);
+    labels += str_cat(s.label, ' ');
   }
-  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  return sha256_of_text(stamps_of(paths) + labels);
 }
 
 Json to_json(const std::vector<io::SkippedSample>& samples) {
@@ -79,7 +77,7 @@ std::vector<std::optional<io::Look>> looks_from(const Json& json) {
 }
 
 // What a look at every file found, from the journal where the files are the same.
-Json look_through(const io::Dataset& data, const std::string& key, Journal& journal,
+Json look_through(const io::Dataset& data, const std::string& key, cli::Journal& journal,
                   const ProgressFunction& progress) {
   return journal.once(key_of(data), {{"check", key}}, [&] {
     const io::DatasetCheck check = io::check_dataset(
@@ -116,7 +114,7 @@ io::Dataset in_classes(const io::Dataset& data, const std::vector<std::string>& 
 
 }  // namespace
 
-Sets open_sets(const Options& options, Journal& journal, const ProgressFunction& progress) {
+Sets open_sets(const Options& options, cli::Journal& journal, const ProgressFunction& progress) {
   Sets out;
   std::vector<std::string> classes;
   for (const SetSource& source : options.sets) {
@@ -171,6 +169,18 @@ Sets open_sets(const Options& options, Journal& journal, const ProgressFunction&
     }
     out.checks.push_back(std::move(check));
     out.sets.push_back(std::move(result));
+  }
+  return out;
+}
+
+std::string stamps_of(const std::vector<std::string>& paths) {
+  std::string out;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path, error);
+    const auto time = std::filesystem::last_write_time(path, error);
+    out += str_cat(path, ' ', error ? 0 : size, ' ', error ? 0 : time.time_since_epoch().count(),
+                   '\n');
   }
   return out;
 }

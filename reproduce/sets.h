@@ -1,6 +1,6 @@
 #pragma once
+#include "limbic/cli/journal.h"
 #include "limbic/io/near_duplicates.h"
-#include "limbic/reproduce/journal.h"
 #include "limbic/reproduce/study.h"
 
 namespace limbic::reproduce {
@@ -13,7 +13,11 @@ struct Sets {
   std::vector<std::optional<io::Look>> looks;  ///< Of the primary set's usable pictures.
 };
 /// Pictures that cannot be read and placeholders are left out, each with its reason. Throws Error.
-Sets open_sets(const Options& options, Journal& journal, const ProgressFunction& progress);
+Sets open_sets(const Options& options, cli::Journal& journal, const ProgressFunction& progress);
+
+/// Path, size and time of change of files, one a line: what depends on them is not known any more
+/// where this differs. What is not there has neither.
+std::string stamps_of(const std::vector<std::string>& paths);
 
 /// The trainings: one for each seed and fold. Throws Error for fewer pictures of a class than
 /// folds.

@@ -14,11 +14,12 @@
 #include "limbic/network/predictor.h"
 #include "limbic/reproduce/estimate.h"
 #include "limbic/reproduce/score.h"
+#include "limbic/train/checkpoint.h"
 
 namespace limbic::reproduce {
 namespace {
 
-using Json = Journal::Json;
+using Json = cli::Journal::Json;
 
 // Writes each file that is read, with the phase of the study, one a line.
 class ReadLog {
@@ -122,9 +123,7 @@ class Runner {
   // What of the options decides results, beside the pictures and weights.
   Json settings() const {
     const emotion::FitOptions& f = options_.fit;
-    Json out = {{"epochs", f.training.epochs},
-                {"batch_size", f.training.batch_size},
-                {"learning_rate", f.training.learning_rate},
+    Json out = {{"training", train::settings_of(f.training, f.augmentation)},
                 {"folds", options_.folds},
                 {"seeds", options_.seeds},
                 {"select_by_test", f.select_by_test},
@@ -321,15 +320,24 @@ class Runner {
     std::unique_ptr<baselines::Learnt> learnt;  // null: the journal has its answers
   };
 
+  // All that decides what the baselines answer, their files by size and time.
   std::string baseline_key(const Round& round) const {
-    std::string text = settings().dump() + options_.baseline.pairs +
-                       options_.baseline.alexnet_weights + options_.baseline.deepsentibank_weights;
-    for (const auto* spec : {&options_.baseline.lite_emotion, &options_.baseline.lite_object,
-                             &options_.baseline.lite_category})
-      text += spec->model + spec->weights;
+    const baselines::Setting& b = options_.baseline;
+    Json key = {
+        {"settings", settings()},     {"training", train::settings_of(b.training, b.augmentation)},
+        {"image_size", b.image_size}, {"positive", b.positive},
+        {"alexnet", b.alexnet_model}, {"assisted", b.assisted_model}};
+    for (const auto* spec : {&b.lite_emotion, &b.lite_object, &b.lite_category})
+      key["lite"].push_back({spec->model, spec->preset, spec->image_size});
+    std::vector<std::string> files = {b.alexnet_weights,     b.deepsentibank_weights,
+                                      b.assisted_weights,    b.lite_emotion.weights,
+                                      b.lite_object.weights, b.lite_category.weights};
+    if (!b.pairs.empty())
+      for (std::string& path : io::pictures_below(b.pairs)) files.push_back(std::move(path));
+    std::string text = key.dump(-1, ' ', false, Json::error_handler_t::replace) + stamps_of(files);
     for (const auto* part : {&round.train, &round.test})
       for (const io::Sample& s : part->samples) text += str_cat(s.path, s.label, "\n");
-    return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    return sha256_of_text(text);
   }
 
   static Json baseline_place(const Round& round, const std::string& row) {
@@ -351,13 +359,14 @@ class Runner {
     }
     setting.seed = round.seed;
     setting.out = str_cat(options_.fit.out, "/baselines/seed-", round.seed, "-fold-", round.fold);
+    const std::string key = baseline_key(round);
     for (const baselines::Row& row : baselines::rows()) {
       const auto& asked = options_.baselines;
       if (std::find(asked.begin(), asked.end(), row.name) == asked.end()) continue;
       const std::string missing = row.needs(setting);
       if (r == 0) out_.baselines.push_back({&row, missing, {}});
       if (!missing.empty()) continue;
-      if (journal_.find(baseline_key(round), baseline_place(round, row.name))) {
+      if (journal_.find(key, baseline_place(round, row.name))) {
         out.push_back({&row, nullptr});
         continue;
       }
@@ -378,9 +387,10 @@ class Runner {
   }
 
   void score_baselines(size_t r, std::vector<LearntRow>& learnt, const TestSet& test) {
+    const std::string key = baseline_key(out_.rounds[r]);
     for (LearntRow& own : learnt) {
       try {
-        score_baseline(r, own, test);
+        score_baseline(r, key, own, test);
       } catch (const Error& e) {
         give_up(*own.row, e.what());
       }
@@ -388,12 +398,11 @@ class Runner {
     }
   }
 
-  void score_baseline(size_t r, LearntRow& own, const TestSet& test) {
-    const Round& round = out_.rounds[r];
+  void score_baseline(size_t r, const std::string& key, LearntRow& own, const TestSet& test) {
     std::vector<int64_t> every(test.data.samples.size());
     std::iota(every.begin(), every.end(), int64_t{0});
     const std::string name = own.row->name;
-    const Json found = journal_.once(baseline_key(round), baseline_place(round, name), [&] {
+    const Json found = journal_.once(key, baseline_place(out_.rounds[r], name), [&] {
       Json result = timed(r, own.row->method + ": test pictures", [&] {
         return Json{{"labels", own.learnt->predict(test.data, progress_)}};
       });
@@ -437,7 +446,7 @@ class Runner {
 
   const Options& options_;
   const ProgressFunction& progress_;
-  Journal journal_;
+  cli::Journal journal_;
   ReadLog log_;
   Study out_;
 };

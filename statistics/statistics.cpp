@@ -71,9 +71,9 @@ Interval bootstrap_difference(std::span<const uint8_t> a, std::span<const uint8_
   return bootstrap(values, seed, resamples);
 }
 
-Interval wilson(int64_t right, int64_t all) {
-  if (all <= 0) return {0, 1};
-  const double z = 1.959964, n = static_cast<double>(all), p = static_cast<double>(right) / n;
+Interval wilson(double accuracy, int64_t pictures) {
+  if (pictures <= 0) return {0, 1};
+  const double z = 1.959964, n = static_cast<double>(pictures), p = accuracy;
   const double scale = 1 + z * z / n, centre = (p + z * z / (2 * n)) / scale;
   const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};

@@ -30,8 +30,9 @@ Interval bootstrap(std::span<const uint8_t> right, uint64_t seed, int64_t resamp
 Interval bootstrap(std::span<const double> values, uint64_t seed, int64_t resamples = 2000);
 Interval bootstrap_difference(std::span<const uint8_t> a, std::span<const uint8_t> b, uint64_t seed,
                               int64_t resamples = 2000);
-/// Wilson's 95 % interval of `right` of `all` (1927), which holds for few pictures, too.
-Interval wilson(int64_t right, int64_t all);
+/// Wilson's 95 % interval (1927) of an accuracy, 0-1, over so many pictures, which holds for few,
+/// too; 0 to 1 of none.
+Interval wilson(double accuracy, int64_t pictures);
 
 /// McNemar's test that two methods are as often right on the same pictures.
 struct McNemar {

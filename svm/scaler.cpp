@@ -60,6 +60,13 @@ void check_weights(const BlockScaler& scaler, std::span<const double> weights) {
 
 }  // namespace
 
+Tensor take_columns(const Tensor& x, const FeatureBlock& block) {
+  Tensor out = Tensor::uninitialised({x.dim(0), block.width});
+  for (int64_t i = 0; i < x.dim(0); ++i)
+    std::copy_n(x.data() + i * x.dim(1) + block.begin, block.width, out.data() + i * block.width);
+  return out;
+}
+
 BlockScaler fit_scaler(const Tensor& x, std::vector<FeatureBlock> blocks,
                        const ScalerOptions& options) {
   check_features(x);

@@ -14,6 +14,9 @@ struct FeatureBlock {
   int64_t begin = 0, width = 0;
 };
 
+/// Its columns of x F32 (n,d) -> (n,width).
+Tensor take_columns(const Tensor& x, const FeatureBlock& block);
+
 enum class ScaleMode {
   standard,  ///< Each feature to mean 0 and variance 1; one that never varies to 0.
   none,      ///< As it came: the paper's raw mode.

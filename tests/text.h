@@ -16,4 +16,9 @@ inline std::string source_text(const std::string& path) {
   return text_of(std::string(LIMBIC_SOURCE_DIR "/") + path);
 }
 
+/// Whether a text has a part.
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 }  // namespace limbic::testing

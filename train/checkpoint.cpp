@@ -218,18 +218,12 @@ std::string sha256_of(const Parameters& parameters) {
   for (const auto& [name, p] : parameters)
     hashes += name + sha256({static_cast<const uint8_t*>(p.value.raw()),
                              static_cast<size_t>(p.value.bytes())});
-  return sha256({reinterpret_cast<const uint8_t*>(hashes.data()), hashes.size()});
+  return sha256_of_text(hashes);
 }
 
-std::string settings_of(const models::Model& model, const TrainData& data, const TrainOptions& o,
-                        const StartingPoint& start) {
-  json j = {{"model", model.name},
-            {"classes", data.train.classes},
-            {"starting_weights", start.weights.substr(0, 16)},
-            {"training_pictures", start.training.substr(0, 16)},
-            {"validation_pictures", start.validation.substr(0, 16)},
-            {"preset", json::parse(to_json(data.preset))},
-            {"epochs", o.epochs},
+std::string settings_of(const TrainOptions& o,
+                        const std::optional<io::Augmentation>& augmentation) {
+  json j = {{"epochs", o.epochs},
             {"batch_size", o.batch_size},
             {"micro_batch", o.micro_batch},
             {"memory_bytes", o.memory_bytes},
@@ -250,16 +244,25 @@ std::string settings_of(const models::Model& model, const TrainData& data, const
             {"seed", o.seed}};
   // Named only where they are used: earlier checkpoints know nothing of them.
   if (!o.frozen.empty() && o.cache_dtype)
-    j["cache"] = {to_string(*o.cache_dtype), data.augmentation ? o.cache_views : 0};
+    j["cache"] = {to_string(*o.cache_dtype), augmentation ? o.cache_views : 0};
   if (!o.sgd.rate_factors.empty()) j["rate_factors"] = o.sgd.rate_factors;
   if (o.adam)
     j["adam"] = {o.adam->beta1,        o.adam->beta2,     o.adam->epsilon,
                  o.adam->weight_decay, o.adam->decoupled, o.adam->rate_factors};
   if (!o.auxiliary.group.empty()) j["auxiliary"] = {o.auxiliary.group, o.auxiliary.weight};
-  if (const auto& a = data.augmentation)
-    j["augmentation"] = {a->random_resized_crop, a->min_scale,   a->max_scale, a->min_ratio,
-                         a->max_ratio,           a->random_crop, a->padding,   a->flip,
-                         a->brightness,          a->contrast,    a->saturation};
+  if (augmentation) j["augmentation"] = json::parse(io::to_json(*augmentation));
+  return j.dump();
+}
+
+std::string settings_of(const models::Model& model, const TrainData& data,
+                        const TrainOptions& options, const StartingPoint& start) {
+  json j = json::parse(settings_of(options, data.augmentation));
+  j.update({{"model", model.name},
+            {"classes", data.train.classes},
+            {"starting_weights", start.weights.substr(0, 16)},
+            {"training_pictures", start.training.substr(0, 16)},
+            {"validation_pictures", start.validation.substr(0, 16)},
+            {"preset", json::parse(to_json(data.preset))}});
   return j.dump();
 }
 

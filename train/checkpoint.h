@@ -66,6 +66,9 @@ struct StartingPoint {
 /// SHA-256 of names and bytes of all parameters.
 std::string sha256_of(const Parameters& parameters);
 
+/// What of a training's options decides its bits, as JSON.
+std::string settings_of(const TrainOptions& options,
+                        const std::optional<io::Augmentation>& augmentation);
 /// All that decides a training's bits, as JSON: a checkpoint is resumed only under equal ones.
 std::string settings_of(const models::Model& model, const TrainData& data,
                         const TrainOptions& options, const StartingPoint& start);

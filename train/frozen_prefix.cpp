@@ -14,10 +14,8 @@ namespace {
 
 bool is_fixed(const Node& node, const std::vector<std::string>& frozen) {
   if (node.op && std::string_view(node.op->type()) == "dropout") return false;
-  return std::all_of(node.parameters.begin(), node.parameters.end(), [&](const std::string& name) {
-    return std::any_of(frozen.begin(), frozen.end(),
-                       [&](const std::string& path) { return lies_within(name, path); });
-  });
+  return std::all_of(node.parameters.begin(), node.parameters.end(),
+                     [&](const std::string& name) { return lies_within_any(name, frozen); });
 }
 
 // The rank-4 output of a node for any picture that fits: one side is as good as another.
@@ -29,10 +27,6 @@ bool has_positions(const Graph& graph, int node) {
       // too small for this network, or not
     }
   return false;
-}
-
-std::string sha256_of_text(const std::string& text) {
-  return sha256({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 
 }  // namespace
@@ -104,12 +98,9 @@ PrefixRows::PrefixRows(const models::Model& model, const Parameters& parameters,
                         nlohmann::json::parse(to_json(preset)),
                         to_string(options.dtype),
                         shape_};
-  if (augmentation_) {
-    const io::Augmentation& a = *augmentation_;
-    key.push_back({options.seed, options.views, a.random_resized_crop, a.min_scale, a.max_scale,
-                   a.min_ratio, a.max_ratio, a.random_crop, a.padding, a.flip, a.brightness,
-                   a.contrast, a.saturation});
-  }
+  if (augmentation_)
+    key.push_back(
+        {options.seed, options.views, nlohmann::json::parse(io::to_json(*augmentation_))});
   const std::string folder = options.folder + "/prefix-" + sha256_of_text(key.dump()).substr(0, 16);
   const int64_t views = augmentation_ ? options.views : 1;
   const int64_t values = count(shape_), wanted = RowFile::bytes(data.size(), values, options.dtype);

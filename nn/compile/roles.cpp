@@ -42,11 +42,6 @@ PerNode<bool> find_gradients(const Graph& graph, const Uses& uses, int loss,
 
 }  // namespace
 
-bool lies_within_any(const std::string& name, const std::vector<std::string>& paths) {
-  return std::any_of(paths.begin(), paths.end(),
-                     [&](const std::string& path) { return lies_within(name, path); });
-}
-
 bool is_frozen(const std::string& parameter, const PlanOptions& options) {
   return lies_within_any(parameter, options.frozen);
 }

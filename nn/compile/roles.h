@@ -20,7 +20,4 @@ Roles find_roles(const Graph& graph, const Parameters& parameters, const PlanOpt
 /// Whether the options say that this parameter must not change.
 bool is_frozen(const std::string& parameter, const PlanOptions& options);
 
-/// Whether a name lies within one of these paths.
-bool lies_within_any(const std::string& name, const std::vector<std::string>& paths);
-
 }  // namespace limbic

@@ -4,14 +4,6 @@
 using namespace limbic;
 using namespace limbic::testing;
 
-namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-}  // namespace
-
 TEST_CASE("--block: features of others, matched by path, give the same model bit for bit") {
   const World& w = world();
   const std::string net = " --diff1 resnet8 --diff1-weights " + w.weights;
@@ -32,7 +24,7 @@ TEST_CASE("--block: features of others, matched by path, give the same model bit
   const Result photo = w.run("predict block_m $(ls " + w.photos + "/*/* | head -1)");
   CHECK(photo.status == failed);
   CHECK(is_one_line(photo.err));
-  CHECK(has(photo.err, "--block diff1=FILE.safetensors"));
+  CHECK(contains(photo.err, "--block diff1=FILE.safetensors"));
   const Result again =
       w.run("evaluate block_m --data " + w.photos + " --block diff1=blocks.safetensors --quiet");
   CHECK(again.status == done);
@@ -44,16 +36,16 @@ TEST_CASE("--block: features of others, matched by path, give the same model bit
         std::pair{std::string("--block clip=blocks.safetensors --block clip=blocks.safetensors"),
                   "given twice"}}) {
     const Result bad = w.run("fit --data " + w.photos + " --diff2 none --epochs 0 --out bad_m " +
-                             arguments + (has(arguments, "--diff1 ") ? "" : net));
+                             arguments + (contains(arguments, "--diff1 ") ? "" : net));
     CHECK(bad.status == failed);
-    CHECK_MESSAGE(has(bad.err, part), bad.err);
+    CHECK_MESSAGE(contains(bad.err, part), bad.err);
   }
   // Of other pictures.
   const Result others = w.run("fit --data " + w.val +
                               " --block diff1=blocks.safetensors "
                               "--diff2 none --epochs 0 --out bad_m");
   CHECK(others.status == failed);
-  CHECK_MESSAGE(has(others.err, "has no features of"), others.err);
+  CHECK_MESSAGE(contains(others.err, "has no features of"), others.err);
 }
 
 TEST_CASE("--layout: ArtPhoto's folder is found, and read by every verb with --data") {
@@ -70,7 +62,7 @@ TEST_CASE("--layout: ArtPhoto's folder is found, and read by every verb with --d
   const Result found =
       w.run("extract --model resnet8 --weights " + w.weights + " --data art --out art.safetensors");
   CHECK(found.status == done);
-  CHECK(has(found.err, "laid out as artphoto"));
+  CHECK(contains(found.err, "laid out as artphoto"));
   const Result wrong = w.run("check-data art --layout emotionroi");
   CHECK(wrong.status == failed);
   CHECK(is_one_line(wrong.err));
@@ -84,7 +76,7 @@ TEST_CASE("train --freeze-until: what is frozen is computed once, and the run sa
                             " --epochs 1 --batch-size 4 --freeze-until layer2 --out prefix_run";
   const Result first = w.run(train);
   REQUIRE_MESSAGE(first.status == done, first.err);
-  CHECK(has(first.err, "is frozen: what it gives is computed once"));
+  CHECK(contains(first.err, "is frozen: what it gives is computed once"));
   const Result unknown = w.run(train + "2 --cache-dtype f16");
   CHECK(unknown.status == wrong_usage);
   const Result nowhere =
@@ -138,6 +130,6 @@ TEST_CASE("reproduce: a study from the command line, and what it refuses") {
     CAPTURE(text);
     if (std::string(part).empty()) continue;
     CHECK_MESSAGE(bad.status != done, bad.out);
-    CHECK_MESSAGE(has(bad.err, part), bad.err);
+    CHECK_MESSAGE(contains(bad.err, part), bad.err);
   }
 }

@@ -10,6 +10,7 @@
 #include "limbic/io/check.h"
 #include "limbic/io/decode.h"
 #include "tests/io/pictures.h"
+#include "tests/text.h"
 
 using namespace limbic;
 using namespace limbic::io;
@@ -25,10 +26,6 @@ Dataset made_up(const std::vector<int64_t>& counts) {
       out.samples.push_back({str_cat(label, "/", i), static_cast<int64_t>(label)});
   }
   return out;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -51,10 +51,6 @@ std::string refusal(const File& bytes, DecodeOptions options = {}) {
   return message;
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("decode: every kind of file against Pillow's pixels") {

@@ -8,16 +8,13 @@
 #include "limbic/io/check.h"
 #include "limbic/io/resize.h"
 #include "tests/io/pictures.h"
+#include "tests/text.h"
 
 using namespace limbic;
 using namespace limbic::io;
 using namespace limbic::testing;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Smooth at every scale, as photos are: noise of few cells, enlarged.
 Picture soft_picture(uint64_t seed, int64_t side = 64) {
@@ -63,8 +60,8 @@ TEST_CASE("layouts: ArtPhoto, its counts those of Table 1") {
   CHECK(set.train.size() == 806);
   CHECK(set.train.classes == eight_emotions());
   REQUIRE(set.train.left_out.size() == 2);
-  CHECK(has(set.train.left_out[0].path, "cover.jpg"));
-  CHECK(has(set.train.left_out[1].path, "joy_0001.jpg"));
+  CHECK(contains(set.train.left_out[0].path, "cover.jpg"));
+  CHECK(contains(set.train.left_out[1].path, "joy_0001.jpg"));
 }
 
 namespace {
@@ -101,13 +98,13 @@ TEST_CASE("layouts: abstract paintings, votes and both rules for a tie") {
   const PartedSet first = read_set(folder.path.string(), Layout::abstract);
   CHECK(counts(first.train) == abstract_counts);
   REQUIRE(first.train.left_out.size() == 1);
-  CHECK(has(first.train.left_out[0].reason, "does not name it"));
+  CHECK(contains(first.train.left_out[0].reason, "does not name it"));
   const PartedSet dropped = read_set(folder.path.string(), Layout::abstract, {.drop_ties = true});
   const auto ties = 280 - dropped.train.size();
   CHECK(ties > 20);
   CHECK(std::ssize(dropped.train.left_out) == ties + 1);
   REQUIRE(first.notes.size() == 1);
-  CHECK(has(first.notes[0], str_cat(ties, " of 280")));
+  CHECK(contains(first.notes[0], str_cat(ties, " of 280")));
 }
 
 TEST_CASE("layouts: what is wrong with a table of votes, with its line") {
@@ -119,16 +116,16 @@ TEST_CASE("layouts: what is wrong with a table of votes, with its line") {
     return error_of([&] { read_set(dir, Layout::abstract); });
   };
   CHECK(message("'a.jpg',3,x\n") == table + ":2: expected a number of votes, got 'x'");
-  CHECK(has(message("'a.jpg',3,-1\n"), ":2: expected a number of votes"));
-  CHECK(has(message("'a.jpg',3,nan\n"), ":2: expected a number of votes"));
-  CHECK(has(message("'a.jpg',3\n"), ":2: expected a file name and 2 numbers"));
-  CHECK(has(message("'../a.jpg',3,1\n"), ":2: expected a file name"));
-  CHECK(has(message("'a.jpg',3,1\n'a.jpg',3,1\n"), ":3: 'a.jpg' stands here a second time"));
-  CHECK(has(message("'a.jpg',3,1\n'b.jpg',3,1\n'c.jpg',1,2\n"),
-            "names 2 pictures that are not there, the first: "));
-  CHECK(has(message(""), "no picture has most votes"));
+  CHECK(contains(message("'a.jpg',3,-1\n"), ":2: expected a number of votes"));
+  CHECK(contains(message("'a.jpg',3,nan\n"), ":2: expected a number of votes"));
+  CHECK(contains(message("'a.jpg',3\n"), ":2: expected a file name and 2 numbers"));
+  CHECK(contains(message("'../a.jpg',3,1\n"), ":2: expected a file name"));
+  CHECK(contains(message("'a.jpg',3,1\n'a.jpg',3,1\n"), ":3: 'a.jpg' stands here a second time"));
+  CHECK(contains(message("'a.jpg',3,1\n'b.jpg',3,1\n'c.jpg',1,2\n"),
+                 "names 2 pictures that are not there, the first: "));
+  CHECK(contains(message(""), "no picture has most votes"));
   write_text(table, "'','Joyful'\n'a.jpg',1\n");
-  CHECK(has(error_of([&] { read_set(dir, Layout::abstract); }), ":1: expected a heading"));
+  CHECK(contains(error_of([&] { read_set(dir, Layout::abstract); }), ":1: expected a heading"));
 }
 
 TEST_CASE("layouts: EmotionROI as the paper counts it, and with its own six classes") {
@@ -162,10 +159,10 @@ TEST_CASE("layouts: EmotionROI as the paper counts it, and with its own six clas
     write_text(list, text);
     return error_of([&] { read_set(folder.path.string(), Layout::emotionroi); });
   };
-  CHECK(has(message("anger/1000.jpg\n"), list + ": names 1 picture that is not there: "));
-  CHECK(has(message("anger/1.jpg\n"), list + ":1: 'anger/1.jpg' stands in the split files"));
-  CHECK(has(message("../1.jpg\n"), ":1: expected CLASS/N.jpg"));
-  CHECK(has(message(""), "names no picture"));
+  CHECK(contains(message("anger/1000.jpg\n"), list + ": names 1 picture that is not there: "));
+  CHECK(contains(message("anger/1.jpg\n"), list + ":1: 'anger/1.jpg' stands in the split files"));
+  CHECK(contains(message("../1.jpg\n"), ":1: expected CLASS/N.jpg"));
+  CHECK(contains(message(""), "names no picture"));
 }
 
 TEST_CASE("layouts: FI in one folder or in parts, its names unified") {
@@ -182,11 +179,12 @@ TEST_CASE("layouts: FI in one folder or in parts, its names unified") {
   CHECK(set.whole().size() == 24);
   write_text(folder / "flat/joy/1.jpg", "x");
   write_text(folder / "flat/fear/1.jpg", "x");
-  CHECK(has(error_of([&] { read_set(folder / "flat", Layout::fi); }), "a class 'joy' is none"));
+  CHECK(
+      contains(error_of([&] { read_set(folder / "flat", Layout::fi); }), "a class 'joy' is none"));
   std::filesystem::create_directories(folder / "empty/fear");
   write_text(folder / "empty/awe/1.jpg", "x");
-  CHECK(
-      has(error_of([&] { read_set(folder / "empty", Layout::fi); }), "no pictures in class fear"));
+  CHECK(contains(error_of([&] { read_set(folder / "empty", Layout::fi); }),
+                 "no pictures in class fear"));
 }
 
 TEST_CASE("layouts: the wrong one is said in one line") {
@@ -203,11 +201,12 @@ TEST_CASE("layouts: the wrong one is said in one line") {
   for (const char* name : {"artphoto", "abstract", "emotionroi", "csv", "fi"}) {
     const std::string message = error_of([&] { read_set(dir, layout_of(name)); });
     CHECK_MESSAGE(is_one_line_about(message, dir), message);
-    CHECK(has(message, name));
+    CHECK(contains(message, name));
   }
-  CHECK(has(error_of([&] { read_set(folder / "list.csv", Layout::folders); }),
-            "is a file, --layout folders expects a folder"));
-  CHECK(has(error_of([&] { layout_of("zip"); }), "unknown layout 'zip'; expected folders, csv"));
+  CHECK(contains(error_of([&] { read_set(folder / "list.csv", Layout::folders); }),
+                 "is a file, --layout folders expects a folder"));
+  CHECK(
+      contains(error_of([&] { layout_of("zip"); }), "unknown layout 'zip'; expected folders, csv"));
 }
 
 TEST_CASE("check: placeholders and near-duplicates among pictures") {
@@ -228,7 +227,7 @@ TEST_CASE("check: placeholders and near-duplicates among pictures") {
     found.push_back(std::filesystem::path(p.path).filename().string());
   CHECK(found == std::vector<std::string>{"gone1.png", "gone2.png", "blank.png", "gone.png"});
   REQUIRE(check.unusable.size() == 1);
-  CHECK(has(check.unusable[0].path, "page.jpg"));
+  CHECK(contains(check.unusable[0].path, "page.jpg"));
   CHECK(check.duplicates.size() == 2);
 }
 

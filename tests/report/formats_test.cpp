@@ -6,16 +6,13 @@
 #include "limbic/core/error.h"
 #include "limbic/report/text.h"
 #include "tests/report/sample.h"
+#include "tests/text.h"
 
 using namespace limbic;
 using namespace limbic::report;
 using namespace limbic::testing;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 int64_t count(const std::string& text, const std::string& part) {
   int64_t found = 0;

@@ -11,16 +11,14 @@
 #include "limbic/io/png.h"
 #include "limbic/report/charts.h"
 #include "limbic/report/text.h"
+#include "tests/text.h"
 
 using namespace limbic;
 using namespace limbic::io;
 using namespace limbic::report;
+using limbic::testing::contains;
 
 namespace {
-
-bool contains(const std::string& page, const std::string& part) {
-  return page.find(part) != std::string::npos;
-}
 
 size_t occurrences(const std::string& page, const std::string& part) {
   size_t found = 0;

@@ -7,13 +7,14 @@
 #include <set>
 #include <sstream>
 
+#include "limbic/cli/journal.h"
 #include "limbic/demo/paintings.h"
 #include "limbic/reproduce/claims.h"
-#include "limbic/reproduce/journal.h"
 #include "limbic/reproduce/json.h"
 #include "limbic/reproduce/page.h"
 #include "limbic/reproduce/paper.h"
 #include "tests/io/pictures.h"
+#include "tests/text.h"
 
 using namespace limbic;
 using namespace limbic::reproduce;
@@ -21,10 +22,6 @@ using namespace limbic::testing;
 namespace fs = std::filesystem;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Image Emotion and ArtPhoto, drawn, with files among them that are none.
 struct DrawnSets {
@@ -115,8 +112,8 @@ TEST_CASE("reproduce: from sets to numbers; the test part is opened by the final
   std::set<std::string> tested, learnt, early;
   for (const io::Sample& s : study.rounds[0].test.samples) tested.insert(s.path);
   for (const auto& [phase, path] : reads_of(o.fit.out)) {
-    if (has(phase, "learn")) learnt.insert(path);
-    if (phase != "check" && !has(phase, "score") && tested.contains(path)) early.insert(path);
+    if (contains(phase, "learn")) learnt.insert(path);
+    if (phase != "check" && !contains(phase, "score") && tested.contains(path)) early.insert(path);
   }
   CHECK(early.empty());
   for (const io::Sample& s : study.rounds[0].train.samples) CHECK(learnt.contains(s.path));
@@ -154,6 +151,29 @@ TEST_CASE("reproduce: killed anywhere and resumed, it gives the same numbers") {
   CHECK(numbers(run_study(o, {}), o) == expected);
 }
 
+TEST_CASE(
+    "reproduce: a resumed study with other options takes nothing from before that they decide") {
+  const DrawnSets sets(8);
+  Options o = sets.options("other");
+  o.fit.training.epochs = 1;
+  o.fit.diff2.model = "none";
+  o.baselines = {"hog"};
+  o.no_grid = false;
+  o.alpha = {0.25, 0.5};
+  const auto learnt = [](const Study& study) {
+    return std::count_if(study.timings.begin(), study.timings.end(),
+                         [](const Timing& t) { return t.what == "HOG: learning"; });
+  };
+  CHECK(learnt(run_study(o, {})) == 1);
+  CHECK(learnt(run_study(o, {})) == 1);  // as it was: from the journal
+  o.baseline.positive = {"awe"};
+  CHECK(learnt(run_study(o, {})) == 2);
+  o.baseline.augmentation = io::Augmentation{.flip = true};
+  CHECK(learnt(run_study(o, {})) == 3);
+  o.alpha = {0.75};
+  CHECK(run_study(o, {}).choices[0].grid_alpha == 0.75);
+}
+
 TEST_CASE("reproduce: folds and seeds; a picture is asked once a seed") {
   const DrawnSets sets(6);
   Options o = sets.options("folds");
@@ -177,7 +197,8 @@ TEST_CASE("reproduce: folds and seeds; a picture is asked once a seed") {
   const auto too_many = sets.options("many");
   Options more = too_many;
   more.folds = 7;
-  CHECK(has(error_of([&] { run_study(more, {}); }), "--folds 7: class 'amusement' has 6 pictures"));
+  CHECK(contains(error_of([&] { run_study(more, {}); }),
+                 "--folds 7: class 'amusement' has 6 pictures"));
 }
 
 TEST_CASE("reproduce: chosen by the test pictures, everything says so") {
@@ -192,7 +213,7 @@ TEST_CASE("reproduce: chosen by the test pictures, everything says so") {
     std::ifstream in(o.fit.out + "/" + name);
     std::stringstream text;
     text << in.rdbuf();
-    CHECK_MESSAGE(has(text.str(), "Selected by the test pictures themselves"), name);
+    CHECK_MESSAGE(contains(text.str(), "Selected by the test pictures themselves"), name);
   }
   CHECK(json_of(study, o, "x").at("selection") == "test pictures (--select test)");
   // The best alpha is the best on the test pictures.
@@ -212,14 +233,14 @@ TEST_CASE("reproduce: rows that cannot run say what they need and show no number
   const auto j = json_of(study, o, "x");
   int64_t rows = 0;
   for (const auto& row : j.at("table3")) {
-    if (!has(row.at("method").get<std::string>(), "Senti")) continue;
+    if (!contains(row.at("method").get<std::string>(), "Senti")) continue;
     ++rows;
     CHECK(!row.contains("accuracy"));
-    CHECK(has(row.at("not_run").get<std::string>(), "needs --"));
+    CHECK(contains(row.at("not_run").get<std::string>(), "needs --"));
   }
   CHECK(rows == 4);
   for (const Claim& claim : claims_of(study))
-    if (has(claim.text, "LiteEmo")) CHECK(claim.not_run == "needs the baseline liteemo");
+    if (contains(claim.text, "LiteEmo")) CHECK(claim.not_run == "needs the baseline liteemo");
 }
 
 TEST_CASE("reproduce: a baseline that fails says so, and the others go on") {
@@ -237,27 +258,28 @@ TEST_CASE("reproduce: a baseline that fails says so, and the others go on") {
   CHECK_MESSAGE(study.baselines[1].not_run.starts_with("failed: "), study.baselines[1].not_run);
   CHECK(study.sets[0].has("baseline hog"));
   CHECK(!study.sets[0].has("baseline binary-assisted"));
-  CHECK(std::any_of(study.notes.begin(), study.notes.end(),
-                    [](const std::string& note) { return has(note, "Binary Assisted failed: "); }));
+  CHECK(std::any_of(study.notes.begin(), study.notes.end(), [](const std::string& note) {
+    return contains(note, "Binary Assisted failed: ");
+  }));
 }
 
 TEST_CASE("journal: what was cut or is of another key is not used") {
   const TemporaryFolder folder;
   const std::string path = folder / "journal.jsonl";
   {
-    Journal journal(path);
+    cli::Journal journal(path);
     journal.add("a", {{"step", 1}}, {{"x", 2}});
-    CHECK(journal.once("a", {{"step", 1}}, [] { return Journal::Json(3); }) ==
-          Journal::Json{{"x", 2}});
+    CHECK(journal.once("a", {{"step", 1}}, [] { return cli::Journal::Json(3); }) ==
+          cli::Journal::Json{{"x", 2}});
     journal.add("a", {{"step", 2}}, 5);
   }
   std::ofstream(path, std::ios::app) << R"({"key":"a","step":{"step":3},"res)";
-  Journal journal(path);
+  cli::Journal journal(path);
   CHECK(journal.find("a", {{"step", 1}}) != nullptr);
   CHECK(journal.find("b", {{"step", 1}}) == nullptr);
   CHECK(journal.find("a", {{"step", 3}}) == nullptr);
   journal.add("a", {{"step", 3}}, 7);
-  CHECK(*Journal(path).find("a", {{"step", 3}}) == 7);
+  CHECK(*cli::Journal(path).find("a", {{"step", 3}}) == 7);
 }
 
 TEST_CASE("the paper's printed numbers add up") {

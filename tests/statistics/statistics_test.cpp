@@ -121,7 +121,7 @@ TEST_CASE("scatter: points whose sums one can do by hand") {
 }
 
 TEST_CASE("Wilson's interval and spread") {
-  const Interval i = wilson(8, 10);
+  const Interval i = wilson(0.8, 10);
   CHECK(i.low == doctest::Approx(0.4902).epsilon(1e-3));
   CHECK(i.high == doctest::Approx(0.9433).epsilon(1e-3));
   CHECK(wilson(0, 0).high == 1);

@@ -3,17 +3,18 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace limbic::reproduce {
+namespace limbic::cli {
 
 /// What a long run has found so far, in a file of JSON lines that are flushed as they come:
-/// {"key":"...","step":{...},"result":{...}}. The key stands for settings, pictures and weights:
-/// steps of others stay in the file and are not used, nor is a last line that was cut.
+/// {"key":"...","step":{...},"result":{...}}. The key stands for data and settings: steps of others
+/// stay in the file and are not used, nor is a last line that was cut where a run was killed.
 class Journal {
  public:
   using Json = nlohmann::ordered_json;
 
-  /// Throws Error where the file is there and cannot be read.
-  explicit Journal(std::string path);
+  /// `step` is what a line calls its step. No path: no file. Throws Error where the file is there
+  /// and cannot be read, or has more bytes than `most`.
+  explicit Journal(std::string path, std::string step = "step", int64_t most = int64_t{4} << 30);
 
   /// The result of a step, null where there is none.
   const Json* find(const std::string& key, const Json& step) const;
@@ -33,9 +34,9 @@ class Journal {
     return key + " " + step.dump();
   }
 
-  std::string path_;
+  std::string path_, step_;
   std::map<std::string, Json> known_;
   bool ends_in_line_ = true;
 };
 
-}  // namespace limbic::reproduce
+}  // namespace limbic::cli
