@@ -31,7 +31,7 @@ Floats both_ways(const Doubles& a, const Floats& x) {
 }
 
 double error(const std::vector<double>& points, int channels) {
-  const auto matrices = naive::winograd_matrices(points);
+  const auto matrices = twins::winograd_matrices(points);
   const size_t m = points.size() - 1, n = m + 2;
   Random random(5);
   double difference = 0, norm = 0;

@@ -107,6 +107,7 @@ void Page::write(bool going_on) {
                       .sections = {notes_, headline_, worst_}};
   for (const auto& matrix : confusions_) page.add(matrix);
   for (const auto& chart : charts_) page.add(chart);
+  for (const auto& section : details_) page.add(section);
   const std::string html = report::render_html(page);
   write_atomically(path_, [&](std::ostream& out) { out << html; });
 }

@@ -23,8 +23,10 @@ class Page {
   bool wanted() const { return !path_.empty(); }
   /// What stands above the accuracies, a paragraph each.
   void set_notes(std::vector<std::string> notes) { notes_.texts = std::move(notes); }
-  /// What stands below all else.
+  /// What stands below them.
   void set_charts(std::vector<report::Report::LineChart> charts) { charts_ = std::move(charts); }
+  /// What stands below that.
+  void set_details(std::vector<report::Report::Section> details) { details_ = std::move(details); }
   /// An accuracy at the top.
   void add(report::Report::Accuracy accuracy) { headline_.rows.push_back(std::move(accuracy)); }
   /// The same, with its confusion matrix where there are few enough classes to see.
@@ -43,6 +45,7 @@ class Page {
   report::Report::Gallery worst_;
   std::vector<report::Report::Confusion> confusions_;
   std::vector<report::Report::LineChart> charts_;
+  std::vector<report::Report::Section> details_;
 };
 
 /// Accuracy, confusion and worst pictures of a network's logits.

@@ -1,14 +1,18 @@
 #include <cstdio>
+#include <ostream>
 
 #include "limbic/cli/network.h"
+#include "limbic/cli/output.h"
 #include "limbic/cli/verbs.h"
+#include "limbic/core/file.h"
 #include "limbic/nn/compile/program.h"
+#include "limbic/report/graph_drawing.h"
 
 namespace limbic::cli {
 namespace {
 
 struct Options {
-  std::string model;
+  std::string model, svg;
   int64_t batch_size = 1, image_size = 0, classes = 1000;
 };
 
@@ -16,6 +20,13 @@ int run(const Common& common, Options& o) {
   const models::Model model = models::build_model(o.model, o.classes);
   const int64_t size = o.image_size > 0 ? o.image_size : model.image_size;
   const Shape input = {o.batch_size, 3, size, size};
+  if (!o.svg.empty()) {
+    require_writable(o.svg);
+    const std::string drawing =
+        report::draw_graph(model.graph, input, o.model + " on " + to_string(input));
+    write_atomically(o.svg, [&](std::ostream& file) { file << drawing; });
+    note(common, str_cat(o.svg, ": the graph, ", drawing.size() / 1000 + 1, " kB"));
+  }
   const Parameters parameters = model.graph.initialise(0);
   const std::vector<Shape> shapes = model.graph.infer(input);
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
@@ -79,6 +90,7 @@ void add_summary(const Verb& app, const Common& common, Action& action) {
   verb.add_option("--batch-size", o->batch_size, "pictures at once").check(range(1, 4096));
   verb.add_option("--image-size", o->image_size, "height and width (default: the model's)")
       .check(range(1, 4096));
+  verb.add_option("--svg", o->svg, "also draw the graph into this file");
   verb.add_option("--classes", o->classes, "of the classifier").check(range(1, 1000000));
 }
 

@@ -8,6 +8,7 @@
 #include "limbic/cli/training_options.h"
 #include "limbic/cli/verbs.h"
 #include "limbic/core/file.h"
+#include "limbic/report/layer_looks.h"
 #include "limbic/report/training_charts.h"
 #include "limbic/train/checkpoint.h"
 
@@ -76,7 +77,16 @@ int run(const Common& common, Options& o) {
     page.set_charts(report::training_charts({{network.model.name, epochs}}));
     page.write(going_on);
   };
-  options.after_epoch = [&](const std::vector<train::EpochResult>& epochs) { draw(epochs, true); };
+  std::vector<train::EpochResult> so_far;
+  options.after_epoch = [&](const std::vector<train::EpochResult>& epochs) {
+    so_far = epochs;
+    draw(so_far, true);
+  };
+  if (page.wanted())
+    options.after_look = [&](const std::vector<train::Look>& looks) {
+      page.set_details(report::look_sections(looks));
+      draw(so_far, true);
+    };
   const train::TrainResult result =
       train::train(network.model, network.parameters, data, options, progress_bar(common));
   if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));

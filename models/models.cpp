@@ -15,9 +15,7 @@ std::function<void(Model&)> of(void (*family)(Model&, const Options&), Options o
   return [family, options](Model& model) { family(model, options); };
 }
 
-}  // namespace
-
-const std::vector<Architecture>& architectures() {
+std::vector<Architecture>& table() {
   // layer, squeeze, expand, whether a pool stands before
   static const std::vector<SqueezeNetOptions::Fire> fires_1_0 = {
       {3, 16, 64, true},   {4, 16, 64, false},  {5, 32, 128, false},  {7, 32, 128, true},
@@ -26,7 +24,7 @@ const std::vector<Architecture>& architectures() {
       {3, 16, 64, true},  {4, 16, 64, false},   {6, 32, 128, true},   {7, 32, 128, false},
       {9, 48, 192, true}, {10, 48, 192, false}, {11, 64, 256, false}, {12, 64, 256, false}};
   // clang-format off
-  static const std::vector<Architecture> table = {
+  static std::vector<Architecture> rows = {
       {"resnet18", "fc", of(resnet, {.bottleneck = false, .blocks = {2, 2, 2, 2}})},
       {"resnet34", "fc", of(resnet, {.bottleneck = false, .blocks = {3, 4, 6, 3}})},
       {"resnet50", "fc", of(resnet, {.bottleneck = true, .blocks = {3, 4, 6, 3}})},
@@ -103,7 +101,18 @@ const std::vector<Architecture>& architectures() {
       {"keras_resnet8", "dense", keras_resnet8, "keras-cifar", 32},
       {"keras_mobilenet_025_96", "dense", keras_mobilenet_025_96, "keras-vww", 96}};
   // clang-format on
-  return table;
+  return rows;
+}
+
+}  // namespace
+
+const std::vector<Architecture>& architectures() { return table(); }
+
+void add_architecture(Architecture own) {
+  require(!own.name.empty() && own.append, "a network of one's own needs a name and layers");
+  for (const Architecture& a : architectures())
+    require(a.name != own.name, "there is a network '", own.name, "' already");
+  table().push_back(std::move(own));
 }
 
 std::vector<std::string> model_names() {

@@ -44,6 +44,9 @@ struct Architecture {
 
 /// All networks, in the order in which they are listed.
 const std::vector<Architecture>& architectures();
+/// Adds one's own to them, at the program's start: references into the list do not outlive it.
+/// Throws Error where it has no name, no layers, or another's name.
+void add_architecture(Architecture own);
 /// Throws Error, listing the names, for an unknown one.
 const Architecture& find_architecture(const std::string& name);
 std::vector<std::string> model_names();

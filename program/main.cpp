@@ -1,28 +1,4 @@
 // program: the command `limbic`, all verbs together: those of cli, and of the rooms around.
-#include "limbic/cli/program.h"
-#include "limbic/explain/verb/verb.h"
-#include "limbic/program/pack.h"
-#ifdef LIMBIC_REPRODUCE
-#include "limbic/reproduce/verb.h"
-#endif
-#ifdef LIMBIC_SERVE
-#include "limbic/serve/verb.h"
-#endif
+#include "limbic/program/limbic_main.h"
 
-int main(int argc, char** argv) {
-  using namespace limbic;
-  if (program::is_packed()) return program::run_packed(argc, argv);
-  auto verbs = cli::own_verbs();
-  verbs.push_back(program::add_pack);
-  verbs.push_back(explain::add_explain);
-#ifdef LIMBIC_REPRODUCE
-  verbs.push_back(reproduce::add_reproduce);
-#endif
-#ifdef LIMBIC_SERVE
-  verbs.push_back(serve::add_serve);
-#endif
-  return cli::run_program(
-      argc, argv, verbs,
-      "Limbic: convolutional networks on CPUs, and the emotion that a photo evokes.\n"
-      "Start with `limbic demo`, then `limbic fit --data FOLDER --out MODEL`.");
-}
+int main(int argc, char** argv) { return limbic::limbic_main(argc, argv); }

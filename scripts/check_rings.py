@@ -28,6 +28,7 @@ ROOMS = {
     "nn/compile": (1, "core nn/cpu nn/graph nn/ops nn/passes", ""),
     "nn": (1, "core nn/graph nn/compile", ""),
     "models": (1, "core nn nn/graph nn/ops", ""),
+    "twins": (1, "reference core nn nn/graph nn/compile nn/ops", ""),
     "hash": (2, "core", "md5.h sha2.h"),
     "io": (2, "core hash", "nlohmann jpeglib.h jerror.h png.h webp gif_lib.h zlib.h"),
     "svm": (2, "core", ""),
@@ -39,7 +40,7 @@ ROOMS = {
     "train": (2, "core models nn nn/graph nn/ops nn/compile io weights network hash", "nlohmann"),
     "emotion": (3, "core models nn/ops io weights svm network train hash", "nlohmann"),
     "session": (3, "core models nn nn/graph nn/compile nn/ops io weights network emotion", "nlohmann"),
-    "report": (3, "core io svm statistics train", ""),
+    "report": (3, "core nn/graph io svm statistics train", ""),
     "explain": (3, "core models nn nn/graph nn/ops io svm network emotion report", ""),
     "demo": (3, "core io emotion report train", ""),
     "cli": (3, "core models nn nn/graph nn/compile nn/cpu nn/ops io weights svm network train "
@@ -52,7 +53,7 @@ ROOMS = {
     "serve": (4, "core capi cli", "httplib.h"),
     "reproduce": (4, "core hash io svm statistics models network train emotion report demo baselines "
                      "cli", "nlohmann"),
-    "program": (4, "core cli emotion session serve reproduce explain/verb", ""),
+    "program": (4, "core models cli emotion session serve reproduce explain/verb", ""),
 }
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
@@ -60,20 +61,21 @@ BUDGETS = {
     "reference": 1750,
     "core nn models": 11900,
     "threads": 300,
+    "twins": 800,
     "svm": 4600,
     "statistics": 350,
     "io hash": 3850,
     "weights": 4150,
     "weights/keras weights/hdf5": 2600,
-    "network train": 3250,
-    "emotion session report demo": 6250,
+    "network train": 3450,
+    "emotion session report demo": 6650,
     "explain": 1600,
     "cli": 5100,
     "capi": 1550,
     "baselines": 3200,
     "serve": 1000,
     "reproduce": 3000,
-    "program": 250,
+    "program": 300,
 }
 
 

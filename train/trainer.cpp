@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t most_looks = 40;
+
 PlanOptions plan_options(const Graph& graph, const TrainOptions& options, Shape input) {
   PlanOptions p = PlanOptions::training(std::move(input));
   const auto holds = [&](const std::string& path) {
@@ -293,6 +295,7 @@ class Trainer {
     const double start = now();
     start_epoch();
     const int64_t total = options_.epochs * loader_.batches();
+    const int64_t apart = std::max<int64_t>(1, total / most_looks);
     double rate = 0;
     for (io::Batch batch; next(batch);) {
       if (sample_.empty()) sample_ = batch.images.rows(0, 1).clone();
@@ -300,9 +303,23 @@ class Trainer {
       run_batch(batch, rate);
       ++state_.step;
       report({});
+      if (options_.after_look && (looks_.empty() || state_.step >= looks_.back().step + apart))
+        look(batch);
       if (state_.step % options_.checkpoint_interval == 0) checkpoint();
     }
     finish_epoch(rate, now() - start);
+  }
+
+  void look(const io::Batch& batch) {
+    plan_->store(parameters_);
+    if (!looker_) {
+      Shape input = picture_;
+      input.insert(input.begin(), std::min<int64_t>(16, batch.size()));
+      looker_.emplace(computed_.graph, parameters_, input, plan_->program().options().frozen, loss_,
+                      options_.auxiliary);
+    }
+    looks_.push_back(looker_->look(state_.step, parameters_, batch.images, batch.labels));
+    options_.after_look(looks_);
   }
 
   // Ends a training in which numbers have run away; `what` has, at the step counted from 1.
@@ -460,6 +477,8 @@ class Trainer {
   BestEpoch best_epoch_;
   std::unique_ptr<Plan> plan_;
   std::unique_ptr<Optimiser> optimiser_;
+  std::optional<Looker> looker_;
+  std::vector<Look> looks_;
   Tensor logits_;
   std::vector<float> diff_;
 };

@@ -4,6 +4,7 @@
 #include "limbic/network/predictor.h"
 #include "limbic/nn/loss.h"
 #include "limbic/train/auxiliary.h"
+#include "limbic/train/look.h"
 #include "limbic/train/optimiser.h"
 #include "limbic/train/schedule.h"
 
@@ -53,6 +54,9 @@ struct TrainOptions {
   std::function<void(const std::string&)> note;
   /// Called with all epochs so far when one has been finished; may be empty.
   std::function<void(const std::vector<EpochResult>&)> after_epoch;
+  /// Called with all looks into the network (look.h) so far, those since the run was resumed, when
+  /// there is a new one: some forty in a training, of up to 16 pictures each. May be empty.
+  std::function<void(const std::vector<Look>&)> after_look;
 };
 
 struct TrainResult {

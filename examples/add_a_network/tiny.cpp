@@ -1,9 +1,7 @@
-// The network that docs/add_a_network.md declares, planned and run.
-#include <cstdio>
-
-#include "limbic/limbic.hpp"
+#include "examples/add_a_network/tiny.h"
 
 namespace limbic {
+namespace {
 
 Value block(const Scope& s, Value x, int64_t channels, int64_t stride) {
   Value y = conv2d(
@@ -19,9 +17,7 @@ Value block(const Scope& s, Value x, int64_t channels, int64_t stride) {
   return silu(add(x, y));
 }
 
-models::Model tiny(int64_t classes) {
-  models::Model model{
-      .name = "tiny", .graph = {}, .classes = classes, .image_size = 32, .classifier = "fc"};
+void append_tiny(models::Model& model) {
   Graph& g = model.graph;
   const Scope s = g.root();
   Value x = g.input(3);
@@ -33,20 +29,12 @@ models::Model tiny(int64_t classes) {
   }
   x = global_avg_pool(x);
   g.label("features", x);
-  g.label("logits", linear(s / "fc", x, {.out_features = classes}));
-  return model;
+  g.label("logits", linear(s / "fc", x, {.out_features = model.classes}));
 }
+
+}  // namespace
+
+const models::Architecture tiny = {
+    .name = "tiny", .classifier = "fc", .append = append_tiny, .preset = "cifar", .image_size = 32};
 
 }  // namespace limbic
-
-int main() {
-  using namespace limbic;
-  const models::Model model = tiny(8);
-  const Parameters parameters = model.graph.initialise(0);
-  Plan plan(model.graph, parameters, PlanOptions::inference({2, 3, 32, 32}));
-  plan.run(Tensor({2, 3, 32, 32}));
-  std::printf("%s: features %s, logits %s\n", model.name.c_str(),
-              to_string(plan.output("features").shape()).c_str(),
-              to_string(plan.output("logits").shape()).c_str());
-  return plan.output("logits").shape() == Shape{2, 8} ? 0 : 1;
-}

@@ -15,7 +15,7 @@
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
-#include "tests/reference/evaluate.h"
+#include "limbic/twins/evaluate.h"
 #include "tests/text.h"
 
 using namespace limbic;
@@ -45,10 +45,10 @@ Tensor noise(const Shape& shape, uint64_t seed) {
 }
 
 // Of the nodes from `behind` on, computed by the twins in f64, the logits; the maps are `maps`.
-std::vector<double> logits_behind(const Graph& g, naive::Arrays& parameters,
-                                  const naive::Array& maps) {
+std::vector<double> logits_behind(const Graph& g, twins::Arrays& parameters,
+                                  const twins::Array& maps) {
   // features = the mean of the maps, logits = W features + b.
-  const naive::Array &w = parameters.at("fc.weight"), &b = parameters.at("fc.bias");
+  const twins::Array &w = parameters.at("fc.weight"), &b = parameters.at("fc.bias");
   CHECK(g.find("logits") == g.size() - 1);
   std::vector<double> out = b.values;
   const int64_t channels = maps.shape[1], places = maps.shape[2] * maps.shape[3];
@@ -82,9 +82,9 @@ TEST_CASE("explain: Grad-CAM and Grad-CAM++ equal gradients by finite difference
   const Tensor image = noise({1, 3, 9, 8}, 4);
   Explainer explainer(g, parameters, {.input = image.shape()});
   CHECK(explainer.layer() == "maps");
-  naive::Arrays twin = naive::from_parameters(parameters);
-  naive::Array maps =
-      naive::evaluate(g, twin, naive::from_tensor(image), {})[static_cast<size_t>(g.find("maps"))];
+  twins::Arrays twin = twins::from_parameters(parameters);
+  twins::Array maps =
+      twins::evaluate(g, twin, twins::from_tensor(image), {})[static_cast<size_t>(g.find("maps"))];
   const int64_t channels = maps.shape[1], places = maps.shape[2] * maps.shape[3];
   for (int64_t c = 0; c < 4; ++c) {
     CAPTURE(c);
@@ -178,10 +178,10 @@ TEST_CASE("explain: gradient x input equals finite differences, Score-CAM a loop
   const Parameters parameters = g.initialise(3);
   const Tensor image = noise({1, 3, 9, 8}, 4);
   Explainer explainer(g, parameters, {.input = image.shape(), .batch = 3});
-  naive::Arrays twin = naive::from_parameters(parameters);
-  naive::Array picture = naive::from_tensor(image);
-  const auto logit = [&](const naive::Array& of) {
-    return naive::evaluate(g, twin, of, {}).back()[1];
+  twins::Arrays twin = twins::from_parameters(parameters);
+  twins::Array picture = twins::from_tensor(image);
+  const auto logit = [&](const twins::Array& of) {
+    return twins::evaluate(g, twin, of, {}).back()[1];
   };
   std::vector<double> expected(72);
   for (size_t i = 0; i < picture.values.size(); ++i) {
@@ -196,15 +196,15 @@ TEST_CASE("explain: gradient x input equals finite differences, Score-CAM a loop
   CHECK(worst_difference(explainer.map(Method::gradient, image, 1).values,
                          stretched_values(expected)) < 1e-3);
 
-  const naive::Array maps =
-      naive::evaluate(g, twin, picture, {})[static_cast<size_t>(g.find("maps"))];
+  const twins::Array maps =
+      twins::evaluate(g, twin, picture, {})[static_cast<size_t>(g.find("maps"))];
   std::vector<double> weights, cam(12);
   double total = 0;
   for (int64_t k = 0; k < 5; ++k) {
     std::vector<float> own;
     for (int64_t p = 0; p < 12; ++p) own.push_back(static_cast<float>(maps[k * 12 + p]));
     const std::vector<float> mask = upsampled(stretched({4, 3, own}), 9, 8);
-    naive::Array seen = picture;
+    twins::Array seen = picture;
     for (size_t i = 0; i < seen.values.size(); ++i) seen.values[i] *= double{mask[i % 72]};
     weights.push_back(std::exp(logit(seen)));
     total += weights.back();

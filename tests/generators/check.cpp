@@ -8,19 +8,19 @@
 #include "limbic/core/parallel.h"
 #include "limbic/nn/compile/program.h"
 #include "limbic/nn/ops/batch_norm.h"
-#include "tests/reference/check_gradient.h"
-#include "tests/reference/differentiate.h"
+#include "limbic/twins/check_gradient.h"
+#include "limbic/twins/differentiate.h"
 
 namespace limbic::generators {
 namespace {
 
-using naive::Array;
+using twins::Array;
 
 // Everything that the twins say of one network, data and mode.
 struct Twin {
   std::vector<Array> values;
-  naive::Derivatives derivatives;
-  naive::Arrays parameters;  // after the run
+  twins::Derivatives derivatives;
+  twins::Arrays parameters;  // after the run
 };
 
 struct Data {
@@ -72,16 +72,16 @@ Data disturbed(const Data& data, const Setting& s, uint64_t seed) {
 }
 
 Twin compute(const Graph& graph, const Data& data, const Setting& s, bool round) {
-  naive::Mode mode{.batch_statistics = s.batch_statistics, .frozen = s.frozen};
+  twins::Mode mode{.batch_statistics = s.batch_statistics, .frozen = s.frozen};
   if (round) mode.round = [&](double x) { return rounded(x, s.dtype); };
   Twin twin;
-  const naive::Arrays before = naive::from_parameters(data.parameters);
+  const twins::Arrays before = twins::from_parameters(data.parameters);
   twin.parameters = before;
-  twin.values = naive::evaluate(graph, twin.parameters, naive::from_tensor(data.images), mode);
+  twin.values = twins::evaluate(graph, twin.parameters, twins::from_tensor(data.images), mode);
   if (!s.training) return twin;
   Array diff(twin.values[static_cast<size_t>(s.loss)].shape);
   std::copy(data.diff.begin(), data.diff.end(), diff.values.begin());
-  twin.derivatives = naive::differentiate(graph, before, twin.values, s.loss, diff, mode);
+  twin.derivatives = twins::differentiate(graph, before, twin.values, s.loss, diff, mode);
   return twin;
 }
 
@@ -131,7 +131,7 @@ class Comparison {
       : graph_(graph), data_(data), twin_(twin), setting_(s), tally_(tally) {}
 
   void compare(const std::string& what, const Tensor& fast, const Part& part, bool gradient) {
-    const std::vector<double> a = naive::from_tensor(fast).values, &b = part(twin_).values;
+    const std::vector<double> a = twins::from_tensor(fast).values, &b = part(twin_).values;
     ++tally_.tensors;
     if (a.size() != b.size()) return report(what, "has another size");
     if (std::any_of(a.begin(), a.end(), [](double x) { return !std::isfinite(x); }))
@@ -266,7 +266,7 @@ bool find_data(const Graph& graph, const Recipe& recipe, const Setting& s, uint6
     data = draw(graph, recipe, s, combine(seed, attempt));
     twin = compute(graph, data, s, false);
     if (!s.training || s.dtype != DType::f32 ||
-        naive::distance_from_kinks(graph, twin.values) > 3e-6)
+        twins::distance_from_kinks(graph, twin.values) > 3e-6)
       return true;
   }
   return false;

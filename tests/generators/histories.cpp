@@ -19,10 +19,10 @@
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/train/optimiser.h"
+#include "limbic/twins/differentiate.h"
 #include "limbic/weights/load.h"
 #include "limbic/weights/safetensors.h"
 #include "tests/generators/isolated.h"
-#include "tests/reference/differentiate.h"
 
 using namespace limbic;
 using namespace limbic::train;
@@ -98,8 +98,8 @@ struct PlainPlan {
   std::vector<std::string> frozen;
   int64_t batch = 1, runs = 0, tracked = 0;
   bool training = false, ran = false, went_back = false;
-  std::vector<naive::Array> values;
-  naive::Arrays before;
+  std::vector<twins::Array> values;
+  twins::Arrays before;
 };
 
 class World {
@@ -130,8 +130,8 @@ class World {
             parameter.value.data(), parameter.value.data() + parameter.value.size());
     return out;
   }
-  static naive::Arrays arrays_of(const Cells& cells, const Parameters& like) {
-    naive::Arrays out = naive::from_parameters(like);
+  static twins::Arrays arrays_of(const Cells& cells, const Parameters& like) {
+    twins::Arrays out = twins::from_parameters(like);
     for (const auto& [name, cell] : cells)
       std::copy(cell->begin(), cell->end(), out.at(name).values.begin());
     return out;
@@ -196,10 +196,10 @@ std::string World::run(Pair& p, int64_t n, uint32_t seed) {
   const Tensor images = draw_images(n, seed);
   p.plan->run(images);
   plain.before = arrays_of(plain.weights, real_[0]);
-  naive::Arrays after = plain.before;
-  naive::Array padded({plain.batch, channels, size, size});
+  twins::Arrays after = plain.before;
+  twins::Array padded({plain.batch, channels, size, size});
   std::copy(images.data(), images.data() + images.size(), padded.values.begin());
-  plain.values = naive::evaluate(graph_, after, padded,
+  plain.values = twins::evaluate(graph_, after, padded,
                                  {.batch_statistics = plain.training, .frozen = plain.frozen});
   if (plain.training)
     for (auto& [name, cell] : plain.weights)
@@ -236,11 +236,11 @@ std::string World::backward(Pair& p, bool step) {
     return may ? "backward was refused: " + refusal : "backward was not refused";
   if (!may) return "";
   plain.went_back = true;
-  naive::Array dy({plain.batch, classes});
+  twins::Array dy({plain.batch, classes});
   std::copy(diff.begin(), diff.end(), dy.values.begin());
-  const auto d = naive::differentiate(graph_, plain.before, plain.values, graph_.find("logits"), dy,
+  const auto d = twins::differentiate(graph_, plain.before, plain.values, graph_.find("logits"), dy,
                                       {.batch_statistics = true, .frozen = plain.frozen});
-  const bool near_kink = naive::distance_from_kinks(graph_, plain.values) < 1e-5;
+  const bool near_kink = twins::distance_from_kinks(graph_, plain.values) < 1e-5;
   for (const PackedParameter& packed : p.plan->program().packed()) {
     const std::string& name = packed.name;
     const bool trains = real_[0].at(name).trainable && !is_frozen(plain, name);

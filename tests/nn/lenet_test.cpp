@@ -12,7 +12,7 @@
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/train/optimiser.h"
-#include "tests/reference/check_gradient.h"
+#include "limbic/twins/check_gradient.h"
 
 using namespace limbic;
 using namespace limbic::train;
@@ -52,7 +52,7 @@ TEST_CASE("lenet: losses and weights of training equal the reference's") {
     Parameters parameters = graph.initialise(0);
     for (auto& [name, array] : plain.parameters) {
       parameters.set(name, to_tensor(array));
-      array = naive::from_tensor(parameters.at(name).value);  // both start from the same f32
+      array = twins::from_tensor(parameters.at(name).value);  // both start from the same f32
     }
     Plan plan(graph, parameters, PlanOptions::training({batch, 1, 28, 28}));
     Sgd sgd(plan, {.momentum = 0.9, .nesterov = nesterov, .weight_decay = 1e-3});
@@ -63,7 +63,7 @@ TEST_CASE("lenet: losses and weights of training equal the reference's") {
     for (int step = 0; step < 6; ++step) {
       reference::Glyphs glyphs = reference::draw_glyphs(batch, random);
       const Tensor images = to_tensor(glyphs.images);
-      glyphs.images = naive::from_tensor(images);
+      glyphs.images = twins::from_tensor(images);
       plan.run(images);
       const double loss = softmax_cross_entropy(plan.output("logits"), glyphs.labels, diff);
       sgd.step(diff, 0.01);
@@ -79,7 +79,7 @@ TEST_CASE("lenet: losses and weights of training equal the reference's") {
       const auto& which = name;  // clang 14 cannot capture a structured binding
       CAPTURE(which);
       const double error =
-          relative_error(naive::from_tensor(parameters.at(name).value).values, array.values);
+          twins::relative_error(twins::from_tensor(parameters.at(name).value).values, array.values);
       CHECK(error < 1e-5);
       worst_weight = std::max(worst_weight, error);
     }
@@ -97,11 +97,11 @@ TEST_CASE("softmax_cross_entropy: loss and gradient equal the reference's") {
   const double loss = softmax_cross_entropy(
       logits, labels, diff, {.class_weights = {0.5, 1, 2, 0.25}, .label_smoothing = 0.125});
   const reference::Loss expected = reference::softmax_cross_entropy(
-      naive::from_tensor(logits), labels,
+      twins::from_tensor(logits), labels,
       {.class_weights = {0.5, 1, 2, 0.25}, .label_smoothing = 0.125});
   CHECK(std::abs(loss - expected.value) < 1e-12);
-  CHECK(relative_error(std::vector<double>(diff.begin(), diff.end()), expected.logits.values) <
-        1e-7);
+  CHECK(twins::relative_error(std::vector<double>(diff.begin(), diff.end()),
+                              expected.logits.values) < 1e-7);
 }
 
 TEST_CASE("losses of each element: value and gradient equal the reference's") {
@@ -116,10 +116,10 @@ TEST_CASE("losses of each element: value and gradient equal the reference's") {
         std::pair<Fast, Plain>(binary_cross_entropy, reference::binary_cross_entropy)}) {
     std::vector<float> diff(12, NAN);
     const double loss = fast(x, targets, diff, 0);
-    const reference::Loss expected = plain(naive::from_tensor(x), naive::from_tensor(targets));
+    const reference::Loss expected = plain(twins::from_tensor(x), twins::from_tensor(targets));
     CHECK(std::abs(loss - expected.value) < 1e-12);
-    CHECK(relative_error(std::vector<double>(diff.begin(), diff.end()), expected.logits.values) <
-          1e-7);
+    CHECK(twins::relative_error(std::vector<double>(diff.begin(), diff.end()),
+                                expected.logits.values) < 1e-7);
     CHECK(fast(x, targets, {}, 24) == doctest::Approx(loss / 2).epsilon(1e-12));
     CHECK_THROWS_AS(fast(x, Tensor({4, 3}), {}, 0), Error);
     CHECK_THROWS_AS(fast(x, targets, std::span(diff).first(11), 0), Error);

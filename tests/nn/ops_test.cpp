@@ -18,9 +18,10 @@
 #include "limbic/nn/ops/reshape.h"
 #include "limbic/nn/ops/softmax.h"
 #include "limbic/nn/ops/upsample.h"
-#include "tests/reference/check_gradient.h"
+#include "limbic/twins/check_gradient.h"
 
 using namespace limbic;
+using namespace limbic::twins;
 using namespace limbic::models;
 
 namespace {

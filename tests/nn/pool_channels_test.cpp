@@ -3,9 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "limbic/nn/ops/pool2d.h"
-#include "tests/reference/check_gradient.h"
+#include "limbic/twins/check_gradient.h"
 
 using namespace limbic;
+using namespace limbic::twins;
 
 TEST_CASE("ops: pools of more channels than a block equal the naive f64 twin's") {
   const Shape input = {2, 521, 5, 4};

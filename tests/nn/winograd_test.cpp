@@ -10,27 +10,27 @@
 #include "limbic/reference/activation.h"
 #include "limbic/reference/add.h"
 #include "limbic/reference/conv2d.h"
-#include "tests/reference/check_gradient.h"
+#include "limbic/twins/check_gradient.h"
 #include "tests/reference/winograd.h"
 
 using namespace limbic;
 
 namespace {
 
-naive::Array random_array(Shape shape, uint64_t stream) {
-  naive::Array out(std::move(shape));
+twins::Array random_array(Shape shape, uint64_t stream) {
+  twins::Array out(std::move(shape));
   Random random(3, stream);
   // Rounded to f32, so that the fast twin is given the same numbers.
   for (double& x : out.values) x = static_cast<float>(random.normal());
   return out;
 }
 
-std::vector<float> to_float(const naive::Array& a) {
+std::vector<float> to_float(const twins::Array& a) {
   return std::vector<float>(a.values.begin(), a.values.end());
 }
 
 // (N,C,H,W) to channels-last with `pitch` floats a pixel; what lies between pixels stays NaN.
-std::vector<float> channels_last(const naive::Array& a, int64_t pitch) {
+std::vector<float> channels_last(const twins::Array& a, int64_t pitch) {
   std::vector<float> out(static_cast<size_t>(a.shape[0] * a.height() * a.width() * pitch), NAN);
   for (int64_t n = 0; n < a.shape[0]; ++n)
     for (int64_t c = 0; c < a.shape[1]; ++c)
@@ -41,7 +41,7 @@ std::vector<float> channels_last(const naive::Array& a, int64_t pitch) {
   return out;
 }
 
-std::vector<float> to_hwio(const naive::Array& w) {
+std::vector<float> to_hwio(const twins::Array& w) {
   std::vector<float> out;
   for (int64_t u = 0; u < 3; ++u)
     for (int64_t v = 0; v < 3; ++v)
@@ -91,13 +91,13 @@ reference::Padding padding(const winograd::Geometry& g) {
   return {g.top, g.left, g.bottom, g.right};
 }
 
-naive::Array plain_conv2d(const winograd::Geometry& g, const naive::Array& src,
-                          const naive::Array& weight, const naive::Array& bias) {
+twins::Array plain_conv2d(const winograd::Geometry& g, const twins::Array& src,
+                          const twins::Array& weight, const twins::Array& bias) {
   return reference::conv2d(src, weight, bias, {.padding = padding(g)});
 }
 
 struct Operands {
-  naive::Array src, weight, bias, add;
+  twins::Array src, weight, bias, add;
   explicit Operands(const winograd::Geometry& g)
       : src(random_array({g.n, g.in_channels, g.h, g.w}, 1)),
         weight(random_array({g.out_channels, g.in_channels, 3, 3}, 2)),
@@ -108,7 +108,7 @@ struct Operands {
 };
 
 reference::Gradients plain_backward(const winograd::Geometry& g, const Operands& o,
-                                    const naive::Array& dy) {
+                                    const twins::Array& dy) {
   return reference::conv2d_backward(o.src, o.weight, {.padding = padding(g)}, dy);
 }
 
@@ -137,7 +137,7 @@ std::vector<float> run(const Case& c, int m, const Operands& operands, const Run
 }
 
 // ||dst - expected|| / ||expected||, and nothing written between the pixels.
-double error(const std::vector<float>& dst, const naive::Array& expected) {
+double error(const std::vector<float>& dst, const twins::Array& expected) {
   const int64_t pitch =
       static_cast<int64_t>(dst.size()) / (expected.shape[0] * expected.height() * expected.width());
   const std::vector<float> same = channels_last(expected, pitch);
@@ -152,7 +152,7 @@ double error(const std::vector<float>& dst, const naive::Array& expected) {
       want.push_back(same[i]);
     }
   }
-  return relative_error(got, want);
+  return twins::relative_error(got, want);
 }
 
 // diff_weight for random src (stream 1) and diff_dst (stream 4), poisoned as in run.
@@ -173,8 +173,8 @@ double weight_gradient_error(const winograd::Geometry& g) {
                            want = to_hwio(plain_backward(g, operands, operands.add).weight);
   for (const float x : got)
     if (std::isnan(x)) return INFINITY;
-  return relative_error(std::vector<double>(got.begin(), got.end()),
-                        std::vector<double>(want.begin(), want.end()));
+  return twins::relative_error(std::vector<double>(got.begin(), got.end()),
+                               std::vector<double>(want.begin(), want.end()));
 }
 
 double tolerance(int m) { return m == 2 ? 1e-6 : 3e-6; }
@@ -189,9 +189,9 @@ TEST_CASE("winograd: the naive twin equals the definition") {
       const Operands operands(c.geometry);
       const auto expected = plain_conv2d(c.geometry, operands.src, operands.weight, {});
       const auto got =
-          naive::winograd_conv2d(operands.src, operands.weight, padding(c.geometry), m);
+          twins::winograd_conv2d(operands.src, operands.weight, padding(c.geometry), m);
       CHECK(got.shape == expected.shape);
-      CHECK(relative_error(got.values, expected.values) < 1e-12);
+      CHECK(twins::relative_error(got.values, expected.values) < 1e-12);
     }
 }
 
@@ -238,10 +238,10 @@ TEST_CASE("winograd: the naive weight gradient equals the definition") {
   for (const Case& c : cases) {
     CAPTURE(c.geometry.h);
     const Operands o(c.geometry);
-    const auto got = naive::winograd_backward_weights(o.src, o.add, padding(c.geometry));
+    const auto got = twins::winograd_backward_weights(o.src, o.add, padding(c.geometry));
     const auto expected = plain_backward(c.geometry, o, o.add).weight;
     CHECK(got.shape == expected.shape);
-    CHECK(relative_error(got.values, expected.values) < 1e-12);
+    CHECK(twins::relative_error(got.values, expected.values) < 1e-12);
   }
 }
 

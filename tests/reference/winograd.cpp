@@ -2,7 +2,7 @@
 
 #include "limbic/core/error.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 namespace {
 
 using Rows = std::vector<std::vector<double>>;
@@ -143,4 +143,4 @@ Array winograd_backward_weights(const Array& src, const Array& diff_dst,
   return diff_weight;
 }
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

@@ -1,7 +1,7 @@
 #pragma once
 #include "limbic/reference/array.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 
 using reference::Array;
 
@@ -28,4 +28,4 @@ Array winograd_conv2d(const Array& src, const Array& weight, const reference::Pa
 Array winograd_backward_weights(const Array& src, const Array& diff_dst,
                                 const reference::Padding& padding);
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

@@ -11,7 +11,7 @@
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
 #include "limbic/reference/adam.h"
-#include "tests/reference/evaluate.h"
+#include "limbic/twins/evaluate.h"
 
 using namespace limbic;
 using namespace limbic::train;
@@ -192,8 +192,8 @@ TEST_CASE("adam: equals the reference's step, with both kinds of decay") {
     Parameters parameters = g.initialise(1);
     Plan plan(g, parameters, PlanOptions::training(shape));
     Adam adam(plan, o);
-    naive::Arrays w = naive::from_parameters(parameters), m, v;
-    for (const auto& [name, array] : w) m[name] = v[name] = naive::Array(array.shape);
+    twins::Arrays w = twins::from_parameters(parameters), m, v;
+    for (const auto& [name, array] : w) m[name] = v[name] = twins::Array(array.shape);
     for (uint64_t step = 0; step < 6; ++step) {
       plan.run(noise(shape, step));
       const double rate = 0.01 / static_cast<double>(step + 1);
@@ -204,7 +204,7 @@ TEST_CASE("adam: equals the reference's step, with both kinds of decay") {
           if (lies_within(name, path)) factor = value;
         reference::adam_step(
             array, m[name], v[name], static_cast<int64_t>(step) + 1,
-            naive::from_tensor(plan.parameter_gradient(name)),
+            twins::from_tensor(plan.parameter_gradient(name)),
             {rate * factor, o.beta1, o.beta2, o.epsilon, o.weight_decay, o.decoupled});
       }
     }
@@ -212,7 +212,7 @@ TEST_CASE("adam: equals the reference's step, with both kinds of decay") {
     const auto state = adam.state();
     CHECK(state.at("adam/steps").data<int64_t>()[0] == 6);
     for (const auto& [name, array] : w) {
-      const auto error = [](const Tensor& a, const naive::Array& b) {
+      const auto error = [](const Tensor& a, const twins::Array& b) {
         double worst = 0;
         for (int64_t i = 0; i < a.size(); ++i)
           worst = std::max(worst, std::abs(double{a.data()[i]} - b[i]));

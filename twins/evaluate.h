@@ -6,7 +6,7 @@
 #include "limbic/nn/graph/graph.h"
 #include "limbic/reference/array.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 
 using reference::Array;
 using Arrays = std::map<std::string, Array>;
@@ -46,4 +46,4 @@ bool uses_batch_statistics(const Node& node, const Mode& mode);
 Array from_tensor(const Tensor& tensor);
 Arrays from_parameters(const Parameters& parameters);
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

@@ -1,4 +1,4 @@
-#include "tests/reference/evaluate.h"
+#include "limbic/twins/evaluate.h"
 
 #include <algorithm>
 
@@ -12,10 +12,10 @@
 #include "limbic/reference/linear.h"
 #include "limbic/reference/local_response_norm.h"
 #include "limbic/reference/softmax.h"
-#include "tests/reference/activate.h"
-#include "tests/reference/options.h"
+#include "limbic/twins/activate.h"
+#include "limbic/twins/options.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 namespace {
 
 Array batch_norm(const Array& src, const std::vector<Array*>& p, const BatchNormOptions& o,
@@ -103,4 +103,4 @@ Arrays from_parameters(const Parameters& parameters) {
   return out;
 }
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

@@ -11,9 +11,9 @@
 #include "limbic/reference/pool2d.h"
 #include "limbic/reference/reshape.h"
 #include "limbic/reference/upsample.h"
-#include "tests/reference/evaluate.h"
+#include "limbic/twins/evaluate.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 
 inline reference::Size2 plain(const Size2& s) { return {s.h, s.w}; }
 inline reference::Padding plain(const Padding& p) { return {p.top, p.left, p.bottom, p.right}; }
@@ -45,4 +45,4 @@ inline std::vector<Array> copies(const std::vector<const Array*>& arrays) {
   return out;
 }
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

@@ -1,8 +1,8 @@
 #pragma once
 // Reverse-mode differentiation of a graph by the backward twins of reference/.
-#include "tests/reference/evaluate.h"
+#include "limbic/twins/evaluate.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 
 /// Of L = sum(diff * value of node `loss`): its derivative with respect to every node's value
 /// (empty where L does not depend on it) and to every trainable parameter, by full name.
@@ -24,4 +24,4 @@ Derivatives differentiate(const Graph& graph, const Arrays& parameters,
 /// Below the rounding of the computation that is compared with, derivatives say nothing.
 double distance_from_kinks(const Graph& graph, const std::vector<Array>& values);
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

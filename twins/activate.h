@@ -2,7 +2,7 @@
 #include "limbic/nn/graph/activation.h"
 #include "limbic/reference/activation.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 
 /// The plain twins of an activation that is a value.
 inline reference::Array activate(const reference::Array& x, const Activation& a) {
@@ -36,4 +36,4 @@ inline std::vector<double> kinks_of(const Activation& a) {
   return {};
 }
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins

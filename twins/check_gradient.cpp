@@ -1,13 +1,13 @@
-#include "tests/reference/check_gradient.h"
-
-#include "limbic/nn/compile/program.h"
+#include "limbic/twins/check_gradient.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
-#include "tests/reference/differentiate.h"
+#include "limbic/nn/compile/program.h"
+#include "limbic/twins/differentiate.h"
 
-namespace limbic {
+namespace limbic::twins {
 namespace {
 
 constexpr double step = 1e-5;
@@ -48,17 +48,16 @@ PlanOptions options_of(const GradientCase& c) {
 }
 
 // Of L = sum(weights * value of node "out"); all empty where the case's own twin has no backward.
-naive::Derivatives twin_derivatives(const Graph& graph, naive::Arrays parameters,
-                                    const naive::Array& input, const std::vector<double>& weights,
-                                    const naive::Mode& mode) {
+Derivatives twin_derivatives(const Graph& graph, Arrays parameters, const Array& input,
+                             const std::vector<double>& weights, const Mode& mode) {
   if (mode.twin.forward && !mode.twin.backward)
-    return {std::vector<naive::Array>(graph.nodes().size()), {}};
-  const naive::Arrays before = parameters;
-  const auto values = naive::evaluate(graph, parameters, input, mode);
+    return {std::vector<Array>(graph.nodes().size()), {}};
+  const Arrays before = parameters;
+  const auto values = evaluate(graph, parameters, input, mode);
   const int out = graph.find("out");
-  naive::Array diff(values[static_cast<size_t>(out)].shape);
+  Array diff(values[static_cast<size_t>(out)].shape);
   diff.values = weights;
-  return naive::differentiate(graph, before, values, out, diff, mode);
+  return differentiate(graph, before, values, out, diff, mode);
 }
 
 // Up to `samples` of n elements: all of them, or drawn by the tensor's name.
@@ -72,15 +71,31 @@ std::vector<size_t> sampled(const std::string& name, int64_t n, int64_t samples)
 }
 
 // Of running statistics after the run; `twin` as evaluate has left them.
-double statistics_error(const Plan& plan, const Parameters& parameters, const naive::Arrays& twin) {
+double statistics_error(const Plan& plan, const Parameters& parameters, const Arrays& twin) {
   double worst = 0;
   Parameters after = parameters.clone();
   plan.store(after);
   for (const auto& [name, parameter] : after)
     if (name.find("running_") != std::string::npos)
-      worst = std::max(
-          worst, relative_error(naive::from_tensor(parameter.value).values, twin.at(name).values));
+      worst = std::max(worst,
+                       relative_error(from_tensor(parameter.value).values, twin.at(name).values));
   return worst;
+}
+
+Comparison compare(std::string what, std::span<const double> fast, std::span<const double> plain) {
+  Comparison c{
+      .what = std::move(what), .error = relative_error(fast, plain), .elements = std::ssize(plain)};
+  const auto distance = [&](int64_t i) {
+    const double d = std::abs(fast[static_cast<size_t>(i)] - plain[static_cast<size_t>(i)]);
+    return std::isfinite(d) ? d : INFINITY;
+  };
+  for (int64_t i = 1; i < c.elements; ++i)
+    if (distance(i) > distance(c.worst)) c.worst = i;
+  if (c.elements > 0) {
+    c.fast = fast[static_cast<size_t>(c.worst)];
+    c.plain = plain[static_cast<size_t>(c.worst)];
+  }
+  return c;
 }
 
 }  // namespace
@@ -111,56 +126,59 @@ GradientErrors check_gradient(const GradientCase& c, bool fuse, int64_t samples)
   Plan plan(graph, parameters, options);
   plan.run(input);
 
-  naive::Arrays twin_parameters = naive::from_parameters(parameters);
-  naive::Array twin_input = naive::from_tensor(input);
-  const naive::Mode mode{
-      .batch_statistics = c.batch_statistics, .frozen = c.frozen, .twin = c.twin};
+  Arrays twin_parameters = from_parameters(parameters);
+  Array twin_input = from_tensor(input);
+  const Mode mode{.batch_statistics = c.batch_statistics, .frozen = c.frozen, .twin = c.twin};
   // The graph's own output alone: running statistics must not move between two evaluations.
-  const auto evaluate = [&](naive::Arrays p) {
-    return naive::evaluate(graph, p, twin_input, mode)[static_cast<size_t>(out_node)].values;
+  const auto output_of = [&](Arrays p) {
+    return evaluate(graph, p, twin_input, mode)[static_cast<size_t>(out_node)].values;
   };
   GradientErrors errors;
-  errors.output =
-      relative_error(naive::from_tensor(plan.output("out")).values, evaluate(twin_parameters));
+  errors.tensors.push_back(
+      compare("output", from_tensor(plan.output("out")).values, output_of(twin_parameters)));
+  errors.output = errors.tensors.back().error;
 
   std::vector<double> weights(static_cast<size_t>(count(graph.infer(c.input).back())));
   std::vector<float> diff;
   for (double& w : weights) diff.push_back(static_cast<float>(w = float(random.normal())));
   plan.backward(diff);
 
-  naive::Derivatives derivatives =
-      twin_derivatives(graph, twin_parameters, twin_input, weights, mode);
-  const auto compare = [&](const std::string& name, const Tensor& fast, naive::Array& twin,
-                           const naive::Array& derivative) {
+  Derivatives derivatives = twin_derivatives(graph, twin_parameters, twin_input, weights, mode);
+  const auto check = [&](const std::string& name, const Tensor& fast, Array& twin,
+                         const Array& derivative) {
     std::vector<double> fast_values, twin_values, differences;
-    for (const size_t i : sampled(name, fast.size(), samples)) {
+    const std::vector<size_t> elements = sampled(name, fast.size(), samples);
+    for (const size_t i : elements) {
       const double before = twin.values[i];
       twin.values[i] = before + step;
-      const double up = dot(evaluate(twin_parameters), weights);
+      const double up = dot(output_of(twin_parameters), weights);
       twin.values[i] = before - step;
-      const double down = dot(evaluate(twin_parameters), weights);
+      const double down = dot(output_of(twin_parameters), weights);
       twin.values[i] = before;
       differences.push_back((up - down) / (2 * step));
       fast_values.push_back(static_cast<double>(fast.data()[i]));
       twin_values.push_back(derivative.empty() ? differences.back() : derivative.values[i]);
     }
     errors.twin = std::max(errors.twin, relative_error(twin_values, differences));
-    const double error = relative_error(fast_values, differences);
-    if (error >= errors.gradient) {
-      errors.gradient = error;
+    Comparison found = compare("gradient of " + name, fast_values, differences);
+    if (!elements.empty())
+      found.worst = static_cast<int64_t>(elements[static_cast<size_t>(found.worst)]);
+    if (found.error >= errors.gradient) {
+      errors.gradient = found.error;
       errors.worst = name;
     }
+    errors.tensors.push_back(std::move(found));
   };
-  compare("input", plan.gradient("input"), twin_input, derivatives.values[0]);
+  check("input", plan.gradient("input"), twin_input, derivatives.values[0]);
   for (const auto& entry : parameters) {
     const std::string& name = entry.first;
     const auto frozen = [&](const std::string& path) { return lies_within(name, path); };
     if (!entry.second.trainable || std::any_of(c.frozen.begin(), c.frozen.end(), frozen)) continue;
-    compare(name, plan.parameter_gradient(name), twin_parameters.at(name),
-            derivatives.parameters[name]);
+    check(name, plan.parameter_gradient(name), twin_parameters.at(name),
+          derivatives.parameters[name]);
   }
 
-  naive::evaluate(graph, twin_parameters, twin_input, mode);
+  evaluate(graph, twin_parameters, twin_input, mode);
   errors.statistics = statistics_error(plan, parameters, twin_parameters);
   return errors;
 }
@@ -185,7 +203,7 @@ GradientErrors compare_dtype(const GradientCase& c, DType dtype) {
     p->backward(diff);
   }
   const auto error = [](const Tensor& a, const Tensor& b) {
-    return relative_error(naive::from_tensor(a).values, naive::from_tensor(b).values);
+    return relative_error(from_tensor(a).values, from_tensor(b).values);
   };
   GradientErrors errors;
   const auto gradient = [&](const std::string& name, double e) {
@@ -208,4 +226,39 @@ GradientErrors compare_dtype(const GradientCase& c, DType dtype) {
   return errors;
 }
 
-}  // namespace limbic
+std::vector<Comparison> compare_layers(const Graph& graph, const Parameters& parameters,
+                                       const Tensor& images, PlanOptions plan_options,
+                                       const Twin& twin) {
+  plan_options.fuse = plan_options.dropout = false;
+  const auto& nodes = graph.nodes();
+  for (size_t n = 1; n < nodes.size(); ++n) plan_options.keep.push_back(nodes[n].name);
+  Plan plan(graph, parameters, plan_options);
+  plan.run(images);
+  Arrays plain = from_parameters(parameters);
+  const std::vector<Array> values = evaluate(graph, plain, from_tensor(images),
+                                             {.batch_statistics = plan_options.batch_statistics,
+                                              .frozen = plan_options.frozen,
+                                              .twin = twin});
+  std::vector<Comparison> out;
+  for (size_t n = 1; n < nodes.size(); ++n)
+    out.push_back(
+        compare(nodes[n].name, from_tensor(plan.output(nodes[n].name)).values, values[n].values));
+  return out;
+}
+
+std::string to_string(const std::vector<Comparison>& tensors, double bound) {
+  size_t width = 0;
+  for (const Comparison& c : tensors) width = std::max(width, c.what.size());
+  std::string out;
+  for (const Comparison& c : tensors) {
+    char line[160];
+    std::snprintf(line, sizeof line, "  %7.1e  %s  of %lld elements; [%lld]: %.6g, plain %.6g\n",
+                  c.error, c.error <= bound ? "ok     " : "TOO FAR",
+                  static_cast<long long>(c.elements), static_cast<long long>(c.worst), c.fast,
+                  c.plain);
+    out += c.what + std::string(width - c.what.size(), ' ') + line;
+  }
+  return out;
+}
+
+}  // namespace limbic::twins

@@ -1,4 +1,4 @@
-#include "tests/reference/differentiate.h"
+#include "limbic/twins/differentiate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,10 +14,10 @@
 #include "limbic/reference/linear.h"
 #include "limbic/reference/local_response_norm.h"
 #include "limbic/reference/softmax.h"
-#include "tests/reference/activate.h"
-#include "tests/reference/options.h"
+#include "limbic/twins/activate.h"
+#include "limbic/twins/options.h"
 
-namespace limbic::naive {
+namespace limbic::twins {
 namespace {
 
 using Gradients = Twin::Gradients;
@@ -173,4 +173,4 @@ double distance_from_kinks(const Graph& graph, const std::vector<Array>& values)
   return nearest;
 }
 
-}  // namespace limbic::naive
+}  // namespace limbic::twins
