@@ -107,15 +107,18 @@ void Loader::prepare_storage(Batch& batch) const {
   batch.indices.clear();
 }
 
-bool Loader::next(Batch& batch) {
+bool Loader::next(Batch& batch, int64_t size) {
   if (epoch_ < 0) start_epoch(0);
+  if (size == 0) size = options_.batch_size;
+  require(size <= options_.batch_size, "a batch of ", size, " where ", options_.batch_size,
+          " is the most");
   prepare_storage(batch);
-  const int64_t n = dataset_.size();
-  while (batch.size() < options_.batch_size && position_ < n) load_more(batch);
+  const int64_t n = std::ssize(order_);
+  while (batch.size() < size && position_ < n) load_more(batch, size);
   used_ += batch.size();
   require(used_ > 0 || first_ > 0, "none of the ", n, " pictures can be used; the first: ",
           skipped_.empty() ? "" : skipped_.front().path + ": " + skipped_.front().reason);
-  if (options_.drop_last && batch.size() < options_.batch_size) {
+  if (options_.drop_last && batch.size() < size) {
     batch.labels.clear();
     batch.indices.clear();
   }
@@ -125,9 +128,9 @@ bool Loader::next(Batch& batch) {
 
 // Takes as many samples as the batch lacks, or fewer where their files are large, and appends those
 // that can be used, in order.
-void Loader::load_more(Batch& batch) {
+void Loader::load_more(Batch& batch, int64_t size) {
   const int64_t before = batch.size();
-  const int64_t most = std::min(options_.batch_size - before, dataset_.size() - position_);
+  const int64_t most = std::min(size - before, std::ssize(order_) - position_);
   const int64_t floats = 3 * preset_.crop * preset_.crop;
   float* images = batch.storage_.data();
   tasks_.clear();

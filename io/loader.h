@@ -86,10 +86,14 @@ class Loader {
   /// resume). Throws Error where that lies outside the data set.
   void start_epoch(int64_t epoch, int64_t first_sample = 0);
 
-  /// Fills `batch`, reusing its memory (a tensor kept from the last call changes with it); false at
+  /// Starts an epoch over these samples, in this order.
+  void start_epoch(int64_t epoch, std::vector<int64_t> order) { start(std::move(order), epoch, 0); }
+
+  /// Fills `batch`, with `size` samples where it is given (at most the batch size), reusing its
+  /// memory (a tensor kept from the last call changes with it); false at
   /// the epoch's end, leaving it empty. Starts epoch 0 where none was started. Throws Error when
   /// not one picture of a whole epoch can be used.
-  bool next(Batch& batch);
+  bool next(Batch& batch, int64_t size = 0);
 
   /// Samples of this epoch's order used so far, the skipped ones included.
   int64_t position() const { return position_; }
@@ -104,7 +108,7 @@ class Loader {
 
  private:
   struct Task;
-  void load_more(Batch& batch);
+  void load_more(Batch& batch, int64_t size);
   void start(std::vector<int64_t> order, int64_t epoch, int64_t first_sample);
   void prepare(Task& task, float* chw);
   void keep(int64_t index, Picture picture);

@@ -100,13 +100,15 @@ std::map<std::string, Tensor> tensors_of(const Parameters& parameters) {
   return out;
 }
 
-// "learning_rate was 0.05 and is 0.01; seed was 0 and is 5".
-std::string differences(const std::string& stored, const std::string& wanted) {
+}  // namespace
+
+std::string differences(const std::string& stored, const std::string& wanted, const char* was_word,
+                        const char* is_word) {
   const json was = try_parse_json<json>(stored), is = json::parse(wanted);
   if (!was.is_object()) return "its settings are damaged";
   std::string out;
   const auto say = [&](const std::string& key, const json& a, const json& b) {
-    out += str_cat(out.empty() ? "" : "; ", key, " was ", a.dump(), " and is ", b.dump());
+    out += str_cat(out.empty() ? "" : "; ", key, was_word, a.dump(), is_word, b.dump());
   };
   for (const auto& [key, value] : is.items())
     if (!was.contains(key) || was[key] != value) say(key, was.value(key, json()), value);
@@ -114,6 +116,8 @@ std::string differences(const std::string& stored, const std::string& wanted) {
     if (!is.contains(key)) say(key, value, json());
   return out;
 }
+
+namespace {
 
 // Whether they are equal but for more epochs.
 bool adds_epochs(const std::string& stored, const std::string& wanted) {
@@ -242,6 +246,8 @@ std::string settings_of(const TrainOptions& o,
             {"patience", o.patience},
             {"dtype", to_string(o.dtype)},
             {"seed", o.seed}};
+  if (o.keep_last_batch) j["last_batch"] = "keep";
+  if (o.sync_batch_norm) j["sync_bn"] = true;
   // Named only where they are used: earlier checkpoints know nothing of them.
   if (!o.frozen.empty() && o.cache_dtype)
     j["cache"] = {to_string(*o.cache_dtype), augmentation ? o.cache_views : 0};

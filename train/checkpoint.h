@@ -33,6 +33,10 @@ struct LoadedCheckpoint {
 LoadedCheckpoint load_checkpoint(const std::string& path, Parameters& parameters,
                                  const std::string& settings = "");
 
+/// What differs between two settings: "learning_rate was 0.05 and is 0.01; seed was 0 and is 5".
+std::string differences(const std::string& stored, const std::string& wanted,
+                        const char* was_word = " was ", const char* is_word = " and is ");
+
 /// The epoch whose weights a run's best.safetensors holds. The file says it itself, so that it
 /// agrees with its tensors wherever the run was killed.
 struct BestEpoch {

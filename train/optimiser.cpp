@@ -143,22 +143,42 @@ void Optimiser::accumulate(std::span<const float> diff) {
   accumulated_ = true;
 }
 
-std::string Optimiser::step(std::span<const float> diff, double learning_rate) {
+void Optimiser::begin_step(double learning_rate) {
   require(std::isfinite(learning_rate) && learning_rate >= 0, name_,
           ": the learning rate must be finite and not negative, got ", learning_rate);
   ++steps_;
+}
+
+// Whether all weights are finite afterwards.
+bool Optimiser::update_parameter(size_t i, const float* gradient, double learning_rate) {
+  const auto& packed = plan().program().packed()[i];
+  std::atomic<bool> finite = true;
+  parallel_ranges(packed.value.size(), [&](int64_t begin, int64_t end) {
+    Stretch s{packed.value.data() + begin, {}, gradient + begin, end - begin};
+    for (size_t k = 0; k < moments_.size(); ++k) s.moments[k] = moments_[k][i].data() + begin;
+    if (!update(s, learning_rate * factor_[i], steps_)) finite = false;
+  });
+  return finite;
+}
+
+std::string Optimiser::step(GradientExchange& gradients, double learning_rate) {
+  begin_step(learning_rate);
+  const auto& packed = plan().program().packed();
+  std::string not_finite;
+  for (size_t i = 0; i < packed.size(); ++i)
+    if (packed[i].trainable && !update_parameter(i, gradients.gradient(i), learning_rate))
+      not_finite = packed[i].name;
+  return not_finite;
+}
+
+std::string Optimiser::step(std::span<const float> diff, double learning_rate) {
+  begin_step(learning_rate);
   const auto& packed = plan().program().packed();
   std::string not_finite;
   const auto sink = [&](size_t i) {
     float* gradient = plan().packed_gradient(i);
     if (accumulated_) add_to(gradient, sum_[i].data(), sum_[i].size());
-    std::atomic<bool> finite = true;
-    parallel_ranges(packed[i].value.size(), [&](int64_t begin, int64_t end) {
-      Stretch s{packed[i].value.data() + begin, {}, gradient + begin, end - begin};
-      for (size_t k = 0; k < moments_.size(); ++k) s.moments[k] = moments_[k][i].data() + begin;
-      if (!update(s, learning_rate * factor_[i], steps_)) finite = false;
-    });
-    if (!finite) not_finite = packed[i].name;
+    if (!update_parameter(i, gradient, learning_rate)) not_finite = packed[i].name;
   };
   plan().backward(diff, std::cref(sink));
   accumulated_ = false;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "limbic/nn/plan.h"
+#include "limbic/train/gradient_exchange.h"
 
 namespace limbic::train {
 
@@ -37,6 +38,8 @@ class Optimiser {
   /// changes as soon as its gradient is there, while both are in the cache. Returns the name of a
   /// parameter that the update has made NaN or infinite; "" where all are finite.
   std::string step(std::span<const float> diff, double learning_rate);
+  /// One update with gradients that an exchange has summed up, after its `finish`.
+  std::string step(GradientExchange& gradients, double learning_rate);
 
   /// Its memory, canonical layout: SGD's velocities by parameter name; Adam's first moments by
   /// name, the second under "second/<name>", its steps so far as "adam/steps".
@@ -60,6 +63,8 @@ class Optimiser {
 
  private:
   Plan& plan() const;
+  bool update_parameter(size_t i, const float* gradient, double learning_rate);
+  void begin_step(double learning_rate);
 
   Plan& plan_;
   std::weak_ptr<void> plan_lifetime_;

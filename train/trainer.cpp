@@ -7,11 +7,13 @@
 #include <filesystem>
 #include <iomanip>
 #include <locale>
+#include <sstream>
 
 #include "limbic/core/cgroup.h"
 #include "limbic/core/clock.h"
 #include "limbic/core/file.h"
 #include "limbic/core/parallel.h"
+#include "limbic/core/version.h"
 #include "limbic/nn/compile/program.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/train/frozen_prefix.h"
@@ -44,22 +46,40 @@ PlanOptions plan_options(const Graph& graph, const TrainOptions& options, Shape 
 // The largest micro-batch up to `most` (0: whose activations fit) that divides the batch.
 std::shared_ptr<Program> fitting_program(const Graph& graph, const Parameters& parameters,
                                          const Shape& picture, const TrainOptions& options,
-                                         int64_t batch, int64_t most) {
+                                         int64_t batch, int64_t most,
+                                         std::function<void(std::span<double>)> reduction = {}) {
   for (int64_t micro = most > 0 ? std::min(most, batch) : batch; micro >= 1; --micro) {
     if (batch % micro != 0) continue;
     Shape input = picture;
     input.insert(input.begin(), micro);
-    auto program = std::make_shared<Program>(graph, parameters,
-                                             plan_options(graph, options, std::move(input)));
+    PlanOptions o = plan_options(graph, options, std::move(input));
+    o.reduce_statistics = reduction;
+    auto program = std::make_shared<Program>(graph, parameters, std::move(o));
     if (most > 0 || micro == 1 || program->memory().arena.bytes <= options.memory_bytes)
       return program;
   }
   fail("the batch size must be at least 1, got ", batch);
 }
 
+// A batch norm's, of which each process has its own.
+bool is_running_statistic(const std::string& name, const Parameter& p) {
+  return p.value.dtype() == DType::f32 &&
+         (name.ends_with("running_mean") || name.ends_with("running_var"));
+}
+
 std::unique_ptr<Optimiser> optimiser_of(Plan& plan, const TrainOptions& options) {
   if (options.adam) return std::make_unique<Adam>(plan, *options.adam);
   return std::make_unique<Sgd>(plan, options.sgd);
+}
+
+// Processors of different kinds keep parameters in different layouts.
+std::string layouts_of(const Plan& plan) {
+  std::string out;
+  for (const PackedParameter& p : plan.program().packed())
+    out += str_cat(p.name, p.value.size(), ";");
+  for (const auto& node : plan.profile())
+    if (node.type == "conv2d") out += node.name + "=" + node.implementation + ";";
+  return out;
 }
 
 std::string implementations_of(const Plan& plan) {
@@ -78,6 +98,12 @@ TrainOptions expanded(const models::Model& model, TrainOptions options) {
   return options;
 }
 
+// One process alone.
+Communicator& alone() {
+  static Communicator communicator;
+  return communicator;
+}
+
 class Trainer {
  public:
   Trainer(const models::Model& model, Parameters& parameters, const TrainData& data,
@@ -88,12 +114,10 @@ class Trainer {
         data_(data),
         options_(expanded(model, options)),
         progress_(progress),
+        together_(options.communicator ? *options.communicator : alone()),
         loss_(options.loss),
         loader_(data.train, data.preset, data.augmentation,
-                {.batch_size = options.batch_size,
-                 .seed = options.seed,
-                 .shuffle = true,
-                 .drop_last = true}) {
+                {.batch_size = options.batch_size, .seed = options.seed}) {
     require(options.epochs >= 0 && options.checkpoint_interval >= 1 && options.micro_batch >= 0,
             "training: epochs, checkpoint interval and micro-batch must be positive");
     const auto& group = options.auxiliary.group;
@@ -105,12 +129,14 @@ class Trainer {
     look_at_pictures();
     const std::map<std::string, Tensor> momentum = resume();
     compile();
+    agree();
     if (!momentum.empty()) optimiser_->restore(momentum);
   }
 
   TrainResult run() {
     while (state_.epoch < options_.epochs && !out_of_patience()) run_epoch();
     write_results();
+    if (!options_.out.empty()) together_.end_run();
     plan_->store(parameters_);
     copy_values(best_.size() > 0 ? best_ : parameters_, callers_);
     result_.epochs = state_.epochs;
@@ -133,6 +159,7 @@ class Trainer {
 
   // What can be used decides sizes, steps and class weights; what it shows, whether to resume.
   void look_at_pictures() {
+    if (together_.size() > 1) options_.cache_dtype.reset();  // no rank has all of its rows
     for (const io::Dataset* part : {&data_.train, &data_.validation})
       for (const io::Sample& s : part->samples)
         require(s.label >= 0 && s.label < model_.classes, s.path, ": label ", s.label, " of ",
@@ -203,19 +230,50 @@ class Trainer {
     picture_ = prefix_->shape();
   }
 
+  // A file of the run, where it goes on with one: rank 0's own, of which the others get a copy.
+  struct OwnCopy {
+    std::string path;
+    bool temporary = false;
+    OwnCopy(std::string p, bool t) : path(std::move(p)), temporary(t) {}
+    OwnCopy(OwnCopy&& other) noexcept
+        : path(other.path), temporary(std::exchange(other.temporary, false)) {}
+    ~OwnCopy() {
+      if (temporary) ::unlink(path.c_str());
+    }
+  };
+  std::optional<OwnCopy> from_leader(const std::string& file) {
+    std::vector<uint8_t> bytes;
+    if (together_.leads() && options_.resume && fs::exists(path(file))) {
+      if (together_.size() == 1) return OwnCopy(path(file), false);
+      bytes = read_file(path(file));
+    }
+    together_.broadcast(bytes);
+    if (bytes.empty()) return std::nullopt;
+    if (together_.leads()) return OwnCopy(path(file), false);
+    const std::string own =
+        str_cat(fs::temp_directory_path().string(), "/limbic-", ::getpid(), "-", file);
+    write_atomically(own, [&](std::ostream& out) {
+      out.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+    });
+    return OwnCopy(own, true);
+  }
+
   std::map<std::string, Tensor> resume() {
     if (options_.out.empty()) return {};
-    fs::create_directories(options_.out + "/weights");
-    if (!options_.resume || !fs::exists(path("last.safetensors"))) return {};
-    auto [state, momentum] =
-        load_checkpoint(path("last.safetensors"), parameters_, state_.settings);
+    if (together_.leads()) fs::create_directories(options_.out + "/weights");
+    const std::string stopped = together_.begin_run(options_.out);
+    if (options_.resume && !stopped.empty()) tell("the run before this one ended as " + stopped);
+    const std::optional<OwnCopy> last = from_leader("last.safetensors");
+    if (!last) return {};
+    auto [state, momentum] = load_checkpoint(last->path, parameters_, state_.settings);
     state_ = std::move(state);
-    require(batch_size_ % state_.micro_batch == 0, path("last.safetensors"), ": a micro-batch of ",
-            state_.micro_batch, " does not divide the batch of ", batch_size_,
-            "; the file is damaged, delete it to start afresh");
+    require(together_.size() > 1 || batch_size_ % state_.micro_batch == 0, last->path,
+            ": a micro-batch of ", state_.micro_batch, " does not divide the batch of ",
+            batch_size_, "; the file is damaged, delete it to start afresh");
     if (state_.best_epoch > 0 && validation_loader_) {
       best_ = parameters_.clone();
-      best_epoch_ = load_best(path("best.safetensors"), state_, best_);
+      const std::optional<OwnCopy> best = from_leader("best.safetensors");
+      best_epoch_ = load_best(best ? best->path : path("best.safetensors"), state_, best_);
       state_.best_epoch = best_epoch_.epoch;
     }
     result_.resumed_step = state_.step;
@@ -223,18 +281,99 @@ class Trainer {
   }
 
   void compile() {
-    auto program = fitting_program(computed_.graph, parameters_, picture_, options_, batch_size_,
-                                   state_.micro_batch ? state_.micro_batch : options_.micro_batch);
+    const int64_t own = share_of(batch_size_, together_).size();
+    require(batch_size_ >= together_.size(), "training: a batch of ", batch_size_, " pictures for ",
+            together_.size(), " ranks: start fewer, or take a larger --batch-size");
+    const int64_t stored = together_.size() > 1 ? 0 : state_.micro_batch;
+    auto program = fitting_program(computed_.graph, parameters_, picture_, options_, own,
+                                   stored ? stored : options_.micro_batch, reduction());
     state_.micro_batch = program->options().input[0];
+    require(!options_.sync_batch_norm || state_.micro_batch == own,
+            "training: with --sync-bn a rank computes its share of ", own,
+            " pictures at once, which takes more memory than it may; start more ranks, or take a "
+            "smaller --batch-size");
     tell_micro_batch(program->memory().arena.bytes);
     plan_ = std::make_unique<Plan>(program);
     optimiser_ = optimiser_of(*plan_, options_);
-    const std::string implementations = implementations_of(*plan_);
+    if (together_.size() > 1 || options_.keep_last_batch) exchange_options_ = options_.exchange;
+    std::string implementations = implementations_of(*plan_);
+    if (together_.size() > 1) implementations += str_cat("ranks=", together_.size(), ";");
     if (result_.resumed_step > 0 && implementations != state_.implementations)
       tell(
           "resumed with another number of threads, processor or oneDNN than before: the last bits "
           "of the weights may differ from an undisturbed run's");
     state_.implementations = implementations;
+  }
+
+  // What batch norm does with its sums, where its batch lies in several processes. A rank without
+  // pictures of its own runs along and adds nothing.
+  std::function<void(std::span<double>)> reduction() {
+    if (!options_.sync_batch_norm || together_.size() == 1) return {};
+    return [this](std::span<double> sums) {
+      if (idle_) std::fill(sums.begin(), sums.end(), 0.0);
+      together_.all_reduce_sum(sums);
+    };
+  }
+
+  // All ranks must be about to do the same; who is not says so.
+  void agree() {
+    if (together_.size() == 1) return;
+    const std::string own = str_cat(version(), '\n', state_.settings, '\n', state_.step);
+    const std::vector<std::string> all = together_.gather(own);
+    const auto lines = [](const std::string& text, size_t n) {
+      std::istringstream in(text);
+      std::string line;
+      for (size_t i = 0; i <= n; ++i) std::getline(in, line);
+      return line;
+    };
+    for (size_t r = 1; r < all.size(); ++r) {
+      require(lines(all[r], 0) == lines(all[0], 0), "rank ", r, " runs Limbic ", lines(all[r], 0),
+              ", rank 0 ", lines(all[0], 0));
+      require(lines(all[r], 1) == lines(all[0], 1), "rank ", r,
+              " was given something else than rank 0: ",
+              differences(lines(all[0], 1), lines(all[r], 1), " is ", " there, its own is "));
+      require(all[r] == all[0], "rank ", r, " begins at step ", lines(all[r], 2), ", rank 0 at ",
+              lines(all[0], 2));
+    }
+    const std::vector<std::string> layouts = together_.gather(layouts_of(*plan_));
+    if (std::count(layouts.begin(), layouts.end(), layouts[0]) != std::ssize(layouts)) {
+      exchange_options_->canonical = true;
+      tell(
+          "the ranks' processors keep weights in different layouts: gradients travel in the "
+          "weights' own");
+    }
+  }
+
+  // The processes must have the same weights after every step.
+  void check_divergence() {
+    if (together_.size() == 1) return;
+    std::string own;
+    for (const auto& [name, p] : parameters_)
+      if (p.trainable)
+        own += sha256({reinterpret_cast<const uint8_t*>(p.value.raw()),
+                       static_cast<size_t>(p.value.bytes())});
+    const std::vector<std::string> hashes = together_.gather(sha256_of_text(own));
+    for (size_t r = 1; r < hashes.size(); ++r)
+      require(hashes[r] == hashes[0], "rank ", r, " has other weights than rank 0 after step ",
+              state_.step, "; the last checkpoint is whole, --resume goes on from it");
+  }
+
+  // Each rank's running statistics are of its own pictures; their mean is all ranks'.
+  void average_statistics() {
+    if (together_.size() == 1 || options_.sync_batch_norm) return;
+    std::vector<double> sums;
+    for (const auto& [name, p] : parameters_)
+      if (is_running_statistic(name, p))
+        for (const float x : p.value.values()) sums.push_back(double{x});
+    together_.all_reduce_sum(sums);
+    size_t at = 0;
+    for (const auto& [name, p] : parameters_)
+      if (is_running_statistic(name, p)) {
+        Tensor mean = p.value.clone();
+        for (float& x : mean.values()) x = static_cast<float>(sums[at++] / together_.size());
+        parameters_.set(name, mean);
+      }
+    plan_->refresh(parameters_);
   }
 
   void tell_micro_batch(int64_t bytes) {
@@ -248,32 +387,86 @@ class Trainer {
     tell(text);
   }
 
+  // The pictures of an epoch in one order for all ranks; a rank reads its share of each batch.
   void start_epoch() {
-    if (prefix_)
-      order_ = io::shuffle_order(loader_.dataset().size(), options_.seed, state_.epoch);
-    else
-      loader_.start_epoch(state_.epoch, state_.position);
+    order_ = io::shuffle_order(loader_.dataset().size(), options_.seed, state_.epoch);
+    if (prefix_) return;
+    std::vector<int64_t> own;
+    for (int64_t begin = state_.position; begin < std::ssize(order_); begin += batch_size_) {
+      const Share share = share_of(std::min(batch_size_, std::ssize(order_) - begin), together_);
+      for (int64_t i = share.begin; i < share.end; ++i)
+        own.push_back(order_[static_cast<size_t>(begin + i)]);
+    }
+    loader_.start_epoch(state_.epoch, std::move(own));
   }
 
+  int64_t batches() const {
+    const int64_t n = loader_.dataset().size();
+    return options_.keep_last_batch ? (n + batch_size_ - 1) / batch_size_ : n / batch_size_;
+  }
+
+  // A batch, of which this process has a share.
+  struct SharedBatch {
+    int64_t size = 0;   ///< Of all processes.
+    int64_t begin = 0;  ///< Where the share begins.
+    double weight = 0;  ///< What the loss of all is divided by.
+    io::Batch own;
+  };
+
   // The next batch of the epoch, and the position behind it.
-  bool next(io::Batch& batch) {
-    if (!prefix_) {
-      const bool found = loader_.next(batch);
-      if (found) state_.position = loader_.position();
-      return found;
+  bool next(SharedBatch& batch) {
+    batch.size = std::min(batch_size_, std::ssize(order_) - state_.position);
+    if (batch.size <= 0 || (batch.size < batch_size_ && !options_.keep_last_batch)) return false;
+    const auto label = [&](int64_t i) {
+      return loader_.dataset().samples[static_cast<size_t>(order_[static_cast<size_t>(i)])].label;
+    };
+    batch.weight = 0;
+    for (int64_t i = 0; i < batch.size; ++i)
+      batch.weight +=
+          loss_.class_weights.empty()
+              ? 1.0
+              : double{loss_.class_weights.at(static_cast<size_t>(label(state_.position + i)))};
+    const Share share = share_of(batch.size, together_);
+    batch.begin = share.begin;
+    batch.own.labels.clear();
+    batch.own.indices.clear();
+    if (prefix_) {
+      const auto first = order_.begin() + state_.position;
+      batch.own.indices.assign(first + share.begin, first + share.end);
+      for (int64_t i = share.begin; i < share.end; ++i)
+        batch.own.labels.push_back(label(state_.position + i));
+      batch.own.images = prefix_->read(batch.own.indices, state_.epoch);
+    } else if (share.size() > 0) {
+      require(loader_.next(batch.own, share.size()), "training: the epoch ended early");
     }
-    if (state_.position + batch_size_ > std::ssize(order_)) return false;
-    batch.indices.assign(order_.begin() + state_.position,
-                         order_.begin() + state_.position + batch_size_);
-    batch.labels.clear();
-    for (int64_t i : batch.indices)
-      batch.labels.push_back(loader_.dataset().samples[static_cast<size_t>(i)].label);
-    batch.images = prefix_->read(batch.indices, state_.epoch);
-    state_.position += batch_size_;
+    state_.position += batch.size;
     return true;
   }
 
+  // Each rank computes every size-th picture; the sums of all, zeros elsewhere, are the rows.
+  network::Outputs validate_together() {
+    const io::Dataset& data = validation_loader_->dataset();
+    const int64_t width = model_.classes + options_.auxiliary.groups();
+    std::vector<int64_t> own;
+    for (int64_t i = together_.rank(); i < data.size(); i += together_.size()) own.push_back(i);
+    std::vector<double> rows(static_cast<size_t>(data.size() * width));
+    validation_loader_->start_epoch(0, std::move(own));
+    for (io::Batch batch; validation_loader_->next(batch);) {
+      const Tensor values = predictor_->run(batch.images);
+      for (int64_t i = 0; i < batch.size(); ++i)
+        std::copy_n(values.data() + i * width, width,
+                    rows.begin() + batch.indices[static_cast<size_t>(i)] * width);
+    }
+    together_.all_reduce_sum(rows);
+    network::Outputs out{Tensor({data.size(), width}), {}, {}};
+    std::transform(rows.begin(), rows.end(), out.values.data(),
+                   [](double x) { return static_cast<float>(x); });
+    for (const io::Sample& s : data.samples) out.labels.push_back(s.label);
+    return out;
+  }
+
   network::Outputs validate() {
+    if (together_.size() > 1) return validate_together();
     if (!validation_prefix_) return predictor_->run(*validation_loader_, "validating");
     network::Outputs out;
     const io::Dataset& data = validation_loader_->dataset();
@@ -294,17 +487,18 @@ class Trainer {
   void run_epoch() {
     const double start = now();
     start_epoch();
-    const int64_t total = options_.epochs * loader_.batches();
+    const int64_t total = options_.epochs * batches();
     const int64_t apart = std::max<int64_t>(1, total / most_looks);
     double rate = 0;
-    for (io::Batch batch; next(batch);) {
-      if (sample_.empty()) sample_ = batch.images.rows(0, 1).clone();
+    for (SharedBatch batch; next(batch);) {
+      if (sample_.empty() && batch.own.size() > 0) sample_ = batch.own.images.rows(0, 1).clone();
       rate = learning_rate(options_.schedule, options_.learning_rate, state_.step, total);
       run_batch(batch, rate);
       ++state_.step;
       report({});
-      if (options_.after_look && (looks_.empty() || state_.step >= looks_.back().step + apart))
-        look(batch);
+      if (options_.after_look && batch.own.size() > 0 &&
+          (looks_.empty() || state_.step >= looks_.back().step + apart))
+        look(batch.own);
       if (state_.step % options_.checkpoint_interval == 0) checkpoint();
     }
     finish_epoch(rate, now() - start);
@@ -333,38 +527,97 @@ class Trainer {
     if (!layer.empty()) stop("what " + layer + " gives became infinite", step);
   }
 
-  void run_batch(const io::Batch& batch, double rate) {
-    const int64_t micro = state_.micro_batch, classes = model_.classes, step = state_.step + 1;
-    double weight = 0;
-    for (int64_t label : batch.labels)
-      weight += loss_.class_weights.empty()
-                    ? 1.0
-                    : double{loss_.class_weights.at(static_cast<size_t>(label))};
-    const int64_t width = classes + options_.auxiliary.groups();
-    if (logits_.size() != micro * width) logits_ = Tensor({micro, width});
-    diff_.resize(static_cast<size_t>(logits_.size()));
-    for (int64_t begin = 0; begin < batch.size(); begin += micro) {
-      plan_->set_step(static_cast<uint64_t>(state_.step * batch_size_ + begin));
-      plan_->run(batch.images.rows(begin, begin + micro));
-      plan_->read_output("logits", logits_.values());
-      const std::span<const int64_t> labels(batch.labels.data() + begin,
-                                            static_cast<size_t>(micro));
-      const double loss =
-          softmax_cross_entropy(logits_, labels, diff_, loss_, weight, options_.auxiliary);
-      if (!std::isfinite(loss)) {
-        stop_at_layer(*plan_, batch.images.rows(begin, begin + micro), step);
-        stop(str_cat("the loss became ", loss), step);
-      }
-      if (begin + micro < batch.size())
-        optimiser_->accumulate(diff_);
-      else if (const std::string bad = optimiser_->step(diff_, rate); !bad.empty())
-        stop("the weights of " + bad + " became infinite", step);
-      state_.loss_sum += loss * static_cast<double>(batch.size());
-      for (size_t i = 0; i < labels.size(); ++i)
-        state_.correct += network::argmax({logits_.data() + i * static_cast<size_t>(width),
-                                           static_cast<size_t>(classes)}) == labels[i];
+  // A plan for fewer pictures than a step usually has; weights and running statistics go over to it
+  // and back.
+  Plan& plan_for(int64_t pictures) {
+    if (pictures == state_.micro_batch) return *plan_;
+    std::unique_ptr<Plan>& plan = smaller_plans_[pictures];
+    if (!plan) {
+      Shape input = picture_;
+      input.insert(input.begin(), pictures);
+      PlanOptions o = plan_options(computed_.graph, options_, std::move(input));
+      o.reduce_statistics = reduction();
+      plan = std::make_unique<Plan>(computed_.graph, parameters_, std::move(o));
     }
-    state_.seen += batch.size();
+    plan_->store(parameters_);
+    plan->refresh(parameters_);
+    return *plan;
+  }
+
+  // Forward of some pictures of the batch; leaves the gradient of the loss in diff_.
+  void run_pictures(Plan& plan, const SharedBatch& batch, int64_t begin, int64_t pictures,
+                    double sums[2]) {
+    const int64_t classes = model_.classes, step = state_.step + 1;
+    const int64_t width = classes + options_.auxiliary.groups();
+    if (logits_.shape() != Shape{pictures, width}) logits_ = Tensor({pictures, width});
+    diff_.resize(static_cast<size_t>(logits_.size()));
+    const Tensor images = batch.own.images.rows(begin, begin + pictures);
+    plan.set_step(static_cast<uint64_t>(state_.step * batch_size_ + batch.begin + begin));
+    plan.run(images);
+    plan.read_output("logits", logits_.values());
+    const std::span<const int64_t> labels(batch.own.labels.data() + begin,
+                                          static_cast<size_t>(pictures));
+    const double loss =
+        softmax_cross_entropy(logits_, labels, diff_, loss_, batch.weight, options_.auxiliary);
+    if (!std::isfinite(loss)) {
+      stop_at_layer(plan, images, step);
+      stop(str_cat("the loss became ", loss), step);
+    }
+    sums[0] += loss;
+    for (size_t i = 0; i < labels.size(); ++i)
+      sums[1] += network::argmax({logits_.data() + i * static_cast<size_t>(width),
+                                  static_cast<size_t>(classes)}) == labels[i];
+  }
+
+  // One process and full batches: gradients go from backward into the weights.
+  std::string step_alone(const SharedBatch& batch, double rate, double sums[2]) {
+    const int64_t micro = state_.micro_batch;
+    for (int64_t begin = 0;; begin += micro) {
+      run_pictures(*plan_, batch, begin, micro, sums);
+      if (begin + micro == batch.own.size()) return optimiser_->step(diff_, rate);
+      optimiser_->accumulate(diff_);
+    }
+  }
+
+  std::string step_together(const SharedBatch& batch, double rate, double sums[2]) {
+    if (!exchange_) exchange_.emplace(*plan_, together_, *exchange_options_);
+    exchange_->clear();
+    const int64_t n = batch.own.size();
+    for (int64_t begin = 0; begin < n;) {
+      const int64_t pictures = std::min(state_.micro_batch, n - begin);
+      Plan& plan = plan_for(pictures);
+      run_pictures(plan, batch, begin, pictures, sums);
+      exchange_->add(plan, diff_, begin + pictures == n);
+      if (&plan != plan_.get()) {  // its running statistics are the newer ones
+        plan.store(parameters_);
+        plan_->refresh(parameters_);
+      }
+      begin += pictures;
+    }
+    if (n == 0 && options_.sync_batch_norm) run_along();
+    exchange_->finish();
+    together_.all_reduce_sum({sums, 2});
+    return optimiser_->step(*exchange_, rate);
+  }
+
+  // A rank without pictures: batch norm's sums need all ranks, and it adds nothing to them.
+  void run_along() {
+    idle_ = true;
+    plan_->run(Tensor(plan_->input_shape()));
+    diff_.assign(static_cast<size_t>(plan_->output("logits").size()), 0.0f);
+    plan_->backward(diff_);
+    idle_ = false;
+  }
+
+  void run_batch(const SharedBatch& batch, double rate) {
+    together_.at_step(state_.step + 1);
+    double sums[2] = {0, 0};  // the loss, which is divided already, and pictures that were right
+    const std::string bad =
+        exchange_options_ ? step_together(batch, rate, sums) : step_alone(batch, rate, sums);
+    if (!bad.empty()) stop("the weights of " + bad + " became infinite", state_.step + 1);
+    state_.loss_sum += sums[0] * static_cast<double>(batch.size);
+    state_.correct += static_cast<int64_t>(sums[1]);
+    state_.seen += batch.size;
   }
 
   // Brings the weights back and makes sure that they are worth a file: all finite, running
@@ -372,6 +625,8 @@ class Trainer {
   // not.
   void store_sound() {
     plan_->store(parameters_);
+    average_statistics();
+    check_divergence();
     const std::string bad = weights::first_not_finite(parameters_);
     if (!bad.empty()) stop("the values of " + bad + " became infinite", state_.step);
     predictor_->refresh(parameters_);
@@ -418,7 +673,7 @@ class Trainer {
       best_epoch_ = {result.epoch, result.validation_accuracy, result.validation_loss};
       state_.best_epoch = result.epoch;
       if (validation_loader_) best_ = parameters_.clone();
-      if (!options_.out.empty())
+      if (!options_.out.empty() && together_.leads())
         save_best(path("best.safetensors"), state_, best_epoch_, parameters_,
                   description(model_, data_));
     }
@@ -440,12 +695,13 @@ class Trainer {
   void checkpoint() {
     if (options_.out.empty()) return;
     store_sound();
+    if (!together_.leads()) return;
     save_checkpoint(path("last.safetensors"), state_, parameters_, optimiser_->state(),
                     description(model_, data_));
   }
 
   void write_results() const {
-    if (options_.out.empty()) return;
+    if (options_.out.empty() || !together_.leads()) return;
     write_atomically(options_.out + "/results.csv", [&](std::ostream& csv) {
       csv << "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,learning_rate,"
              "seconds\n";
@@ -459,8 +715,9 @@ class Trainer {
   Parameters& callers_;
   Parameters parameters_;
   const TrainData& data_;
-  const TrainOptions options_;
+  TrainOptions options_;
   const ProgressFunction& progress_;
+  Communicator& together_;
   CrossEntropyOptions loss_;
   io::Loader loader_;
   int64_t batch_size_ = 0;
@@ -477,6 +734,10 @@ class Trainer {
   BestEpoch best_epoch_;
   std::unique_ptr<Plan> plan_;
   std::unique_ptr<Optimiser> optimiser_;
+  std::optional<ExchangeOptions> exchange_options_;  ///< Where a step is more than one plan's.
+  std::optional<GradientExchange> exchange_;
+  std::map<int64_t, std::unique_ptr<Plan>> smaller_plans_;  ///< By their number of pictures.
+  bool idle_ = false;
   std::optional<Looker> looker_;
   std::vector<Look> looks_;
   Tensor logits_;

@@ -44,6 +44,14 @@ struct TrainOptions {
   /// bf16: activations and products in bf16; weights, statistics and updates stay f32.
   DType dtype = DType::f32;
   int64_t patience = 0;  ///< Stop after so many epochs without a better validation; 0: never.
+  /// An epoch's last batch is smaller where the pictures do not fill it; else it is left out.
+  bool keep_last_batch = false;
+  /// The processes that train together, which may be on other machines; null: this one alone. Each
+  /// computes its share of every batch. Rank 0 alone writes into `out`.
+  Communicator* communicator = nullptr;
+  /// Batch norm normalises with the whole batch's statistics, not each process's share's.
+  bool sync_batch_norm = false;
+  ExchangeOptions exchange;
   uint64_t seed = 0;
   std::string out;                    ///< Run folder; empty: nothing is written.
   int64_t checkpoint_interval = 200;  ///< Steps; one is written at each epoch's end too.

@@ -25,6 +25,7 @@ PerNode<CompiledKernel> tell(const Graph& graph, const PerNode<Shape>& shapes,
     b.gradients = roles.backward[n];
     b.dropout = options.dropout;
     b.batch_statistics = options.batch_statistics;
+    b.reduce_statistics = options.reduce_statistics;
     b.winograd = options.winograd;
     b.tune = options.tune;
     b.node_key = hash_name(node.name.c_str());

@@ -90,7 +90,8 @@ class KernelBuilder {
   float scale = 1;  ///< A value is its element times its scale: not 1 for 8-bit values alone.
   /// Somebody reads after the run dst, or what layers without a bias of their own make of it.
   bool seen = false;
-  bool gradients = false;         ///< Backward will be called.
+  bool gradients = false;                                    ///< Backward will be called.
+  std::function<void(std::span<double>)> reduce_statistics;  ///< As in PlanOptions.
   bool batch_statistics = false;  ///< Batch norm: this node normalises with the batch's statistics.
   bool dropout = false;           ///< Dropout is on.
   std::vector<bool> diff_src;     ///< Whose gradient is wanted.

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,9 @@ struct PlanOptions {
   /// i8: layers, or paths that hold layers, that are computed in the wider type.
   std::vector<std::string> full_precision;
   bool batch_statistics = false;  ///< Batch norm normalises with the batch's statistics.
+  /// Of a batch that lies in several processes: makes sums of this one's share those of the whole,
+  /// in forward and in backward, in the order of the layers. Empty: the batch is all here.
+  std::function<void(std::span<double> sums)> reduce_statistics;
   bool dropout = false;
   bool gradients = false;
   bool input_gradient = false;  ///< Also with respect to the image.

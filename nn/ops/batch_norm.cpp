@@ -65,6 +65,7 @@ class BatchNormKernel : public Kernel {
       : options_(op.options()),
         fused_(op.fused()),
         batch_statistics_(b.batch_statistics),
+        reduce_(b.batch_statistics ? b.reduce_statistics : nullptr),
         rows_(count(b.dst_shape) / b.dst_shape[1]),
         channels_(op.channels()),
         team_(threads()) {
@@ -118,10 +119,12 @@ class BatchNormKernel : public Kernel {
     float *diff_weight = b.diff_packed[0].f32(), *diff_bias = b.diff_packed[1].f32();
     float *a = sums.scratch, *slope = a + channels_, *mean = slope + channels_;
     for (int64_t c = 0; c < channels_; ++c) {
+      if (diff_weight) diff_weight[c] = static_cast<float>(sums.second[c] * inverse[c]);
+      if (diff_bias) diff_bias[c] = static_cast<float>(sums.first[c]);
+    }
+    const double n = sum_over_all(sums.first, sums.second, channels_);
+    for (int64_t c = 0; c < channels_; ++c) {
       const double sum = sums.first[c], product = sums.second[c] * inverse[c];
-      if (diff_weight) diff_weight[c] = static_cast<float>(product);
-      if (diff_bias) diff_bias[c] = static_cast<float>(sum);
-      const double n = static_cast<double>(rows_);
       const double scale = double{b.packed[0].f32()[c]} * inverse[c];
       a[c] = static_cast<float>(scale);
       slope[c] = batch_statistics_ ? static_cast<float>(product / n * inverse[c]) : 0.0f;
@@ -191,9 +194,38 @@ class BatchNormKernel : public Kernel {
     });
   }
 
+  // Makes sums over this process's rows those over all processes'; returns the number of all rows.
+  double sum_over_all(double* first, double* second, int64_t width) const {
+    if (!reduce_) return static_cast<double>(rows_);
+    std::vector<double> sums = {static_cast<double>(rows_)};
+    sums.insert(sums.end(), first, first + width);
+    sums.insert(sums.end(), second, second + width);
+    reduce_(sums);
+    std::copy_n(sums.begin() + 1, width, first);
+    std::copy_n(sums.begin() + 1 + width, width, second);
+    return sums[0];
+  }
+
+  // The same for moments: back to sums of values and squares, in f64, and to moments of all rows.
+  double moments_over_all(double* means, double* variances, int64_t width) const {
+    if (!reduce_) return static_cast<double>(rows_);
+    const auto own = static_cast<double>(rows_);
+    for (int64_t c = 0; c < width; ++c) {
+      variances[c] = own * (variances[c] + means[c] * means[c]);
+      means[c] *= own;
+    }
+    const double n = sum_over_all(means, variances, width);
+    for (int64_t c = 0; c < width; ++c) {
+      means[c] /= n;
+      variances[c] = std::max(0.0, variances[c] / n - means[c] * means[c]);
+    }
+    return n;
+  }
+
   // Mean and 1/sqrt(var + eps) of each channel from the batch; updates the running statistics.
   void use_batch_statistics(const Buffers& b, float* mean, float* inverse) const {
-    const double n = static_cast<double>(rows_), k = options_.momentum;
+    const double k = options_.momentum;
+    double n = static_cast<double>(rows_);
     float *running_mean = b.packed[2].f32(), *running_var = b.packed[3].f32();
     for (size_t i = 0; i < pieces_.size(); ++i) {
       const Piece& p = pieces_[i];
@@ -204,6 +236,7 @@ class BatchNormKernel : public Kernel {
       } else {
         const Reduction r =
             batch_moments(b.src[i].template as<T>(), rows_, p.width, memory(b, work_forward_));
+        n = moments_over_all(r.first, r.second, p.width);
         means = r.first;
         variances = r.second;
       }
@@ -224,6 +257,7 @@ class BatchNormKernel : public Kernel {
   BatchNorm::Fused fused_;
   Mask mask_ = Mask::none;
   bool batch_statistics_, shared_ = false;
+  std::function<void(std::span<double>)> reduce_;
   int64_t rows_, channels_, team_;
   std::vector<Piece> pieces_;
   int saved_ = 0, work_forward_ = 0, work_backward_ = 0;

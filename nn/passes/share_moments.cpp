@@ -8,7 +8,7 @@
 namespace limbic::passes {
 
 Graph share_moments(const Graph& graph, const PlanOptions& options) {
-  if (!options.batch_statistics) return graph;
+  if (!options.batch_statistics || options.reduce_statistics) return graph;
   const auto pieces_of = [&](int n, const BatchNorm& norm) {
     return std::span(graph.node(n).src).first(static_cast<size_t>(norm.fused().pieces));
   };
