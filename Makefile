@@ -15,6 +15,8 @@
 #   make wheel     the Python module, dist/limbic-*.whl (docs/python.md), of the library that `make
 #                  static` left, which needs nothing installed, or else of build's; LIBRARY=... chooses
 #   make check-python  installs that wheel into a fresh environment and tests it beside scikit-learn
+#   make mpi       the program over several machines, build-mpi/limbic (docs/distributed.md); MPI=mpich
+#                  takes MPICH in place of Open MPI: build-mpich/limbic
 #   make aarch64   a static program for 64-bit ARM, built and tested on this machine by emulation
 #   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
 #                  sanitizers, and a project that embeds Limbic: before a release (an hour)
@@ -33,7 +35,7 @@ SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
 .PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
   static-inference wheel check-python \
-  aarch64 asan tsan clang format install clean dependencies
+  mpi aarch64 asan tsan clang format install clean dependencies
 
 demo: configure
 	cmake --build --preset release --target limbic
@@ -108,6 +110,16 @@ static-inference: build
 	cmake --build --preset static-inference --target limbic
 	@scripts/check_static.sh inference
 
+MPI ?= openmpi
+MPI_BUILD = $(if $(filter mpich,$(MPI)),build-mpich,build-mpi)
+
+mpi: dependencies
+	@scripts/install_dependencies.sh $(MPI)
+	@cmake -S . -B $(MPI_BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release -DLIMBIC_MPI=ON -DLIMBIC_TESTS=OFF \
+	  -DMPI_CXX_COMPILER=mpicxx.$(MPI) -DMPIEXEC_EXECUTABLE=/usr/bin/mpiexec.$(MPI) >/dev/null
+	cmake --build $(MPI_BUILD) --target limbic_over_mpi
+	@ln -sfn mpi-bin/limbic $(MPI_BUILD)/limbic && echo "$(MPI_BUILD)/limbic: mpirun.$(MPI) -n 4 $(MPI_BUILD)/limbic train ..."
+
 aarch64: build
 	@scripts/check_aarch64.sh
 
@@ -155,7 +167,7 @@ install: build
 
 clean:
 	rm -rf build build-asan build-tsan build-clang build-fuzz build-reference build-static \
-	  build-static-inference build-aarch64 build-mutation dist
+	  build-static-inference build-aarch64 build-mpi build-mpich build-mutation dist
 
 dependencies:
 	@scripts/install_dependencies.sh

@@ -133,6 +133,13 @@ std::vector<ClassScore> scores(const std::vector<std::vector<int64_t>>& confusio
 
 }  // namespace
 
+namespace {
+train::Communicator alone, *together = &alone;
+}  // namespace
+
+train::Communicator& communicator() { return *together; }
+void set_communicator(train::Communicator& communicator) { together = &communicator; }
+
 std::string& command_line() {
   static std::string words;
   return words;

@@ -8,6 +8,7 @@
 #include "limbic/core/progress.h"
 #include "limbic/io/decode.h"
 #include "limbic/io/loader.h"
+#include "limbic/train/communicator.h"
 
 namespace limbic::cli {
 
@@ -26,6 +27,11 @@ enum Status { done = 0, failed = 1, wrong_usage = 2, some_skipped = 3 };
 
 /// The words of the command, as they were typed; main fills it in.
 std::string& command_line();
+
+/// The processes that this program works with; one alone unless main has set another. Only the
+/// first of them writes files (`leads`), and prints.
+train::Communicator& communicator();
+void set_communicator(train::Communicator& communicator);
 
 /// Text for a terminal: control characters, which a file's name may hold, as "\\x1b".
 std::string printable(const std::string& text);

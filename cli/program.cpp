@@ -35,10 +35,10 @@ std::string version_text() {
 }  // namespace
 
 std::vector<AddVerb> own_verbs() {
-  std::vector<AddVerb> verbs = {
-      add_predict,     add_evaluate,  add_validate,   add_classify, add_extract, add_summary,
-      add_svm_predict, add_svm_scale, add_check_data, add_bench,    add_convert, add_compare,
-      add_weights,     add_verify,    add_inspect};
+  std::vector<AddVerb> verbs = {add_predict,    add_evaluate, add_validate,    add_classify,
+                                add_extract,    add_summary,  add_svm_predict, add_svm_scale,
+                                add_check_data, add_bench,    add_convert,     add_compare,
+                                add_weights,    add_verify,   add_inspect};
 #ifdef LIMBIC_TRAINING
   verbs.insert(verbs.begin(), {add_demo, add_fit, add_train, add_sweep});
   verbs.insert(verbs.end(), {add_svm_train, add_svm_grid});
@@ -95,7 +95,7 @@ int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
   };
   if (const auto status = program.parse({argv + 1, argv + argc}, rewrite)) return *status;
   try {
-    set_threads(common.threads);
+    if (common.threads > 0 || communicator().size() == 1) set_threads(common.threads);
     io::set_most_pixels(common.max_pixels);
     const int status = action();
     require(std::fflush(stdout) == 0 && !std::ferror(stdout), "standard output: cannot write");

@@ -63,8 +63,11 @@ int run(const Common& common, Options& o) {
     note(common, str_cat("validating on ", data.validation.size(),
                          " of the pictures (15 %), training on ", data.train.size()));
   }
-  Page page(o.training.report, "A network learns " + o.data.data);
-  const OutputFolder folder(o.out, o.training.resume, o.training.force);
+  const bool leads = communicator().leads();
+  Page page(leads ? o.training.report : "", "A network learns " + o.data.data);
+  std::optional<OutputFolder> folder;
+  if (leads) folder.emplace(o.out, o.training.resume, o.training.force);
+  communicator().barrier();  // what --force removes is gone
   when_interrupted("the same command with --resume goes on from the last checkpoint");
   network::Network network = load_network(common, o.network, data.train.classes);
   data.preset = network.preset;
@@ -91,8 +94,9 @@ int run(const Common& common, Options& o) {
       train::train(network.model, network.parameters, data, options, progress_bar(common));
   if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));
   for (const auto& text : result.notes) note(common, text);
-  train::save_weights(o.out + "/weights/final.safetensors", network.parameters,
-                      train::description(network.model, data));
+  if (leads)
+    train::save_weights(o.out + "/weights/final.safetensors", network.parameters,
+                        train::description(network.model, data));
   print_epochs(common, result, data.validation.size() > 0);
   if (page.wanted() && data.validation.size() > 0) {
     const int64_t batch = std::min<int64_t>(32, data.validation.size());

@@ -36,6 +36,21 @@ void TrainingOptions::add_to(const Verb& app) {
          "--views", views,
          "fixed augmented views of each picture in that cache (0: the pictures as they are)")
       .check(range(0, 64));
+  app.add_option("--last-batch", last_batch,
+                 "drop: an epoch's last pictures are left out where they do not fill a batch; keep")
+      .check(one_of({"drop", "keep"}));
+  if (communicator().size() > 1) {
+    app.add_flag("--sync-bn", sync_batch_norm,
+                 "batch norm uses the whole batch's statistics, not each rank's share's");
+    app.add_option("--allreduce", allreduce,
+                   "mpi: the library's own sum; ring: the same bits in every run")
+        .check(one_of({"mpi", "ring"}));
+    app.add_option("--gradients", gradients, "the type in which gradients travel, f32 or bf16")
+        .check(one_of({"f32", "bf16"}));
+    app.add_option("--timeout", timeout,
+                   "seconds after which a rank that does not answer is named, and all stop")
+        .check(above_zero());
+  }
   app.add_option("--patience", patience,
                  "stop after so many epochs without a better validation (0: never)")
       .check(range(0, 100000));
@@ -87,6 +102,11 @@ train::TrainOptions TrainingOptions::to_train_options(const Common& common,
   if (cache_dtype != "none") o.cache_dtype = cache_dtype == "f32" ? DType::f32 : DType::bf16;
   o.cache_views = views;
   o.patience = patience;
+  o.keep_last_batch = last_batch == "keep";
+  o.sync_batch_norm = sync_batch_norm;
+  o.communicator = &communicator();
+  communicator().configure(
+      {.timeout = timeout, .ring = allreduce == "ring", .bf16 = gradients == "bf16"});
   o.seed = common.seed;
   o.out = out;
   o.checkpoint_interval = checkpoint_interval;

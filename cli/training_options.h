@@ -16,6 +16,9 @@ struct TrainingOptions {
   std::vector<std::string> freeze;
   std::string freeze_until, cache_dtype = "bf16";
   int64_t views = 2;
+  std::string last_batch = "drop", allreduce = "mpi", gradients = "f32";
+  bool sync_batch_norm = false;
+  double timeout = 300;
   std::string report;  ///< Of --report: a page, rewritten as the training goes on.
 
   void add_to(const Verb& app);

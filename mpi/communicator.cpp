@@ -412,7 +412,9 @@ void Communicator::at_step(int64_t step) { state_->step = step; }
 
 std::string Communicator::begin_run(const std::string& folder) {
   State& s = *state_;
-  const std::string record = folder + "/ranks";
+  std::vector<uint8_t> path(folder.begin(), folder.end());  // the others' may have another name
+  broadcast(path);
+  const std::string record = std::string(path.begin(), path.end()) + "/ranks";
   const std::string before = s.rank == 0 ? who_stopped(record) : "";
   if (s.rank == 0) ::unlink(record.c_str());
   barrier();

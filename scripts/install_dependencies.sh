@@ -5,6 +5,7 @@
 #   scripts/install_dependencies.sh           what a build needs
 #   scripts/install_dependencies.sh check     clang and its tools too
 #   scripts/install_dependencies.sh static    as for a build, which unpacks a source package too
+#   scripts/install_dependencies.sh openmpi   or mpich: what `make mpi` needs too
 #   scripts/install_dependencies.sh goldens   what the golden files are made with
 #   scripts/install_dependencies.sh conformance   what `make conformance` compares with
 set -eu
@@ -17,10 +18,12 @@ case "${1:-build}" in
   build) ;;
   check) packages="$packages clang clang-format libclang-rt-dev" ;;
   static) ;;
+  openmpi) packages="$packages openmpi-bin libopenmpi-dev" ;;
+  mpich) packages="$packages mpich libmpich-dev" ;;
   goldens) packages="$packages python3-torch python3-torchvision python3-sklearn python3-pil
     libsvm-tools" ;;
   conformance) packages="$packages python3-torch python3-numpy python3-venv" ;;
-  *) echo "usage: $0 [build|check|static|goldens|conformance]" >&2; exit 2 ;;
+  *) echo "usage: $0 [build|check|static|openmpi|mpich|goldens|conformance]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

@@ -14,6 +14,7 @@
 #include "limbic/core/file.h"
 #include "limbic/core/parallel.h"
 #include "limbic/core/version.h"
+#include "limbic/hash/hash.h"
 #include "limbic/nn/compile/program.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/train/frozen_prefix.h"
@@ -618,6 +619,7 @@ class Trainer {
     state_.loss_sum += sums[0] * static_cast<double>(batch.size);
     state_.correct += static_cast<int64_t>(sums[1]);
     state_.seen += batch.size;
+    if (options_.after_step) options_.after_step(state_.step + 1, sums[0]);
   }
 
   // Brings the weights back and makes sure that they are worth a file: all finite, running

@@ -62,6 +62,8 @@ struct TrainOptions {
   std::function<void(const std::string&)> note;
   /// Called with all epochs so far when one has been finished; may be empty.
   std::function<void(const std::vector<EpochResult>&)> after_epoch;
+  /// Called with the number of steps done and the loss of the last one's pictures; may be empty.
+  std::function<void(int64_t step, double loss)> after_step;
   /// Called with all looks into the network (look.h) so far, those since the run was resumed, when
   /// there is a new one: some forty in a training, of up to 16 pictures each. May be empty.
   std::function<void(const std::vector<Look>&)> after_look;
