@@ -7,6 +7,8 @@
 #                    the same under sanitizers, kills, and `make conformance`
 #   make reference  builds reference/ alone and trains its LeNet; CXX=clang++ or CXX=em++ (run by
 #                  node) chooses another compiler
+#   make lesson N=3  checks the exercises of lesson 3 of docs/course, with a compiler alone (CXX, as above);
+#                  `make lesson-run N=3` runs its program, `make lesson-figure N=3` draws its figure
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list),
 #                  ROWS=--short takes ten minutes
@@ -31,7 +33,8 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
+.PHONY: demo test check odr configure check-long reference reference-compiler lesson \
+  lesson-run lesson-figure conformance mutation build bench static \
   static-inference wheel check-python \
   aarch64 asan tsan clang format install clean dependencies
 
@@ -75,6 +78,9 @@ reference-compiler:
 	  echo "$$program: install Debian's $$package" >&2; exit 1; \
 	done
 	@mkdir -p $(REFERENCE)
+
+lesson lesson-run lesson-figure:
+	@CXX="$(CXX)" SOLUTION="$(SOLUTION)" docs/course/lesson.sh $@ "$(N)"
 
 conformance: dependencies
 	@scripts/install_dependencies.sh conformance
@@ -154,7 +160,7 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-fuzz build-reference build-static \
+	rm -rf build build-asan build-tsan build-clang build-course build-fuzz build-reference build-static \
 	  build-static-inference build-aarch64 build-mutation dist
 
 dependencies:
