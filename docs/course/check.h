@@ -11,6 +11,7 @@
 namespace limbic::course {
 
 using reference::Array;
+using reference::count;
 using reference::Shape;
 
 struct NotSolved {};
