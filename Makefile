@@ -18,7 +18,7 @@
 #                  static` left, which needs nothing installed, or else of build's; LIBRARY=... chooses
 #   make check-python  installs that wheel into a fresh environment and tests it beside scikit-learn
 #   make aarch64   a static program for 64-bit ARM, built and tested on this machine by emulation
-#   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
+#   make check     clang, the whole link in one (duplicate definitions), rings, lessons, the tests under
 #                  sanitizers, and a project that embeds Limbic: before a release (an hour)
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make tsan      the tests under ThreadSanitizer
@@ -98,6 +98,7 @@ build: configure
 
 check: clang odr asan
 	scripts/check_rings.py
+	scripts/check_lessons.sh
 	scripts/check_embedding.sh
 
 odr: dependencies

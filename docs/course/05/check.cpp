@@ -73,6 +73,7 @@ void check_block() {
           {{array(one, {5}),
             "layer 0's gradient was not complete: begin with the last layer, it reads layer 0 too"},
            {array(one, {4.5}), "what layers send is *added* to what is already there"},
+           {array(one, {1.5}), "what layers send is *added* to what is already there"},
            {array(one, {5.5}), "dy of src itself is missing"},
            {array(one, {1}), "nothing was sent back through the layers"}}});
   expect("the same, but layer 1 made 0",
