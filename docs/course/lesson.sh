@@ -36,36 +36,43 @@ case $part in
 esac
 
 # Indices outside of a vector end the program rather than change something else.
-flags="-std=c++20 -O2 -Wall -Wextra -Wshadow -D_GLIBCXX_ASSERTIONS -I."
+flags="-std=c++20 -Wall -Wextra -Wshadow -I."
+optimise="-O2 -D_GLIBCXX_ASSERTIONS"
+link=
 node=
 case $CXX in
-  *em++*) flags="$flags -fexceptions -sSINGLE_FILE -sALLOW_MEMORY_GROWTH"; node=node; suffix=.js ;;
+  *em++*) flags="$flags -fexceptions"; link="-fexceptions -sSINGLE_FILE -sALLOW_MEMORY_GROWTH"; node=node ;;
 esac
-[ "$number" != 7 ] || flags="$(echo "$flags" | sed 's/-O2 //; s/-D_GLIBCXX_ASSERTIONS//') -O3"
-[ "$number" != 7 ] || [ -n "$node" ] || flags="$flags -march=native"
+[ "$number" != 7 ] || optimise="-O3"
+[ "$number" != 7 ] || [ -n "$node" ] || optimise="-O3 -march=native"
+[ -z "$node" ] || command -v node >/dev/null || fail "There is no node to run it: 'apt install nodejs' installs it."
 
 build=build-course/$(basename "$CXX")
-mkdir -p "$build" || exit 1
+mkdir -p "$build/reference" || exit 1
 for twin in reference/*.cpp; do
-  object=$build/$(basename "$twin" .cpp).o
+  object=$build/reference/$(basename "$twin" .cpp).o
   [ "$twin" != reference/lenet.cpp ] || continue  # a program of its own
   [ -f "$object" ] && [ -z "$(find reference -newer "$object")" ] && continue
-  "$CXX" -std=c++20 -O2 ${node:+-fexceptions} -c "$twin" -o "$object" || exit 1
+  # shellcheck disable=SC2086
+  "$CXX" $flags -O2 -c "$twin" -o "$object" || exit 1
 done
-program=$build/$part-$number${suffix:-}
+program=$build/$part-$number${node:+.js}
 # shellcheck disable=SC2086
-"$CXX" $flags "$source" "$exercise" "$build"/*.o -o "$program" ||
-  fail "Lesson $number does not compile; the compiler's first line above says where."
+{
+  "$CXX" $flags $optimise -c "$source" -o "$program.main.o" &&
+    "$CXX" $flags $optimise -c "$exercise" -o "$program.exercise.o" &&
+    "$CXX" $link "$program.main.o" "$program.exercise.o" "$build"/reference/*.o -o "$program"
+} || fail "Lesson $number does not compile; the compiler's first line above says where."
 
 limit=
-command -v timeout >/dev/null && limit="timeout 120"
+command -v timeout >/dev/null && limit="timeout 60"
 $limit $node "$program"
 status=$?
 case $status in
   0) ;;
   1) [ "$part" != lesson ] || fail "Go on in $exercise; $folder/README.md explains." ;;
   124) fail "
-It did not end within two minutes; does a loop in $exercise go on for ever?" ;;
+It did not end within a minute; does a loop in $exercise go on for ever?" ;;
   *) fail "
 It was stopped in the middle (status $status); is an index in $exercise outside of its array?" ;;
 esac

@@ -38,7 +38,11 @@ volatile float sink;  // what is written here cannot be left out by the compiler
 
 /// Operations a second of multiply-adds that need nothing from memory.
 double measure_flops() {
-  constexpr size_t lanes = 128;
+#ifdef __AVX512F__
+  constexpr size_t lanes = 128;  // what fits into the registers
+#else
+  constexpr size_t lanes = 64;
+#endif
   constexpr int rounds = 2'000'000;
   float sums[lanes] = {}, a = 0.999f;
   const double time = seconds([&] {

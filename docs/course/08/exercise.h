@@ -23,7 +23,8 @@ double step_length(const Pair& pair);
 
 /// Exercise 3. The bias of the solution: the mean of u over the free samples, 0 < alpha < C; where
 /// there are none, the middle between the largest u of those whose y alpha may grow and the
-/// smallest u of those whose y alpha may fall.
+/// smallest u of those whose y alpha may fall. (y alpha grows where alpha does, if y is +1, and
+/// where alpha falls, if y is -1; alpha stays from 0 to C.)
 double bias(const std::vector<Variable>& variables, double C);
 
 }  // namespace limbic::course
