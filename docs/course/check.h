@@ -58,6 +58,13 @@ inline bool are_equal(const Array& a, const Array& b) {
   return a.shape == b.shape && a.values.size() == b.values.size() && first_difference(a, b) < 0;
 }
 
+/// The indices of an array's i-th element.
+inline Shape place(const Shape& shape, int64_t i) {
+  Shape indices(shape.size());
+  for (size_t d = shape.size(); d-- > 0; i /= shape[d]) indices[d] = i % shape[d];
+  return indices;
+}
+
 /// What many write first, what comes of it, and what to say to them.
 struct Mistake {
   Array would_give;
@@ -82,7 +89,7 @@ inline void expect(const std::string& what, const Array& came, const Expectation
     line("came one of shape          ", reference::text(came.shape));
   } else {
     const int64_t i = first_difference(came, e.expected);
-    if (std::ssize(came.values) > 1) line("number ", std::to_string(i) + ", counted from 0:");
+    if (std::ssize(came.values) > 1) line("at       ", reference::text(place(came.shape, i)));
     line("expected ", write(e.expected[i]));
     line("came     ", write(came[i]));
   }

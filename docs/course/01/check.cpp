@@ -9,7 +9,7 @@ void check_photo() {
   const std::vector<uint8_t> bytes = {255, 0, 51, 0, 102, 255};
   const Shape shape = {1, 3, 2, 1};
   expect(
-      "two pixels, mean 0 and deviation 1",
+      "pixels (255, 0, 51) and (0, 102, 255), mean 0, deviation 1",
       photo_to_array(bytes, {.height = 2, .width = 1, .mean = {0, 0, 0}, .deviation = {1, 1, 1}}),
       {array(shape, {1, 0, 0, 0.4, 0.2, 1}),
        "all red values come first, then all green ones, then all blue ones",
@@ -19,7 +19,7 @@ void check_photo() {
         {array(shape, {255, 0, 0, 102, 51, 255}), "the bytes are 0-255; divide by 255"},
         {array(shape, {0.2, 1, 0, 0.4, 1, 0}), "red and blue have changed places"}}});
   expect(
-      "the same, mean 0.5, 0.4, 0.2 and deviation 0.25, 0.2, 0.1",
+      "pixels (255, 0, 51) and (0, 102, 255), mean 0.5, 0.4, 0.2 and deviation 0.25, 0.2, 0.1",
       photo_to_array(
           bytes, {.height = 2, .width = 1, .mean = {0.5, 0.4, 0.2}, .deviation = {0.25, 0.2, 0.1}}),
       {array(shape, {2, -2, -2, 0, 0, 8}),
@@ -66,7 +66,8 @@ void check_turn() {
            {array({1, 1, 3, 2}, {1, 4, 2, 5, 3, 6}),
             "that is a reflection (a transposed matrix); writing would stand mirrored"},
            {array({1, 1, 2, 3}, {6, 5, 4, 3, 2, 1}), "that is half a turn"}}});
-  expect("turned four times", turn_clockwise(turn_clockwise(turn_clockwise(turn_clockwise(src)))),
+  expect("rows 1 2 3 and 4 5 6 turned four times",
+         turn_clockwise(turn_clockwise(turn_clockwise(turn_clockwise(src)))),
          {src, "four quarters of a turn leave a picture as it was"});
 }
 

@@ -53,7 +53,7 @@ void check_conv2d() {
           "dst(0,0) = 1 * 1 + 0 * 2 + 0 * 4 + 2 * 5 = 11",
           {{array({1, 1, 2, 2}, {7, 10, 16, 19}),
             "that is with the kernel turned round; a network's convolution does not turn it"}}});
-  expect("the same with padding 1 and stride 2",
+  expect("rows 1 2 3, 4 5 6, 7 8 9, kernel 1 0, 0 2, padding 1, stride 2",
          conv2d(src, weight, {.kernel_size = 2, .stride = 2, .padding = 1}),
          {array({1, 1, 2, 2}, {2, 6, 14, 23}),
           "the first window lies at row -1, column -1; what is outside counts as 0",

@@ -27,12 +27,12 @@ void check_two_layers() {
          {array({1, 2}, {50, 0}),
           "dst = W2 active, so W2's gradient is dy times active = (5, 0)",
           {{array({1, 2}, {50, -20}), "what W2 is multiplied by is active, not hidden"}}});
-  expect("the gradient of W1", d.weight1,
+  expect("src 3 1, W1 = 1 2 / -1 1, W2 = 2 3, dy = 10: the gradient of W1", d.weight1,
          {array({2, 2}, {60, 20, 0, 0}),
           "active's gradient is dy W2 = (20, 30); hidden's is (20, 0), since hidden 1 is negative",
           {{array({2, 2}, {60, 20, 90, 30}), "relu's gradient is missing between the two layers"},
            {array({2, 2}, {30, 10, 30, 10}), "W2 is missing: dy must go back through it first"}}});
-  expect("the gradient of src", d.src,
+  expect("src 3 1, W1 = 1 2 / -1 1, W2 = 2 3, dy = 10: the gradient of src", d.src,
          {array({1, 2}, {20, 40}),
           "src's gradient is hidden's gradient (20, 0) times W1",
           {{array({1, 2}, {-10, 70}), "relu's gradient is missing between the two layers"}}});

@@ -57,7 +57,7 @@ void check_fold() {
          {array({1, 1, 1, 1}, {10}),
           "weight * norm.weight / sqrt(var + 1e-5) = 2 * 10 / 2",
           {{array({1, 1, 1, 1}, {5}), "the square root is missing"}}});
-  expect("the folded bias", one.bias,
+  expect("a weight 2, mean 3, var + epsilon 4, weight 10, bias 1: the folded bias", one.bias,
          {number(-14),
           "bias - mean * norm.weight / sqrt(var + 1e-5) = 1 - 3 * 10 / 2",
           {{number(16), "the mean is subtracted, not added"},

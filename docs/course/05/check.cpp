@@ -25,7 +25,7 @@ void check_concat() {
        "the first channel of each picture",
        {{array({2, 1, 1, 1}, {1, 2}),
          "dy is cut as if all of src[0] came first; each *picture* has its channels together"}}});
-  expect("the second gradient", d[1],
+  expect("src of 1 and 2 channels, two pictures, dy 1 2 3 | 4 5 6: the second gradient", d[1],
          {array({2, 2, 1, 1}, {2, 3, 5, 6}),
           "channels 1 and 2 of each picture",
           {{array({2, 2, 1, 1}, {1, 2, 4, 5}), "it begins behind the channels of src[0]"}}});
@@ -33,7 +33,7 @@ void check_concat() {
   const std::vector<Array> three = {Array({2, 2, 3, 2}), Array({2, 1, 3, 2}), Array({2, 3, 3, 2})};
   const Array grown = uniform({2, 6, 3, 2}, random);
   const auto came = concat_gradients(three, grown), twin = reference::concat_backward(three, grown);
-  expect("three src: the last gradient", came.back(),
+  expect("src of 2, 1 and 3 channels: the last gradient", came.back(),
          {twin.back(), "it begins behind the channels of all src before it"});
 }
 
@@ -76,7 +76,7 @@ void check_block() {
            {array(one, {1.5}), "what layers send is *added* to what is already there"},
            {array(one, {5.5}), "dy of src itself is missing"},
            {array(one, {1}), "nothing was sent back through the layers"}}});
-  expect("the same, but layer 1 made 0",
+  expect("the page's example, but layer 1 made 0: values 2 6 0, dy 1 1 1",
          dense_block_backward(array(three, {2, 6, 0}), {first, second}, array(three, {1, 1, 1})),
          {array(one, {4}),
           "relu lets nothing back where it made 0",

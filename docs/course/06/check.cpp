@@ -18,7 +18,7 @@ void check_cross_entropy() {
            {number(0.25), "that is p itself; the loss is -log p"},
            {number(2), "the natural logarithm, please"}}});
   expect(
-      "its gradient", quarter.gradient,
+      "logits 0 and ln 3, label 0: the gradient", quarter.gradient,
       {array({1, 2}, {-0.75, 0.75}),
        "p - 1 at the label, p elsewhere",
        {{array({1, 2}, {0.25, 0.75}), "that is p; 1 is subtracted at the label"},
@@ -26,7 +26,7 @@ void check_cross_entropy() {
   const CrossEntropy mean = cross_entropy(array({2, 2}, {0, 0, 0, 0}), two);
   expect("two rows of logits 0 0: the loss", number(mean.value),
          {number(ln2), "the mean of two times ln 2", {{number(2 * ln2), "divide by the rows"}}});
-  expect("their gradient", mean.gradient,
+  expect("two rows of logits 0 0: the gradient", mean.gradient,
          {array({2, 2}, {-0.25, 0.25, 0.25, -0.25}),
           "(p - [c = label]) / N",
           {{array({2, 2}, {-0.5, 0.5, 0.5, -0.5}), "the gradient too is divided by the rows"}}});
@@ -37,7 +37,8 @@ void check_cross_entropy() {
   const CrossEntropy far = cross_entropy(array({1, 2}, {1000, -1000}), one);
   expect("logits 1000 and -1000, label 1: the loss", number(far.value),
          {number(2000), "p is 0 here and log 0 infinite; log p = logit - largest - log(sum)"});
-  expect("its gradient", far.gradient, {array({1, 2}, {1, -1}), overflow});
+  expect("logits 1000 and -1000, label 1: the gradient", far.gradient,
+         {array({1, 2}, {1, -1}), overflow});
 }
 
 // What weight and velocity are after one step from weight 10, velocity 2, gradient 3.
@@ -53,14 +54,15 @@ void check_momentum() {
          {numbers({9.7, 3}),
           "without momentum it is plain descent",
           {{numbers({10.3, 3}), "downhill: subtract"}}});
-  expect("the same with momentum 0.5", step({.learning_rate = 0.1, .momentum = 0.5}),
+  expect("weight 10, velocity 2, gradient 3, rate 0.1, momentum 0.5",
+         step({.learning_rate = 0.1, .momentum = 0.5}),
          {numbers({9.6, 4}),
           "velocity 0.5 * 2 + 3 = 4, weight 10 - 0.1 * 4",
           {{numbers({9.7, 4}), "the weight moves by the velocity, not by the gradient"},
            {numbers({9.8, 4}), "first the velocity, then the weight with the new velocity"},
            {numbers({9.75, 2.5}), "the gradient counts in full: momentum * velocity + g"},
            {numbers({9.87, 1.3}), "the rate is multiplied when the weight moves, not before"}}});
-  expect("the same with weight decay 0.2",
+  expect("weight 10, velocity 2, gradient 3, rate 0.1, momentum 0.5, weight decay 0.2",
          step({.learning_rate = 0.1, .momentum = 0.5, .weight_decay = 0.2}),
          {numbers({9.4, 6}),
           "g = 3 + 0.2 * 10 = 5, velocity 0.5 * 2 + 5",
@@ -79,26 +81,26 @@ void check_schedule() {
   expect("no warm-up, 100 steps, peak 1: step 0", rate(0, cosine),
          {number(1), "without warm-up the first step has the peak"});
   expect(
-      "step 50", rate(50, cosine),
+      "no warm-up, 100 steps, peak 1: step 50", rate(50, cosine),
       {number(0.5),
        "half-way the cosine is 0, and the rate half of the peak",
        {{number(0), "peak * cos(...) alone would become negative: peak * (1 + cos(pi t)) / 2"},
         {number(std::cos(std::acos(-1.0) / 4)), "half a period: cos(pi t), not cos(pi t / 2)"}}});
-  expect("step 25", rate(25, cosine),
+  expect("no warm-up, 100 steps, peak 1: step 25", rate(25, cosine),
          {number((1 + std::sqrt(0.5)) / 2),
           "(1 + cos(pi / 4)) / 2",
           {{number(0.75), "that is a straight line"}}});
-  expect("peak 3, step 50", rate(50, {3, 0, 100}),
+  expect("no warm-up, 100 steps, peak 3: step 50", rate(50, {3, 0, 100}),
          {number(1.5), "everything is multiplied by peak"});
   expect("4 steps of warm-up, then 100: step 0", rate(0, warm),
          {number(0.25),
           "a quarter of the peak",
           {{number(0), "a step with the rate 0 is wasted: begin with 1 / warmup"}}});
-  expect("step 3, the last of the warm-up", rate(3, warm),
+  expect("4 steps of warm-up, then 100: step 3, the last of the warm-up", rate(3, warm),
          {number(1), "(step + 1) / warmup", {{number(0.75), "count from 1: (step + 1) / warmup"}}});
-  expect("step 4, the first behind it", rate(4, warm),
+  expect("4 steps of warm-up, then 100: step 4", rate(4, warm),
          {number(1), "the cosine begins behind the warm-up: (step - warmup) / (steps - warmup)"});
-  expect("step 54", rate(54, warm),
+  expect("4 steps of warm-up, then 100: step 54", rate(54, warm),
          {number(0.5),
           "half of the 100 steps behind the warm-up",
           {{rate(54, {1, 0, 104}), "the cosine begins behind the warm-up"}}});

@@ -14,7 +14,8 @@ void check_roofline() {
           {{number(600), "a multiplication and an addition are two operations"},
            {number(1202.024), "computing and moving overlap: the longer of the two, not the sum"},
            {number(2.024), "the longer of the two, not the shorter"}}});
-  expect("the same on 1000 operations and 1 byte a second", number(conv_seconds(small, {1000, 1})),
+  expect("2 -> 3 channels, 10x10 pixels, 1x1, on 1000 operations and 1 byte a second",
+         number(conv_seconds(small, {1000, 1})),
          {number(2024),
           "4 * (6 weights + 200 values of src + 300 of dst)",
           {{number(506), "an f32 has 4 bytes"},
@@ -34,7 +35,8 @@ void check_winograd() {
           "1*10 + 2*20 + 3*30 = 140 and 2*10 + 3*20 + 4*30 = 200",
           {{numbers({140, -200}), "the sign of the second output"},
            {numbers({100, 160}), "g must not be turned round"}}});
-  expect("multiplications", number(Counted::multiplications <= 4 ? 4 : Counted::multiplications),
+  expect("how many multiplications of a Counted",
+         number(Counted::multiplications <= 4 ? 4 : Counted::multiplications),
          {number(4),
           "the definition takes six; take the four products of the page, and divide g by "
           "2, not d"});
@@ -56,7 +58,7 @@ void check_quantise() {
            {number(2.54f / 128.0), "128 does not fit into 8 bits; 127 does"},
            {number(127 / 2.54f), "value = scale * level: the scale is the step, not its inverse"},
            {number((2.535f + 2.54f) / 255.0), "symmetric: 0 becomes 0 and no offset is kept"}}});
-  expect("its levels", levels(q),
+  expect("-2.54 0 1 0.031 2.535: the levels", levels(q),
          {numbers({-127, 0, 50, 2, 127}),
           "divide by the scale and round to the nearest",
           {{numbers({-127, 0, 50, 1, 126}), "1.55 and 126.75 are cut off; round"}}});

@@ -22,10 +22,10 @@ void check_kernel() {
 void check_step() {
   const auto step = [](const Pair& pair) { return number(step_length(pair)); };
   // x = 2 and x = 0 with K = x x'.
-  expect("the page's two points, C = 10",
+  expect("x = 2 with y = +1, x = 0 with y = -1, K = x x', C = 10",
          step({{.y = 1, .alpha = 0, .u = 1}, {.y = -1, .alpha = 0, .u = -1}, 4, 0, 0, 10}),
          {number(0.5), "(u_i - u_j) / (K_ii + K_jj - 2 K_ij) = 2 / 4"});
-  expect("the same with C = 0.3",
+  expect("x = 2 with y = +1, x = 0 with y = -1, K = x x', C = 0.3",
          step({{.y = 1, .alpha = 0, .u = 1}, {.y = -1, .alpha = 0, .u = -1}, 4, 0, 0, 0.3}),
          {number(0.3), "alpha may not exceed C", {{number(0.5), "nothing is clipped"}}});
   expect("both y = +1, alpha_i = 1, alpha_j = 0.2, C = 5",
@@ -40,7 +40,7 @@ void check_step() {
           "y_i alpha_i grows where alpha_i falls, if y_i = -1: its room is alpha_i",
           {{number(2), "alpha_i would become negative"},
            {number(1), "with y_j = -1 alpha_j grows: its room is C - alpha_j"}}});
-  expect("K_ij = 0.5",
+  expect("y = +1 and -1, alpha 0 and 0, K_ii = K_jj = 1, K_ij = 0.5, C = 10",
          step({{.y = 1, .alpha = 0, .u = 1}, {.y = -1, .alpha = 0, .u = -1}, 1, 1, 0.5, 10}),
          {number(2),
           "2 / (1 + 1 - 2 * 0.5)",
