@@ -113,18 +113,26 @@ TEST_CASE("the course: our solutions pass, and an exercise that is not written i
   CHECK(contains(source_text("docs/course/README.md"), lesson(2, "skeleton").out));
 }
 
+namespace {
+
+struct Wrong {
+  std::string arguments, line;  // what is typed behind "make lesson", and what it says
+};
+
+}  // namespace
+
 TEST_CASE("the course: make lesson says in one line what would work") {
   const std::string make = "make --no-print-directory -C " LIMBIC_SOURCE_DIR " lesson ";
-  for (const auto& [arguments, line] : std::vector<std::pair<std::string, std::string>>{
-           {"", "Which lesson? 'make lesson N=1' takes the first; there are eight.\n"},
-           {"N=9", "There is no lesson 9: N is 1 to 8, as in 'make lesson N=1'.\n"},
-           {"N='1 2'", "There is no lesson 1 2: N is 1 to 8, as in 'make lesson N=1'.\n"},
-           {"N=1 CXX=no-such-compiler",
-            "There is no compiler no-such-compiler: 'apt install g++' installs one, 'make lesson "
-            "N=1 CXX=clang++' takes another.\n"}}) {
-    const Result result = run(make + arguments);
-    CAPTURE(arguments);
+  for (const Wrong& wrong :
+       {Wrong{"", "Which lesson? 'make lesson N=1' takes the first; there are eight.\n"},
+        {"N=9", "There is no lesson 9: N is 1 to 8, as in 'make lesson N=1'.\n"},
+        {"N='1 2'", "There is no lesson 1 2: N is 1 to 8, as in 'make lesson N=1'.\n"},
+        {"N=1 CXX=no-such-compiler",
+         "There is no compiler no-such-compiler: 'apt install g++' installs one, 'make lesson "
+         "N=1 CXX=clang++' takes another.\n"}}) {
+    const Result result = run(make + wrong.arguments);
+    CAPTURE(wrong.arguments);
     CHECK(result.status != 0);
-    CHECK(result.out.starts_with(line));
+    CHECK(result.out.starts_with(wrong.line));
   }
 }
