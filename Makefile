@@ -7,6 +7,8 @@
 #                    the same under sanitizers, kills, and `make conformance`
 #   make reference  builds reference/ alone and trains its LeNet; CXX=clang++ or CXX=em++ (run by
 #                  node) chooses another compiler
+#   make lesson N=3  checks the exercises of lesson 3 of docs/course, with a compiler alone (CXX, as above);
+#                  `make lesson-run N=3` runs its program, `make lesson-figure N=3` draws its figure
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list),
 #                  ROWS=--short takes ten minutes
@@ -18,7 +20,7 @@
 #   make mpi       the program over several machines, build-mpi/limbic (docs/distributed.md); MPI=mpich
 #                  takes MPICH in place of Open MPI: build-mpich/limbic
 #   make aarch64   a static program for 64-bit ARM, built and tested on this machine by emulation
-#   make check     clang, the whole link in one (duplicate definitions), rings, the tests under
+#   make check     clang, the whole link in one (duplicate definitions), rings, lessons, the tests under
 #                  sanitizers, and a project that embeds Limbic: before a release (an hour)
 #   make asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make tsan      the tests under ThreadSanitizer
@@ -33,7 +35,8 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
+.PHONY: demo test check odr configure check-long reference reference-compiler lesson \
+  lesson-run lesson-figure conformance mutation build bench static \
   static-inference wheel check-python \
   mpi aarch64 asan tsan clang format install clean dependencies
 
@@ -78,6 +81,9 @@ reference-compiler:
 	done
 	@mkdir -p $(REFERENCE)
 
+lesson lesson-run lesson-figure:
+	@CXX="$(CXX)" SOLUTION="$(SOLUTION)" docs/course/lesson.sh $@ "$(N)"
+
 conformance: dependencies
 	@scripts/install_dependencies.sh conformance
 	cmake --preset release
@@ -94,6 +100,7 @@ build: configure
 
 check: clang odr asan
 	scripts/check_rings.py
+	scripts/check_lessons.sh
 	scripts/check_embedding.sh
 
 odr: dependencies
@@ -166,7 +173,7 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-fuzz build-reference build-static \
+	rm -rf build build-asan build-tsan build-clang build-course build-fuzz build-reference build-static \
 	  build-static-inference build-aarch64 build-mpi build-mpich build-mutation dist
 
 dependencies:

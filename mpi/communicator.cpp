@@ -29,7 +29,7 @@ constexpr int ping_tag = 1, pong_tag = 2, ring_tag = 3;
 // A rank's line in the record: when it last lived. Written through a mapping, so that it outlives
 // the process however that ends.
 struct Beat {
-  enum State : int32_t { none, running, ended };
+  enum State : int32_t { none, running, ended, silent };
   int32_t state;
   int32_t ranks;
   int64_t step;
@@ -59,6 +59,7 @@ struct Communicator::State {
   std::atomic<double> waited{0};
   std::atomic<int64_t> summed{0};
   Beat* beats = nullptr;
+  int speaks_to = STDERR_FILENO;
   double last_look = 0;
 
   // The queue of the one thread that calls MPI.
@@ -216,17 +217,18 @@ void Communicator::State::name_the_silent() {
     if (r < rank && answer == most) speaks = false;
   }
   if (!speaks) std::this_thread::sleep_for(std::chrono::seconds(3));
-  if (who.empty())
-    std::fprintf(stderr, "limbic: the network between the ranks has stood still for %lld s",
-                 static_cast<long long>(options.timeout));
-  else
-    std::fprintf(stderr, "limbic: rank %s %s for %lld s", who.c_str(),
-                 least < 0 ? "has not answered" : "answers, but has not come as far as the others",
-                 static_cast<long long>(options.timeout));
-  std::fprintf(stderr, ", at step %lld; all stop, --resume goes on from the last checkpoint\n",
-               static_cast<long long>(step));
-  std::fflush(stderr);
-  if (beats) beats[rank].state = Beat::ended;
+  if (beats)
+    for (int r = 0; r < size; ++r)
+      if (answers[static_cast<size_t>(r)] == least && least < most) beats[r].state = Beat::silent;
+  const std::string what = who.empty() ? "the network between the ranks has stood still"
+                           : least < 0
+                               ? "rank " + who + " has not answered"
+                               : "rank " + who + " answers, but has not come as far as the others,";
+  ::dprintf(speaks_to,
+            "limbic: %s for %g s, at step %lld; all stop, --resume goes on from the last "
+            "checkpoint\n",
+            what.c_str(), options.timeout, static_cast<long long>(step));
+  end_record();
   MPI_Abort(MPI_COMM_WORLD, 1);
   ::_exit(1);
 }
@@ -299,7 +301,7 @@ void Communicator::State::begin_record(const std::string& path) {
 
 void Communicator::State::end_record() {
   if (!beats) return;
-  beats[rank].state = Beat::ended;
+  if (beats[rank].state == Beat::running) beats[rank].state = Beat::ended;
   ::munmap(beats, sizeof(Beat) * static_cast<size_t>(size));
   beats = nullptr;
 }
@@ -325,6 +327,7 @@ void Communicator::configure(const train::CommunicatorOptions& options) {
   s.wait_for(s.ask([&] { s.options = options; }));
 }
 
+void Communicator::speak_to(int file) { state_->speaks_to = file; }
 int Communicator::rank() const { return state_->rank; }
 int Communicator::size() const { return state_->size; }
 int Communicator::ranks_on_this_machine() const { return state_->local; }
@@ -449,8 +452,12 @@ std::string who_stopped(const std::string& record) {
   for (Beat b; ::read(file, &b, sizeof b) == static_cast<ssize_t>(sizeof b);) beats.push_back(b);
   ::close(file);
   const Beat* first = nullptr;
-  for (const Beat& b : beats)
+  for (const Beat& b : beats) {
+    if (b.state == Beat::silent)
+      return str_cat("rank ", &b - beats.data(), " of ", b.ranks, " did not answer at step ",
+                     b.step);
     if (b.state == Beat::running && (!first || b.microseconds < first->microseconds)) first = &b;
+  }
   if (!first) return {};
   return str_cat("rank ", first - beats.data(), " of ", first->ranks, " stopped at step ",
                  first->step);

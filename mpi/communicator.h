@@ -17,6 +17,8 @@ class Communicator : public train::Communicator {
   int rank() const override;
   int size() const override;
   int ranks_on_this_machine() const;
+  /// Where it writes which rank does not answer; standard error if nothing else is said.
+  void speak_to(int file);
 
   void broadcast(std::vector<uint8_t>& bytes) override;
   void all_reduce_sum(std::span<double> values) override;

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   cli::set_communicator(together);
   set_threads(std::max(1, available_cores() / together.ranks_on_this_machine()));
   const int own_stderr = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+  together.speak_to(own_stderr);
   int words = -1;
   if (together.rank() > 0)
     words = hide_words();
