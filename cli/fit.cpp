@@ -85,8 +85,9 @@ int run(const Common& common, Options& o) {
   emotion::FitOptions f = o.pipeline.to_fit_options(common);
   const io::Dataset data = o.pipeline.open_data(common, f);
   const TrainingOptions& t = o.pipeline.training;
-  Page page(t.report, "Emotions of " + o.pipeline.data.data);
+  Page page(communicator().leads() ? t.report : "", "Emotions of " + o.pipeline.data.data);
   const OutputFolder folder(f.out, t.resume, t.force);
+  f.out = folder.path();
   when_interrupted("the same command with --resume goes on");
   f.classifier.fusion = o.beta_option.given() ? emotion::Fusion::with_beta(o.beta)
                                               : emotion::Fusion::with_alpha(o.alpha);
@@ -100,6 +101,7 @@ int run(const Common& common, Options& o) {
     page.write(true);
   };
   const emotion::FitResult result = fit(data, f, progress_bar(common));
+  if (!communicator().leads()) return done;
   end_progress();
   for (const auto& text : result.notes) note(common, text);
   for (const auto& [role, training] : result.trainings) {

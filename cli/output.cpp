@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "limbic/cli/console.h"
 #include "limbic/core/error.h"
 
 namespace limbic::cli {
@@ -28,6 +29,12 @@ void require_writable(const std::string& path) {
 
 OutputFolder::OutputFolder(const std::string& dir, bool resume, bool force) : dir_(dir) {
   std::error_code error;
+  if (!communicator().leads()) {
+    communicator().barrier();
+    dir_ = (fs::temp_directory_path(error) / "limbic-XXXXXX").string();
+    require(::mkdtemp(dir_.data()) != nullptr, dir_, ": cannot be made: ", std::strerror(errno));
+    return;
+  }
   fs::create_directories(dir, error);
   require(!error, dir, ": cannot make the folder: ", error.message());
   require(::access(dir.c_str(), W_OK | X_OK) == 0, dir,
@@ -53,9 +60,14 @@ OutputFolder::OutputFolder(const std::string& dir, bool resume, bool force) : di
     for (const char* name : {"weights/last.safetensors", "weights/best.safetensors", "training",
                              "sweep.jsonl", "journal.jsonl", "reads.tsv", "results.csv"})
       fs::remove_all(fs::path(dir) / name, error);
+  communicator().barrier();
 }
 
 OutputFolder::~OutputFolder() {
+  if (std::error_code ignored; !communicator().leads()) {
+    fs::remove_all(dir_, ignored);
+    return;
+  }
   ::rmdir(dir_.c_str());
   ::close(lock_);
 }

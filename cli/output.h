@@ -15,10 +15,13 @@ class OutputFolder {
  public:
   /// Makes it. Throws Error where it cannot be written, where somebody writes there, and where it
   /// holds a model or a run and neither `resume` nor `force` is set. `force` starts afresh: what
-  /// another run would go on from is removed, a model stays until the new one replaces it.
+  /// another run would go on from is removed, a model stays until the new one replaces it. Of
+  /// several processes the first does all that; what the others write goes into a folder of their
+  /// own that is removed with this.
   OutputFolder(const std::string& dir, bool resume, bool force);
   /// Removes it where nothing was written.
   ~OutputFolder();
+  const std::string& path() const { return dir_; }
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 

@@ -65,14 +65,12 @@ int run(const Common& common, Options& o) {
   }
   const bool leads = communicator().leads();
   Page page(leads ? o.training.report : "", "A network learns " + o.data.data);
-  std::optional<OutputFolder> folder;
-  if (leads) folder.emplace(o.out, o.training.resume, o.training.force);
-  communicator().barrier();  // what --force removes is gone
+  const OutputFolder folder(o.out, o.training.resume, o.training.force);
   when_interrupted("the same command with --resume goes on from the last checkpoint");
   network::Network network = load_network(common, o.network, data.train.classes);
   data.preset = network.preset;
   data.augmentation = o.training.augmentation();
-  train::TrainOptions options = o.training.to_train_options(common, o.out);
+  train::TrainOptions options = o.training.to_train_options(common, folder.path());
   const auto draw = [&](const std::vector<train::EpochResult>& epochs, bool going_on) {
     page.set_notes(
         {str_cat(epochs.size(), " of ", options.epochs, " epochs, learnt from ", data.train.size(),
@@ -94,9 +92,9 @@ int run(const Common& common, Options& o) {
       train::train(network.model, network.parameters, data, options, progress_bar(common));
   if (result.resumed_step > 0) note(common, str_cat("resumed at step ", result.resumed_step));
   for (const auto& text : result.notes) note(common, text);
-  if (leads)
-    train::save_weights(o.out + "/weights/final.safetensors", network.parameters,
-                        train::description(network.model, data));
+  train::save_weights(folder.path() + "/weights/final.safetensors", network.parameters,
+                      train::description(network.model, data));
+  if (!leads) return done;
   print_epochs(common, result, data.validation.size() > 0);
   if (page.wanted() && data.validation.size() > 0) {
     const int64_t batch = std::min<int64_t>(32, data.validation.size());

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <unordered_map>
 
 #include "limbic/core/file.h"
@@ -303,6 +304,76 @@ class Extractor {
   BranchFeatures out_;
 };
 
+// What a rank found out, as bytes for the others: JSON of a line, then the blocks' rows.
+std::string packed(const BranchFeatures& f) {
+  json j = {
+      {"labels", f.labels}, {"indices", f.indices}, {"computed", f.computed}, {"notes", f.notes}};
+  for (const Tensor& block : f.blocks) j["widths"].push_back(block.dim(1));
+  for (const io::SkippedSample& s : f.skipped) j["skipped"].push_back({s.path, s.reason});
+  std::string out = j.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  for (const Tensor& block : f.blocks)
+    out.append(reinterpret_cast<const char*>(block.raw()), static_cast<size_t>(block.bytes()));
+  return out;
+}
+
+// Rows of a part of the data set, of which sample i is number `first` + i * `step`.
+void append(BranchFeatures& all, std::vector<std::vector<float>>& rows, const std::string& text,
+            int64_t first, int64_t step) {
+  const size_t end = text.find('\n');
+  const json j = parse_json<json>(text.substr(0, end), "another rank's features");
+  const auto labels = j["labels"].get<std::vector<int64_t>>();
+  const char* at = text.data() + end + 1;
+  if (!labels.empty()) rows.resize(j["widths"].size());
+  for (size_t b = 0; b < rows.size() && !labels.empty(); ++b) {
+    const size_t n = labels.size() * j["widths"][b].get<size_t>(), before = rows[b].size();
+    rows[b].resize(before + n);
+    std::memcpy(rows[b].data() + before, at, n * sizeof(float));
+    at += n * sizeof(float);
+  }
+  all.labels.insert(all.labels.end(), labels.begin(), labels.end());
+  for (const int64_t i : j["indices"].get<std::vector<int64_t>>())
+    all.indices.push_back(first + i * step);
+  for (const json& s : j.value("skipped", json::array())) all.skipped.push_back({s[0], s[1]});
+  for (const json& note : j["notes"]) all.notes.push_back(note);
+  const auto computed = j["computed"].get<std::vector<int64_t>>();
+  all.computed.resize(std::max(all.computed.size(), computed.size()));
+  for (size_t b = 0; b < computed.size(); ++b) all.computed[b] += computed[b];
+}
+
+// Each rank computes every size-th picture; all end with all rows, in the order of the data set.
+BranchFeatures extract_together(const std::vector<Branch>& branches, const io::Dataset& data,
+                                const ExtractOptions& options, const ProgressFunction& progress) {
+  train::Communicator& together = *options.communicator;
+  io::Dataset own{data.classes, {}};
+  for (int64_t i = together.rank(); i < data.size(); i += together.size())
+    own.samples.push_back(data.samples[static_cast<size_t>(i)]);
+  BranchFeatures part;
+  if (own.size() > 0) part = Extractor(branches, own, options, progress).run();
+  const std::vector<std::string> parts = together.gather(packed(part));
+  BranchFeatures joined;
+  std::vector<std::vector<float>> rows;
+  for (size_t r = 0; r < parts.size(); ++r)
+    append(joined, rows, parts[r], static_cast<int64_t>(r), together.size());
+  std::vector<size_t> order(joined.indices.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return joined.indices[a] < joined.indices[b]; });
+  BranchFeatures out{{}, {}, {}, joined.skipped, joined.computed, joined.notes};
+  for (const size_t i : order) {
+    out.labels.push_back(joined.labels[i]);
+    out.indices.push_back(joined.indices[i]);
+  }
+  for (const std::vector<float>& block : rows) {
+    const auto n = std::ssize(order), width = n > 0 ? std::ssize(block) / n : 0;
+    Tensor sorted({n, width});
+    for (int64_t i = 0; i < n; ++i)
+      std::copy_n(&block[order[static_cast<size_t>(i)] * static_cast<size_t>(width)], width,
+                  sorted.data() + i * width);
+    out.blocks.push_back(std::move(sorted));
+  }
+  return out;
+}
+
 }  // namespace
 
 void Branch::require_features() const {
@@ -312,6 +383,8 @@ void Branch::require_features() const {
 
 BranchFeatures extract_features(const std::vector<Branch>& branches, const io::Dataset& data,
                                 const ExtractOptions& options, const ProgressFunction& progress) {
+  if (options.communicator && options.communicator->size() > 1)
+    return extract_together(branches, data, options, progress);
   return Extractor(branches, data, options, progress).run();
 }
 

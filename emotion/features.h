@@ -6,6 +6,7 @@
 #include "limbic/emotion/feature_file.h"
 #include "limbic/io/loader.h"
 #include "limbic/network/network.h"
+#include "limbic/train/communicator.h"
 
 namespace limbic::emotion {
 
@@ -42,6 +43,8 @@ struct ExtractOptions {
   /// of other weights or presets is removed at the end. A cache that cannot be written is a note.
   std::string cache;
   std::string task = "extracting features";
+  /// The processes that share the work; each ends with the rows of all. Null: this one alone.
+  train::Communicator* communicator = nullptr;
 };
 
 /// Runs every branch over a data set; each picture is decoded once. Pictures that cannot be read

@@ -60,6 +60,8 @@ class Fitter {
 
   FitResult run() {
     result_ = prepare();
+    const train::Communicator* together = options_.training.communicator;
+    if (together && !together->leads()) return std::move(result_);
     EmotionModel& model = result_.model;
     if (progress_) progress_({.task = "fitting the SVM", .done = 0, .total = 1, .unit = "model"});
     model.classifier =
@@ -202,6 +204,7 @@ class Fitter {
     ExtractOptions o{
         .batch_size = options_.extract_batch, .cache = {}, .task = "extracting features"};
     if (!options_.out.empty()) o.cache = options_.out + "/cache";
+    o.communicator = options_.training.communicator;
     result_.train_features = extract_features(result_.model.branches, result_.train, o, progress_);
     note(result_.train_features);
     require(

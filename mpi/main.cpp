@@ -52,6 +52,16 @@ int main(int argc, char** argv) {
   else if (together.size() > 1)
     std::fprintf(stderr, "%d ranks, %d on this machine, %d threads each\n", together.size(),
                  together.ranks_on_this_machine(), threads());
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (together.size() > 1 && !verb.starts_with("-") && verb != "train" && verb != "fit" &&
+      verb != "reproduce") {
+    if (together.leads())
+      std::fprintf(stderr,
+                   "limbic: '%s' runs in one process; over ranks run train, fit and reproduce "
+                   "(and extract --shard I/N, a process each)\n",
+                   verb.c_str());
+    return together.leads() ? cli::wrong_usage : 0;
+  }
   const int status = limbic_main(argc, argv);
   std::fflush(nullptr);
   if (status != cli::failed && status != cli::wrong_usage) return together.leads() ? status : 0;

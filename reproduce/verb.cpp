@@ -158,7 +158,10 @@ void remove_rounds(const std::string& dir) {
 
 int run(const cli::Common& common, Given& g) {
   Options o = options_of(common, g);
+  require(cli::communicator().size() == 1 || !g.pipeline.training.resume,
+          "reproduce --resume goes on in one process; over ranks it begins with --force");
   const cli::OutputFolder folder(o.fit.out, g.pipeline.training.resume, g.pipeline.training.force);
+  o.fit.out = folder.path();
   if (g.pipeline.training.force && !g.pipeline.training.resume) remove_rounds(o.fit.out);
   cli::when_interrupted("the same command with --resume goes on");
   const std::string command = cli::command_line();

@@ -261,7 +261,7 @@ class Trainer {
 
   std::map<std::string, Tensor> resume() {
     if (options_.out.empty()) return {};
-    if (together_.leads()) fs::create_directories(options_.out + "/weights");
+    fs::create_directories(options_.out + "/weights");
     const std::string stopped = together_.begin_run(options_.out);
     if (options_.resume && !stopped.empty()) tell("the run before this one ended as " + stopped);
     const std::optional<OwnCopy> last = from_leader("last.safetensors");

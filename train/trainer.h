@@ -47,7 +47,7 @@ struct TrainOptions {
   /// An epoch's last batch is smaller where the pictures do not fill it; else it is left out.
   bool keep_last_batch = false;
   /// The processes that train together, which may be on other machines; null: this one alone. Each
-  /// computes its share of every batch. Rank 0 alone writes into `out`.
+  /// computes its share of every batch. Rank 0 alone writes checkpoints into its `out`.
   Communicator* communicator = nullptr;
   /// Batch norm normalises with the whole batch's statistics, not each process's share's.
   bool sync_batch_norm = false;
