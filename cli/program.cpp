@@ -35,10 +35,10 @@ std::string version_text() {
 }  // namespace
 
 std::vector<AddVerb> own_verbs() {
-  std::vector<AddVerb> verbs = {add_predict,    add_evaluate, add_validate,    add_classify,
-                                add_extract,    add_summary,  add_svm_predict, add_svm_scale,
-                                add_check_data, add_bench,    add_convert,     add_compare,
-                                add_weights,    add_verify,   add_inspect};
+  std::vector<AddVerb> verbs = {add_predict,   add_evaluate,   add_validate, add_classify,
+                                add_extract,   add_merge,      add_summary,  add_svm_predict,
+                                add_svm_scale, add_check_data, add_bench,    add_convert,
+                                add_compare,   add_weights,    add_verify,   add_inspect};
 #ifdef LIMBIC_TRAINING
   verbs.insert(verbs.begin(), {add_demo, add_fit, add_train, add_sweep});
   verbs.insert(verbs.end(), {add_svm_train, add_svm_grid});

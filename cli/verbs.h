@@ -22,6 +22,7 @@ void add_evaluate(const Verb& app, const Common& common, Action& action);
 void add_extract(const Verb& app, const Common& common, Action& action);
 void add_fit(const Verb& app, const Common& common, Action& action);
 void add_inspect(const Verb& app, const Common& common, Action& action);
+void add_merge(const Verb& app, const Common& common, Action& action);
 void add_predict(const Verb& app, const Common& common, Action& action);
 void add_summary(const Verb& app, const Common& common, Action& action);
 void add_svm_grid(const Verb& app, const Common& common, Action& action);

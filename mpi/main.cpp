@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
   if (status != cli::failed && status != cli::wrong_usage) return together.leads() ? status : 0;
   if (together.size() == 1) return status;
   if (!together.leads()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));  // rank 0 may say the same
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));  // rank 0 may say the same
     const std::string line =
         "limbic: rank " + std::to_string(together.rank()) + ": " + last_error(words) + "\n";
     [[maybe_unused]] const ssize_t written = ::write(own_stderr, line.data(), line.size());

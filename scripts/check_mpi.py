@@ -56,9 +56,9 @@ def compare(mpi, name, one, other):
 def mathematics(mpi, data):
     cases = {"sync-bn resnet20, 50 steps": ["resnet20", data, 50, "sync", "lr=0.0003"],
              "103 samples, last batch kept": ["resnet20", data, 16, "sync", "keep", "samples=103", "batch=32",
-                                              "lr=0.0003"],
+                                              "lr=0.0001"],
              "ranks without a picture": ["resnet20", data, 12, "sync", "keep", "samples=98", "batch=32",
-                                         "lr=0.0003"],
+                                         "lr=0.0001"],
              "frozen batch norm, resnet18": ["resnet18", data, 20, "frozen_bn", "batch=16", "side=32",
                                              "lr=0.0001"]}
     for name, words in cases.items():

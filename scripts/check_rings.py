@@ -53,13 +53,14 @@ ROOMS = {
     "serve": (4, "core capi cli", "httplib.h"),
     "reproduce": (4, "core hash io svm statistics models network train emotion report demo baselines "
                      "cli", "nlohmann"),
+    "mpi": (4, "core train cli program", "mpi.h"),
     "program": (4, "core models cli emotion session serve reproduce explain/verb", ""),
 }
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
 BUDGETS = {
     "reference": 1750,
-    "core nn models": 11900,
+    "core nn models": 11950,
     "threads": 300,
     "twins": 800,
     "svm": 4600,
@@ -67,15 +68,16 @@ BUDGETS = {
     "io hash": 3850,
     "weights": 4150,
     "weights/keras weights/hdf5": 2600,
-    "network train": 3450,
-    "emotion session report demo": 6650,
+    "network train": 3950,
+    "emotion session report demo": 6700,
     "explain": 1600,
-    "cli": 5100,
+    "cli": 5550,
     "capi": 1550,
     "baselines": 3200,
     "serve": 1000,
     "reproduce": 3000,
     "program": 300,
+    "mpi": 700,
 }
 
 

@@ -251,8 +251,8 @@ class Trainer {
     together_.broadcast(bytes);
     if (bytes.empty()) return std::nullopt;
     if (together_.leads()) return OwnCopy(path(file), false);
-    const std::string own =
-        str_cat(fs::temp_directory_path().string(), "/limbic-", ::getpid(), "-", file);
+    const std::string own = str_cat(fs::temp_directory_path().string(), "/limbic-", ::getpid(), "-",
+                                    together_.rank(), "-", file);
     write_atomically(own, [&](std::ostream& out) {
       out.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
     });
@@ -451,8 +451,9 @@ class Trainer {
     std::vector<int64_t> own;
     for (int64_t i = together_.rank(); i < data.size(); i += together_.size()) own.push_back(i);
     std::vector<double> rows(static_cast<size_t>(data.size() * width));
+    const bool any = !own.empty();
     validation_loader_->start_epoch(0, std::move(own));
-    for (io::Batch batch; validation_loader_->next(batch);) {
+    for (io::Batch batch; any && validation_loader_->next(batch);) {
       const Tensor values = predictor_->run(batch.images);
       for (int64_t i = 0; i < batch.size(); ++i)
         std::copy_n(values.data() + i * width, width,

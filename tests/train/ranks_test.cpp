@@ -1,8 +1,9 @@
 // Several processes that train together, here threads: what MPI does stands in tests/mpi.
 #include <doctest/doctest.h>
 
-#include <barrier>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "limbic/core/parallel.h"
@@ -17,11 +18,35 @@ using namespace limbic::testing;
 namespace {
 
 struct Together {
-  explicit Together(int n) : size(n), all(static_cast<size_t>(n)), meet(n) {}
+  explicit Together(int n) : size(n), all(static_cast<size_t>(n)) {}
+
+  void meet() {
+    std::unique_lock lock(mutex);
+    const int64_t own = round;
+    if (++here == size) {
+      here = 0;
+      ++round;
+      changed.notify_all();
+    } else {
+      changed.wait(lock, [&] { return round != own || left; });
+    }
+    require(round != own, "another rank has left");
+  }
+
+  void leave() {
+    const std::lock_guard lock(mutex);
+    left = true;
+    changed.notify_all();
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  int here = 0;
+  int64_t round = 0;
+  bool left = false;
   int size;
   std::vector<std::vector<double>> all;
   std::vector<std::string> texts = std::vector<std::string>(all.size());
-  std::barrier<> meet;
 };
 
 class ThreadCommunicator : public Communicator {
@@ -31,12 +56,12 @@ class ThreadCommunicator : public Communicator {
   int size() const override { return t_.size; }
   void all_reduce_sum(std::span<double> values) override {
     t_.all[static_cast<size_t>(rank_)].assign(values.begin(), values.end());
-    t_.meet.arrive_and_wait();
+    t_.meet();
     for (size_t i = 0; i < values.size(); ++i) {
       values[i] = 0;
       for (const auto& own : t_.all) values[i] += own[i];
     }
-    t_.meet.arrive_and_wait();
+    t_.meet();
   }
   void start_sum(std::span<float> values) override {
     std::vector<double> wide(values.begin(), values.end());
@@ -46,16 +71,16 @@ class ThreadCommunicator : public Communicator {
   }
   std::vector<std::string> gather(const std::string& own) override {
     t_.texts[static_cast<size_t>(rank_)] = own;
-    t_.meet.arrive_and_wait();
+    t_.meet();
     std::vector<std::string> out = t_.texts;
-    t_.meet.arrive_and_wait();
+    t_.meet();
     return out;
   }
   void broadcast(std::vector<uint8_t>& bytes) override {
     const auto all = gather(std::string(bytes.begin(), bytes.end()));
     bytes.assign(all[0].begin(), all[0].end());
   }
-  void barrier() override { t_.meet.arrive_and_wait(); }
+  void barrier() override { t_.meet(); }
 
  private:
   Together& t_;
@@ -87,6 +112,7 @@ std::vector<Run> train_together(
       o.after_step = [&](int64_t, double loss) { run.losses.push_back(loss); };
       run.parameters = model.graph.initialise(1);
       run.error = error_of([&] { run.result = train::train(model, run.parameters, data, o); });
+      if (!run.error.empty()) together.leave();
     });
   for (std::thread& t : threads) t.join();
   return runs;
