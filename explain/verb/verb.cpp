@@ -202,16 +202,7 @@ void add_decision(report::Report& page, const emotion::EmotionModel& model, cons
   for (const Decision::Contribution& b : d.contributions)
     blocks.rows.push_back({b.role, std::to_string(b.width), report::number_text(b.drop, 3)});
   page.add(std::move(blocks));
-  report::Report::Table neighbours{
-      .title = "The nearest support vectors",
-      .explanation =
-          "Pictures of the training that the SVM remembers, by their distance in the "
-          "fused, scaled and weighted space.",
-      .columns = {{"number", true}, {"label"}, {"distance", true}}};
-  for (const Decision::Neighbour& n : d.neighbours)
-    neighbours.rows.push_back({std::to_string(n.index), model.classes[static_cast<size_t>(n.label)],
-                               report::number_text(n.distance, 3)});
-  page.add(std::move(neighbours));
+  add_neighbours(page, model, d);
 }
 
 int run_emotion(const Common& common, const Options& o) {
