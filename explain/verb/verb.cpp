@@ -96,7 +96,8 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
   for (const std::string& name : o.methods) wanted.push_back(method_of(name));
   if (wanted.empty())
     for (const MethodInfo& m : methods())
-      if (m.method != Method::score_cam && !(m.of_layer && e.layer.empty()))
+      if (m.method != Method::score_cam && m.method != Method::guided_gradient &&
+          !(m.of_layer && e.layer.empty()))
         wanted.push_back(m.method);
   for (const Method method : wanted) {
     e.maps.emplace_back(method, explainer.map(method, image, c));
@@ -285,10 +286,10 @@ void add_explain(const cli::Verb& app, const Common& common, cli::Action& action
   o->network.add_to(verb, false);
   std::vector<std::string> names;
   for (const MethodInfo& m : methods()) names.emplace_back(m.name);
-  verb.add_option(
-          "--method", o->methods,
-          "grad-cam, grad-cam++, score-cam, eigen-cam, gradient-x-input, occlusion; several "
-          "by commas (default: all but score-cam, which takes long)")
+  verb.add_option("--method", o->methods,
+                  "grad-cam, grad-cam++, score-cam, eigen-cam, gradient-x-input, guided-gradient, "
+                  "occlusion; several by commas (default: all but score-cam, which takes long, and "
+                  "guided-gradient)")
       .delimiter(',')
       .check(cli::one_of(names));
   verb.add_option("--class", o->class_name, "name or number of a class (default: the answer)");

@@ -7,11 +7,11 @@ TEST_CASE("cli: explain writes a map a method as JSON") {
   const Result r =
       world().run("explain " + network +
                   "val/awe/6.png --format json --quiet --class fear --method "
-                  "grad-cam,grad-cam++,eigen-cam,occlusion,score-cam,gradient-x-input");
+                  "grad-cam,grad-cam++,eigen-cam,occlusion,score-cam,gradient-x-input,guided-gradient");
   CAPTURE(r.err);
   REQUIRE(r.status == done);
   const std::vector<json> all = r.objects();
-  REQUIRE(all.size() == 6);
+  REQUIRE(all.size() == 7);
   for (const json& o : all) {
     CHECK(o.size() == 7);
     check_keys(o, {"image", "class", "method", "layer", "map", "deletion", "insertion"});
@@ -28,6 +28,8 @@ TEST_CASE("cli: explain writes a map a method as JSON") {
   CHECK(all[0]["layer"] == "layer3");
   CHECK(all[0]["map"].size() == 4);
   CHECK(all[5]["map"].size() == 16);
+  CHECK(all[6]["method"] == "guided-gradient");
+  CHECK(all[6]["map"].size() == 16);
 }
 
 TEST_CASE("cli: explain writes one page that stands alone") {
