@@ -10,6 +10,7 @@
 #include "limbic/core/file.h"
 #include "limbic/explain/emotion.h"
 #include "limbic/explain/page.h"
+#include "limbic/explain/verb/answer.h"
 #include "limbic/network/predictor.h"
 #include "limbic/report/text.h"
 #include "limbic/session/session.h"
@@ -87,8 +88,7 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
                        .window = o.window,
                        .stride = o.stride,
                        .progress = cli::progress_bar(common)});
-  Tensor image(input);
-  io::preprocess(decoded, n.preset, image.data());
+  const Tensor image = prepared(decoded, n.preset);
   Explained e{.name = asked.name, .through = asked.through, .layer = explainer.layer()};
   e.picture = io::fit(decoded, n.preset);
   e.probability = explainer.probabilities(image)[static_cast<size_t>(c)];
@@ -105,18 +105,11 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
     const Faithfulness& f = e.faithfulness.emplace_back(explainer.faithfulness(image, c, map));
     const std::string of = info(method).of_layer ? e.layer : "input";
     if (!common.json()) continue;
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (int64_t y = 0; y < map.height; ++y) {
-      auto& row = rows.emplace_back(nlohmann::ordered_json::array());
-      for (int64_t x = 0; x < map.width; ++x)
-        row.push_back(std::round(double{map.values[static_cast<size_t>(y * map.width + x)]} * 1e4) /
-                      1e4);
-    }
     cli::print_json({{"image", o.image()},
                      {"class", class_name},
                      {"method", info(method).name},
                      {"layer", o.emotion() ? asked.name + "/" + of : of},
-                     {"map", rows},
+                     {"map", rows_of(map)},
                      {"deletion", f.deletion},
                      {"insertion", f.insertion}});
   }
@@ -154,10 +147,8 @@ int run_network(const Common& common, const Options& o) {
   std::vector<std::string> labels = session::class_names(network, o.labels, remarks);
   for (const std::string& remark : remarks) cli::note(common, remark);
   const io::Picture picture = io::decode_file(o.image(), network.preset.decode_options());
-  const Shape input = network::input_shape(1, network.preset);
-  Tensor image(input);
-  io::preprocess(picture, network.preset, image.data());
-  network::Predictor predictor(network.model, network.parameters, input);
+  const Tensor image = prepared(picture, network.preset);
+  network::Predictor predictor(network.model, network.parameters, image.shape());
   const Head head{.kind = network.kind};
   const std::vector<double> p = head.probabilities(predictor.run(image).values());
   const int64_t answer = session::most_probable(p, 1)[0];
@@ -208,24 +199,8 @@ void add_decision(report::Report& page, const emotion::EmotionModel& model, cons
 
 int run_emotion(const Common& common, const Options& o) {
   const emotion::EmotionModel model = emotion::load_model(o.words[0]);
-  std::vector<Tensor> blocks;
-  for (const emotion::Branch& b : model.branches) {
-    b.require_features();
-    require(
-        !b.external, b.role,
-        ": a block of others' features has no network to explain; a model of CNNs alone can be");
-    const io::Picture picture = io::decode_file(o.image(), b.network.preset.decode_options());
-    Tensor image(network::input_shape(1, b.network.preset));
-    io::preprocess(picture, b.network.preset, image.data());
-    Explainer rows(b.network.model.graph, b.network.parameters,
-                   {.input = image.shape(), .head = {.at = b.layer}, .batch = 1});
-    Tensor row = rows.rows(image);
-    if (b.softmax) {
-      const std::vector<double> p = Head{}.probabilities(row.values());
-      std::copy(p.begin(), p.end(), row.data());
-    }
-    blocks.push_back(std::move(row));
-  }
+  const std::vector<uint8_t> file = read_file(o.image(), io::most_picture_bytes);
+  const std::vector<Tensor> blocks = blocks_of(model, file, o.image());
   const int64_t classes = std::ssize(model.classes);
   const auto first = emotion::classify(model.classifier, model.roles(), blocks, classes);
   const int64_t c = find_class(model.classes, classes, o.class_name, first.labels[0]);
@@ -250,7 +225,7 @@ int run_emotion(const Common& common, const Options& o) {
                                "the other blocks "
                                "standing as they are.",
          head.head},
-        io::decode_file(o.image(), branch.network.preset.decode_options()), c, name);
+        io::decode(file, o.image(), branch.network.preset.decode_options()), c, name);
     if (!o.out.empty()) add_sections(page, e, name);
   }
   if (!o.out.empty()) write_page(o.out, std::move(page));
