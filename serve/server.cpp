@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <future>
 #include <map>
 #include <random>
 #include <set>
@@ -317,7 +318,10 @@ class Application {
       throw Refused{503, "too many pictures wait; ask again in a moment"};
     const std::lock_guard lock(explaining_mutex_);
     try {
-      response.set_content(options_.explain(pictures[0]), "application/json");
+      // In a thread that ends: it leaves its crew (threads/pool.cpp) to the next one, where each
+      // connection's thread would keep one.
+      auto answer = std::async(std::launch::async, [&] { return options_.explain(pictures[0]); });
+      response.set_content(answer.get(), "application/json");
     } catch (const Error& error) {
       throw Refused{500, error.what()};
     } catch (const std::bad_alloc&) {

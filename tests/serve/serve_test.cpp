@@ -330,8 +330,10 @@ TEST_CASE("serve: a model that is replaced while it is served is not explained b
   TemporaryFolder folder;
   const std::string model = folder / "model";
   std::filesystem::copy(world().model, model, std::filesystem::copy_options::recursive);
-  const Server server({model});
+  const Server server({model}), early({model});
   REQUIRE(server.port > 0);
+  const std::string map = ask(early, request(world().photos[0], "", "/explain"));
+  CHECK(status_of(map) == 200);
   emotion::EmotionModel other = emotion::load_model(model);
   other.remarks["another"] = "fit";
   emotion::save_model(other, model);
@@ -339,5 +341,7 @@ TEST_CASE("serve: a model that is replaced while it is served is not explained b
   CHECK(status_of(response) == 500);
   CHECK(body_of(response).find("no longer those that the server began with") != std::string::npos);
   CHECK(response.find(model) == std::string::npos);
+  // What has been opened stays.
+  CHECK(ask(early, request(world().photos[0], "", "/explain")) == map);
   CHECK(status_of(ask(server, request(world().photos[0]))) == 200);
 }
