@@ -27,7 +27,7 @@ const std::vector<MethodInfo>& methods() {
        "Pixels times the gradient of the score: the plain gradient, not guided backpropagation."},
       {Method::guided_gradient, "guided-gradient",
        "Guided backpropagation (Springenberg et al. 2014)", false,
-       "The same, with a gradient of which each ReLU lets the positive part alone back: sharp, but "
+       "Pixels times a gradient of which each ReLU lets the positive part alone back: sharp, but "
        "little of it depends on the class."},
       {Method::occlusion, "occlusion", "Occlusion (Zeiler and Fergus 2014)", false,
        "How far the score falls where a grey window hides the picture."}};

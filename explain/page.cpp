@@ -63,7 +63,7 @@ void add_neighbours(Report& page, const emotion::EmotionModel& model, const Deci
   page.add(std::move(table));
   if (gallery.empty()) return;
   page.add(Report::Figure{.title = "Their photos",
-                          .explanation = "As `limbic fit --keep-thumbnails` kept them.",
+                          .explanation = "Kept by limbic fit --keep-thumbnails.",
                           .svg = "<div class=\"gallery\">\n" + gallery + "</div>\n",
                           .text = ""});
 }
