@@ -12,6 +12,7 @@ namespace {
 struct Options {
   PipelineOptions pipeline;
   double alpha = 0.5, beta = 0, C = 1.5;
+  bool keep_thumbnails = false;
   Option beta_option;
 };
 
@@ -92,6 +93,7 @@ int run(const Common& common, Options& o) {
   f.classifier.fusion = o.beta_option.given() ? emotion::Fusion::with_beta(o.beta)
                                               : emotion::Fusion::with_alpha(o.alpha);
   f.classifier.C = o.C;
+  f.keep_thumbnails = o.keep_thumbnails;
   Trainings trainings;
   f.after_epoch = [&](const std::string& role, const std::vector<train::EpochResult>& epochs) {
     trainings[role] = epochs;
@@ -133,6 +135,9 @@ void add_fit(const Verb& app, const Common& common, Action& action) {
           .check(range(0.0, 1.0))
           .excludes(alpha);
   verb.add_option("--C", o->C, "the SVM's regularisation").check(above_zero());
+  verb.add_flag("--keep-thumbnails", o->keep_thumbnails,
+                "keep small pictures (up to 96 pixels) of the photos that the SVM remembers in the "
+                "model folder, for `limbic explain` to show: whoever gets the model sees them");
 }
 
 }  // namespace limbic::cli

@@ -43,7 +43,7 @@ int run(const Common& common, Options& o) {
     files.clear();
     emotion::load_model(o.file);  // checks the hash of every file, the classifiers' too
     for (const auto& [part, path] : emotion::model_files(o.file))
-      if (part != "classifier") files.push_back(path);
+      if (part != "classifier" && part != "thumbnails") files.push_back(path);
   }
   bool all = true;
   for (const std::string& file : files) {

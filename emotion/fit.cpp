@@ -6,6 +6,8 @@
 
 #include "limbic/core/file.h"
 #include "limbic/io/decode.h"
+#include "limbic/io/png.h"
+#include "limbic/io/resize.h"
 #include "limbic/network/network.h"
 #include "limbic/train/checkpoint.h"
 
@@ -18,6 +20,14 @@ ProgressFunction with_role(const std::string& role, const ProgressFunction& prog
     p.task = role + ": " + p.task;
     progress(p);
   };
+}
+
+io::Picture small(const io::Picture& picture) {
+  const int64_t longer = std::max(picture.height, picture.width);
+  if (longer <= thumbnail_side) return picture;
+  return io::resize(picture,
+                    {.height = std::max<int64_t>(1, picture.height * thumbnail_side / longer),
+                     .width = std::max<int64_t>(1, picture.width * thumbnail_side / longer)});
 }
 
 class Fitter {
@@ -80,6 +90,7 @@ class Fitter {
     else if (result_.test.size() > 0)
       result_.notes.push_back(
           "not one of the pictures held out could be read: no accuracy is known");
+    if (options_.keep_thumbnails) keep_thumbnails();
     remember();
     if (!options_.out.empty()) save_model(model, options_.out);
     return std::move(result_);
@@ -257,6 +268,23 @@ class Fitter {
     result_.cross_validated = network::evaluate_labels(
         cross_predict(result_.model.roles(), features, class_count(), options_.classifier),
         features.labels, class_count());
+  }
+
+  void keep_thumbnails() {
+    const auto& rows = result_.model.classifier.svm.support_indices;
+    const auto total = std::ssize(rows);
+    for (const int64_t row : rows) {
+      const int64_t sample = result_.train_features.indices[static_cast<size_t>(row)];
+      const auto& path = result_.train.samples[static_cast<size_t>(sample)].path;
+      const auto png = io::encode_png(small(io::decode_file(path)));
+      Tensor bytes({std::ssize(png)}, DType::u8);
+      std::copy(png.begin(), png.end(), static_cast<uint8_t*>(bytes.raw()));
+      result_.model.thumbnails.push_back(std::move(bytes));
+      if (progress_)
+        progress_({.task = "keeping thumbnails",
+                   .done = std::ssize(result_.model.thumbnails),
+                   .total = total});
+    }
   }
 
   void note(const BranchFeatures& features) {

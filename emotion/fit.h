@@ -33,6 +33,8 @@ struct FitOptions {
   double train_fraction = 0.85;  ///< The rest tests; all pictures train when epochs are 0 ...
   bool always_hold_out = false;  ///< ... unless this is set.
   int64_t extract_batch = 16;
+  /// Small pictures of the photos that the SVM remembers go into the model folder.
+  bool keep_thumbnails = false;
   /// Called with a CNN's role and its epochs so far when one has been finished; may be empty.
   std::function<void(const std::string&, const std::vector<train::EpochResult>&)> after_epoch;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "limbic/io/decode.h"
 #include "limbic/svm/cross_validation.h"
 
 namespace limbic::emotion {
@@ -106,6 +107,13 @@ Prediction classify(const FusionClassifier& c, const std::vector<std::string>& r
   for (int64_t i = 0; i < n; ++i)
     out.dense_labels.push_back(network::argmax(dense.rows(i, i + 1).values()));
   return out;
+}
+
+io::Picture EmotionModel::thumbnail(int64_t support_vector) const {
+  const Tensor& png = thumbnails.at(static_cast<size_t>(support_vector));
+  return io::decode({static_cast<const uint8_t*>(png.raw()), static_cast<size_t>(png.bytes())},
+                    str_cat("thumbnail of support vector ", support_vector),
+                    {.max_pixels = thumbnail_side * thumbnail_side});
 }
 
 void EmotionModel::set_features(const std::string& role,

@@ -54,6 +54,9 @@ struct Prediction {
 Prediction classify(const FusionClassifier& classifier, const std::vector<std::string>& roles,
                     const std::vector<Tensor>& blocks, int64_t classes);
 
+/// The longer side of a thumbnail, in pixels, at most.
+constexpr int64_t thumbnail_side = 96;
+
 /// Everything that `predict` needs, as one folder: model.json, and a .safetensors file for each CNN
 /// and for the classifiers.
 struct EmotionModel {
@@ -61,8 +64,12 @@ struct EmotionModel {
   std::vector<Branch> branches;  ///< In the order diff1, diff2, supplement; `none` is absent.
   FusionClassifier classifier;
   std::map<std::string, std::string> remarks;  ///< How it was made: pictures, accuracies ...
+  /// Of each support vector's training photo a small PNG file, as u8 (bytes); or none.
+  std::vector<Tensor> thumbnails;
 
   std::vector<std::string> roles() const;
+  /// The small picture of a support vector. Throws Error where its file is damaged or not small.
+  io::Picture thumbnail(int64_t support_vector) const;
   /// Gives the branch of that name its features. Throws Error where there is none, or where they
   /// have another width than those that it learnt from.
   void set_features(const std::string& role, std::shared_ptr<const FeatureFile> features);
@@ -85,7 +92,7 @@ bool is_model(const MappedFile& archive);
 /// Writes the folder's files as a zip archive. Throws Error where the model cannot be loaded.
 void archive_model(const std::string& dir, std::ostream& out);
 /// Path of each file that a folder's model.json names, by part: "diff1", "diff2", "supplement",
-/// "classifier". Throws Error.
+/// "classifier", "thumbnails". Throws Error.
 std::map<std::string, std::string> model_files(const std::string& dir);
 
 }  // namespace limbic::emotion

@@ -31,7 +31,8 @@ using nlohmann::json;
 
 // 1: files of fixed names, the classifiers' without a hash. 2: every file named with its hash, and
 // model.json with its own. 3: the same with a linear SVM, which readers of 2 would take for RBF.
-// 4: alpha and beta together, or blocks that are no CNN's.
+// 4: alpha and beta together, or blocks that are no CNN's. Thumbnails change no answer, and so no
+// version: readers that do not know them leave them alone.
 constexpr int format_version = 2, linear_version = 3, blocks_version = 4;
 
 // The hash of all else that model.json says.
@@ -117,6 +118,8 @@ std::map<std::string, std::string> names_in(const json& j, const std::string& pa
   }
   out["classifier"] = plain_name(
       first ? "classifier.safetensors" : j.at("classifier").at("file").get<std::string>(), path);
+  if (j.contains("thumbnails"))
+    out["thumbnails"] = plain_name(j["thumbnails"].at("file").get<std::string>(), path);
   return out;
 }
 
@@ -168,7 +171,7 @@ class FolderWriter {
   // ".tmp." and more behind it.
   static bool is_ours(std::string_view name) {
     static const std::initializer_list<std::string_view> parts = {"diff1", "diff2", "supplement",
-                                                                  "classifier"};
+                                                                  "classifier", "thumbnails"};
     name = name.substr(0, name.find(".tmp."));
     if (name == "model.json") return true;
     if (!name.ends_with(".safetensors")) return false;
@@ -245,6 +248,30 @@ void load_classifier(EmotionModel& model, std::vector<svm::FeatureBlock> blocks,
     fail(error.what(), "; fit the model again");
   }
   file.file.require_intact();
+}
+
+std::string thumbnail_name(size_t support_vector) { return str_cat(support_vector); }
+
+void save_thumbnails(const std::vector<Tensor>& thumbnails, const std::string& path) {
+  std::map<std::string, Tensor> tensors;
+  for (size_t i = 0; i < thumbnails.size(); ++i) tensors[thumbnail_name(i)] = thumbnails[i];
+  weights::write_safetensors(path, tensors);
+}
+
+// One for each support vector; what is in them is looked at where one is shown.
+std::vector<Tensor> load_thumbnails(const MappedFile& mapped, const std::string& hash, int64_t n) {
+  require_hash(mapped, hash);
+  const weights::SafetensorsFile file = weights::parse_safetensors(mapped);
+  require(std::ssize(file.tensors) == n, mapped.path, ": ", file.tensors.size(), " thumbnails of ",
+          n, " support vectors; fit the model again");
+  std::vector<Tensor> out;
+  for (size_t i = 0; i < file.tensors.size(); ++i) {
+    const auto found = file.tensors.find(thumbnail_name(i));
+    require(found != file.tensors.end() && found->second.dtype() == DType::u8, mapped.path,
+            ": no thumbnail of support vector ", i, "; fit the model again");
+    out.push_back(found->second);
+  }
+  return out;
 }
 
 Branch load_external(const json& b) {
@@ -333,6 +360,9 @@ void save_model(const EmotionModel& model, const std::string& dir) {
             {"remarks", model.remarks}};
   if (fusion.alpha) j["alpha"] = *fusion.alpha;
   if (fusion.beta) j["beta"] = *fusion.beta;
+  if (!model.thumbnails.empty())
+    j["thumbnails"] = folder.add(
+        "thumbnails", [&](const std::string& path) { save_thumbnails(model.thumbnails, path); });
   folder.commit(std::move(j));
 }
 
@@ -365,6 +395,10 @@ EmotionModel load(const ModelFiles& files) {
     load_classifier(
         model, std::move(blocks), files.file(names.at("classifier")),
         j.at("limbic_model") == 1 ? "" : j.at("classifier").at("sha256").get<std::string>());
+    if (j.contains("thumbnails"))
+      model.thumbnails =
+          load_thumbnails(files.file(names.at("thumbnails")), j["thumbnails"].at("sha256"),
+                          model.classifier.svm.support_vectors.dim(0));
   } catch (const json::exception& e) {
     fail(path, ": damaged (", reason_of(e), "); fit the model again");
   }

@@ -38,7 +38,7 @@ std::vector<Decision::Neighbour> nearest(const svm::SvcModel& svm, const Tensor&
     }
     const int64_t index =
         svm.support_indices.empty() ? i : svm.support_indices[static_cast<size_t>(i)];
-    out.push_back({index, svm.classes[owner], std::sqrt(sum)});
+    out.push_back({index, i, svm.classes[owner], std::sqrt(sum)});
   }
   std::stable_sort(out.begin(), out.end(),
                    [](const auto& a, const auto& b) { return a.distance < b.distance; });

@@ -20,6 +20,7 @@ struct Decision {
   /// The support vectors nearest in the fused space, the nearest first.
   struct Neighbour {
     int64_t index = 0;  ///< Training row, from 0; the support vector's own where that is unknown.
+    int64_t support_vector = 0;
     int64_t label = 0;
     double distance = 0;
   };

@@ -6,6 +6,7 @@
 
 #include "limbic/core/parallel.h"
 #include "limbic/core/random.h"
+#include "limbic/explain/guided.h"
 #include "limbic/nn/ops/dropout.h"
 #include "limbic/nn/ops/pool2d.h"
 
@@ -24,6 +25,10 @@ const std::vector<MethodInfo>& methods() {
        "class."},
       {Method::gradient, "gradient-x-input", "Gradient x input (Shrikumar et al. 2016)", false,
        "Pixels times the gradient of the score: the plain gradient, not guided backpropagation."},
+      {Method::guided_gradient, "guided-gradient",
+       "Guided backpropagation (Springenberg et al. 2014)", false,
+       "Pixels times a gradient of which each ReLU lets the positive part alone back: sharp, but "
+       "little of it depends on the class."},
       {Method::occlusion, "occlusion", "Occlusion (Zeiler and Fergus 2014)", false,
        "How far the score falls where a grey window hides the picture."}};
   return table;
@@ -254,8 +259,7 @@ std::vector<double> Explainer::scores(const Tensor& images, int64_t c) {
   return out;
 }
 
-Plan& Explainer::gradient_plan() {
-  if (gradient_plan_) return *gradient_plan_;
+std::unique_ptr<Plan> Explainer::make_gradient_plan(const Graph& graph) const {
   PlanOptions p = PlanOptions::inference(options_.input);
   p.gradients = p.input_gradient = true;
   p.frozen = {""};  // of the weights nothing is wanted
@@ -265,12 +269,13 @@ Plan& Explainer::gradient_plan() {
     p.keep.push_back(layer_);
     p.keep_gradients = {layer_};
   }
-  gradient_plan_ = std::make_unique<Plan>(graph_, parameters_, std::move(p));
-  return *gradient_plan_;
+  return std::make_unique<Plan>(graph, parameters_, std::move(p));
 }
 
-Explainer::Gradients Explainer::gradients(const Tensor& image, int64_t c) {
-  Plan& plan = gradient_plan();
+Explainer::Gradients Explainer::gradients(const Tensor& image, int64_t c, bool guide) {
+  std::unique_ptr<Plan>& made = guide ? guided_plan_ : gradient_plan_;
+  if (!made) made = make_gradient_plan(guide ? guided(graph_) : graph_);
+  Plan& plan = *made;
   plan.run(image);
   Gradients out;
   if (!layer_.empty()) out.features = plan.output(layer_);  // backward writes over it
@@ -371,9 +376,14 @@ Map Explainer::map(Method method, const Tensor& image, int64_t c) {
     case Method::occlusion:
       return stretched(occlusion(image, c));
     case Method::gradient:
-      break;
+    case Method::guided_gradient:
+      return stretched(gradient_map(image, c, method == Method::guided_gradient));
   }
-  const Tensor gradient = gradients(image, c).input;
+  fail("unknown method");
+}
+
+Map Explainer::gradient_map(const Tensor& image, int64_t c, bool guide) {
+  const Tensor gradient = gradients(image, c, guide).input;
   const int64_t pixels = image.dim(2) * image.dim(3);
   Map map{image.dim(2), image.dim(3)};
   for (int64_t p = 0; p < pixels; ++p) {
@@ -382,7 +392,7 @@ Map Explainer::map(Method method, const Tensor& image, int64_t c) {
       sum += gradient.data()[colour * pixels + p] * image.data()[colour * pixels + p];
     map.values.push_back(std::abs(sum));
   }
-  return stretched(std::move(map));
+  return map;
 }
 
 Faithfulness Explainer::faithfulness(const Tensor& image, int64_t c, const Map& map) {

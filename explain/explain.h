@@ -11,7 +11,15 @@
 
 namespace limbic::explain {
 
-enum class Method { grad_cam, grad_cam_plus_plus, score_cam, eigen_cam, gradient, occlusion };
+enum class Method {
+  grad_cam,
+  grad_cam_plus_plus,
+  score_cam,
+  eigen_cam,
+  gradient,
+  guided_gradient,
+  occlusion
+};
 
 /// A row of the table of methods.
 struct MethodInfo {
@@ -83,10 +91,10 @@ class Explainer {
 
   /// A map from 0 to 1. grad_cam, grad_cam_plus_plus, eigen_cam: H x W of the layer. score_cam: the
   /// same, a run of the network for each of its channels. gradient: of the picture, |sum over
-  /// colours of the score's gradient times the pixel|. occlusion: cells of stride x stride pixels,
-  /// each the mean, over the places of a grey window that cover it, of how far the score falls.
-  /// Throws Error where a method needs feature maps and there are none, and for a class that there
-  /// is not.
+  /// colours of the score's gradient times the pixel|; guided_gradient: the same of the gradient
+  /// that explain/guided.h leaves. occlusion: cells of stride x stride pixels, each the mean, over
+  /// the places of a grey window that cover it, of how far the score falls. Throws Error where a
+  /// method needs feature maps, or ReLUs, and there are none, and for a class that there is not.
   Map map(Method method, const Tensor& image, int64_t c);
   Faithfulness faithfulness(const Tensor& image, int64_t c, const Map& map);
   /// The mean over `maps` maps of random values, drawn by `seed`, of the layer's size (14 x 14
@@ -102,8 +110,9 @@ class Explainer {
   void find_layer();
   [[noreturn]] void refuse_layer(const std::string& why) const;
   void require_class(int64_t c, std::span<const float> row) const;
-  Plan& gradient_plan();
-  Gradients gradients(const Tensor& image, int64_t c);
+  std::unique_ptr<Plan> make_gradient_plan(const Graph& graph) const;
+  Gradients gradients(const Tensor& image, int64_t c, bool guide = false);
+  Map gradient_map(const Tensor& image, int64_t c, bool guide);
   std::vector<double> scores(const Tensor& images, int64_t c);
   Map occlusion(const Tensor& image, int64_t c);
   Map score_cam_map(const Tensor& image, int64_t c);
@@ -113,7 +122,7 @@ class Explainer {
   ExplainOptions options_;
   std::string layer_;
   Shape layer_shape_;  ///< For one picture.
-  std::unique_ptr<Plan> plan_, gradient_plan_;
+  std::unique_ptr<Plan> plan_, gradient_plan_, guided_plan_;
 };
 
 }  // namespace limbic::explain

@@ -45,6 +45,29 @@ std::string short_title(Method method) {
 
 }  // namespace
 
+void add_neighbours(Report& page, const emotion::EmotionModel& model, const Decision& d) {
+  Report::Table table{.title = "The nearest support vectors",
+                      .explanation =
+                          "Pictures of the training that the SVM remembers, by their distance in "
+                          "the fused, scaled and weighted space.",
+                      .columns = {{"number", true}, {"label"}, {"distance", true}}};
+  std::string gallery;
+  for (const Decision::Neighbour& n : d.neighbours) {
+    const std::string& label = model.classes[static_cast<size_t>(n.label)];
+    const std::string distance = report::number_text(n.distance, 3);
+    table.rows.push_back({std::to_string(n.index), label, distance});
+    if (model.thumbnails.empty()) continue;
+    gallery += figure(model.thumbnail(n.support_vector), label,
+                      str_cat("number ", n.index, ", at ", distance));
+  }
+  page.add(std::move(table));
+  if (gallery.empty()) return;
+  page.add(Report::Figure{.title = "Their photos",
+                          .explanation = "Kept by limbic fit --keep-thumbnails.",
+                          .svg = "<div class=\"gallery\">\n" + gallery + "</div>\n",
+                          .text = ""});
+}
+
 void add_sections(Report& page, const Explained& e, const std::string& class_name) {
   const io::Picture shown = small(e.picture);
   std::string gallery = "<div class=\"gallery\">\n" + figure(shown, "the picture", "as it is seen");

@@ -1,5 +1,5 @@
 #pragma once
-#include "limbic/explain/explain.h"
+#include "limbic/explain/emotion.h"
 #include "limbic/io/picture.h"
 #include "limbic/report/report.h"
 
@@ -18,6 +18,10 @@ struct Explained {
   Tensor features;                                      ///< (1,C,H,W), or empty.
   std::vector<std::pair<std::string, Tensor>> filters;  ///< (O,I,kh,kw) by name.
 };
+
+/// The nearest support vectors, with their pictures where the model has kept them. Throws Error for
+/// a thumbnail that is no small picture.
+void add_neighbours(report::Report& page, const emotion::EmotionModel& model, const Decision& d);
 
 /// Sections about it: the maps over the picture, their scores and curves, feature maps, filters.
 void add_sections(report::Report& page, const Explained& e, const std::string& class_name);

@@ -10,10 +10,33 @@
 #include "limbic/reproduce/verb.h"
 #endif
 #ifdef LIMBIC_SERVE
+#include "limbic/explain/verb/answer.h"
 #include "limbic/serve/verb.h"
 #endif
 
 namespace limbic {
+
+#ifdef LIMBIC_SERVE
+namespace {
+
+// The server knows the C interface alone; what its page lays over a photo comes from `explain`.
+std::function<std::string(std::string_view)> explain_of(const std::string& path,
+                                                        const limbic_open_options& options) {
+  const auto text = [](const char* t) { return std::string(t ? t : ""); };
+  return explain::map_answers({.path = path,
+                               .model = text(options.model),
+                               .state = text(options.state),
+                               .preset = text(options.preset),
+                               .image_size = options.image_size,
+                               .labels = text(options.labels)});
+}
+
+void add_serve(const cli::Verb& app, const cli::Common& common, cli::Action& action) {
+  serve::add_serve(app, common, action, explain_of);
+}
+
+}  // namespace
+#endif
 
 int limbic_main(int argc, char** argv, std::vector<models::Architecture> own) {
   try {
@@ -30,7 +53,7 @@ int limbic_main(int argc, char** argv, std::vector<models::Architecture> own) {
   verbs.push_back(reproduce::add_reproduce);
 #endif
 #ifdef LIMBIC_SERVE
-  verbs.push_back(serve::add_serve);
+  verbs.push_back(add_serve);
 #endif
   return cli::run_program(
       argc, argv, verbs,

@@ -81,6 +81,8 @@ void pack(const cli::Common& common, const std::string& model, const std::string
   std::filesystem::permissions(out, perms::owner_exec | perms::group_exec | perms::others_exec,
                                std::filesystem::perm_options::add);
   cli::note(common, str_cat(out, ": ", (filled.begin + filled.bytes) / 1000000, " MB"));
+  if (const auto n = emotion::load_model(model).thumbnails.size(); n > 0)
+    cli::note(common, str_cat(out, ": holds the small pictures of ", n, " training photos, too"));
   if (shared)
     cli::note(common, out +
                           ": runs where this program's shared libraries are; the static program "

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <future>
 #include <map>
 #include <random>
 #include <set>
@@ -147,6 +148,11 @@ class Application {
                                     const httplib::ContentReader& read) {
       guard(request, response, [&] { predict(request, response, read); });
     });
+    if (!options_.explain) return;
+    server_.Post("/explain", [this](const Request& request, Response& response,
+                                    const httplib::ContentReader& read) {
+      guard(request, response, [&] { explain(request, response, read); });
+    });
   }
 
   std::string answer(std::string_view bytes) {
@@ -227,7 +233,7 @@ class Application {
       if (origin != "http://" + asked && origin != "https://" + asked)
         throw Refused{403, "a page of another origin may not ask"};
     }
-    if (request.path == "/predict" && request.method == "POST" && !options_.token.empty() &&
+    if (request.method == "POST" && !options_.token.empty() &&
         !same(request.get_header_value("Authorization"), "Bearer " + options_.token))
       throw Refused{401, "Authorization: Bearer TOKEN is missing or wrong"};
   }
@@ -287,25 +293,50 @@ class Application {
     return static_cast<size_t>(std::stoul(text));
   }
 
+  // Null, and why, where a file is no picture that can be used.
+  Prepared prepare(const std::string& file, std::string& reason) const {
+    const limbic_picture picture =
+        limbic_picture_bytes(file.empty() ? "" : file.data(), file.size());
+    limbic_prepared* prepared = nullptr;
+    const limbic_status status = limbic_prepare(model_, &picture, &prepared);
+    if (status == LIMBIC_OK) return {prepared, [](limbic_prepared* p) { limbic_prepared_free(p); }};
+    if (status == LIMBIC_OUT_OF_MEMORY) throw Refused{503, "no memory for this picture now"};
+    reason = limbic_last_error();
+    if (reason.starts_with("picture: ")) reason.erase(0, 9);
+    return {};
+  }
+
+  // One after another: who asks for an explanation can wait, and predictions shall not.
+  void explain(const Request& request, Response& response, const httplib::ContentReader& read) {
+    const std::vector<std::string> pictures = read_pictures(request, read);
+    if (pictures.size() > 1) throw Refused{400, "one picture at a time is explained"};
+    std::string reason;
+    if (!prepare(pictures[0], reason)) throw Refused{415, reason};
+    const auto leave = [this](void*) { --explaining_; };
+    const std::unique_ptr<void, decltype(leave)> place(this, leave);
+    if (++explaining_ > options_.max_waiting)
+      throw Refused{503, "too many pictures wait; ask again in a moment"};
+    const std::lock_guard lock(explaining_mutex_);
+    try {
+      // In a thread that ends: it leaves its crew (threads/pool.cpp) to the next one, where each
+      // connection's thread would keep one.
+      auto answer = std::async(std::launch::async, [&] { return options_.explain(pictures[0]); });
+      response.set_content(answer.get(), "application/json");
+    } catch (const Error& error) {
+      throw Refused{500, error.what()};
+    } catch (const std::bad_alloc&) {
+      throw Refused{503, "no memory for this picture now"};
+    }
+  }
+
   void predict(const Request& request, Response& response, const httplib::ContentReader& read) {
     const auto start = std::chrono::steady_clock::now();
     const size_t top = top_of(request);
     const std::vector<std::string> pictures = read_pictures(request, read);
     std::vector<Prepared> usable;
     std::vector<std::string> lines(pictures.size());  // of those that cannot be used
-    for (size_t i = 0; i < pictures.size(); ++i) {
-      const limbic_picture picture =
-          limbic_picture_bytes(pictures[i].empty() ? "" : pictures[i].data(), pictures[i].size());
-      limbic_prepared* prepared = nullptr;
-      const limbic_status status = limbic_prepare(model_, &picture, &prepared);
-      if (status == LIMBIC_OK) {
-        usable.emplace_back(prepared, [](limbic_prepared* p) { limbic_prepared_free(p); });
-        continue;
-      }
-      if (status == LIMBIC_OUT_OF_MEMORY) throw Refused{503, "no memory for this picture now"};
-      lines[i] = limbic_last_error();
-      if (lines[i].starts_with("picture: ")) lines[i].erase(0, 9);
-    }
+    for (size_t i = 0; i < pictures.size(); ++i)
+      if (Prepared prepared = prepare(pictures[i], lines[i])) usable.push_back(std::move(prepared));
     if (usable.empty()) throw Refused{415, lines[0]};
     const auto replies = batcher_.ask(usable);
     if (!replies) throw Refused{503, "too many pictures wait; ask again in a moment"};
@@ -330,6 +361,8 @@ class Application {
   const Options options_;
   Metrics metrics_;
   Batcher batcher_;
+  std::atomic<int64_t> explaining_ = 0;
+  std::mutex explaining_mutex_;
   Connections server_;
 };
 

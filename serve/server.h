@@ -12,12 +12,15 @@ namespace limbic::serve {
 struct Options {
   std::string host = "127.0.0.1";
   int port = 8080;                        ///< 0: any that is free.
-  std::string token;                      ///< Asked for in every request to /predict; empty: none.
+  std::string token;                      ///< Asked for in every POST; empty: none.
   int64_t max_bytes = int64_t{32} << 20;  ///< Of a request's body.
   int64_t max_pictures = 64;              ///< In a request.
   int64_t max_waiting = 256;  ///< Pictures that wait to be computed; more are answered 503.
   int connections = 32;       ///< That are served at the same time.
   int read_seconds = 20;      ///< For a whole request to come.
+  /// JSON of what spoke for the answer to a picture, for POST /explain; empty: nobody can say. One
+  /// call at a time. Throws Error, whose message whoever asks may see.
+  std::function<std::string(std::string_view file)> explain = {};
 };
 
 /// Answers requests until SIGINT or SIGTERM, then finishes those that have come, and returns 0. A

@@ -19,6 +19,7 @@ struct Arguments {
   std::string folder, model, weights, state, preset, labels, token_file;
   int64_t image_size = 0, batch_size = 8, max_megabytes = 32;
   Options server;
+  MakeExplain explain = nullptr;
 };
 
 std::string read_token(const std::string& path) {
@@ -62,6 +63,7 @@ int run_verb(const Common& common, Arguments& a) {
   require(limbic_open(path.c_str(), &options, &model) == LIMBIC_OK, limbic_last_error());
   const char* remark = nullptr;
   for (size_t i = 0; (remark = limbic_remark(model, i)) != nullptr; ++i) cli::note(common, remark);
+  if (a.explain) a.server.explain = a.explain(path, options);
   a.server.max_bytes = a.max_megabytes << 20;
   const int status = run(model, a.server, [&](int port) {
     std::printf("http://%s:%d/\n", a.server.host.c_str(), port);
@@ -74,8 +76,10 @@ int run_verb(const Common& common, Arguments& a) {
 
 }  // namespace
 
-void add_serve(const cli::Verb& app, const Common& common, cli::Action& action) {
+void add_serve(const cli::Verb& app, const Common& common, cli::Action& action,
+               MakeExplain explain) {
   auto a = std::make_shared<Arguments>();
+  a->explain = explain;
   const cli::Verb verb =
       cli::add_verb(app, action, "serve", "An HTTP server, and a page to drop photos on.",
                     "limbic serve model --port 8080", a, run_verb, common);

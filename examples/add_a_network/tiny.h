@@ -3,7 +3,8 @@
 
 namespace limbic {
 
-/// The network that docs/add_a_network.md declares.
-extern const models::Architecture tiny;
+/// The networks that docs/add_a_network.md declares: of blocks with a shortcut, and of blocks with
+/// branches.
+extern const models::Architecture tiny, tiny_inception;
 
 }  // namespace limbic

@@ -10,6 +10,7 @@
 #include "limbic/core/file.h"
 #include "limbic/explain/emotion.h"
 #include "limbic/explain/page.h"
+#include "limbic/explain/verb/answer.h"
 #include "limbic/network/predictor.h"
 #include "limbic/report/text.h"
 #include "limbic/session/session.h"
@@ -87,8 +88,7 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
                        .window = o.window,
                        .stride = o.stride,
                        .progress = cli::progress_bar(common)});
-  Tensor image(input);
-  io::preprocess(decoded, n.preset, image.data());
+  const Tensor image = prepared(decoded, n.preset);
   Explained e{.name = asked.name, .through = asked.through, .layer = explainer.layer()};
   e.picture = io::fit(decoded, n.preset);
   e.probability = explainer.probabilities(image)[static_cast<size_t>(c)];
@@ -96,7 +96,8 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
   for (const std::string& name : o.methods) wanted.push_back(method_of(name));
   if (wanted.empty())
     for (const MethodInfo& m : methods())
-      if (m.method != Method::score_cam && !(m.of_layer && e.layer.empty()))
+      if (m.method != Method::score_cam && m.method != Method::guided_gradient &&
+          !(m.of_layer && e.layer.empty()))
         wanted.push_back(m.method);
   for (const Method method : wanted) {
     e.maps.emplace_back(method, explainer.map(method, image, c));
@@ -104,18 +105,11 @@ Explained explain_network(const Common& common, const Options& o, const Asked& a
     const Faithfulness& f = e.faithfulness.emplace_back(explainer.faithfulness(image, c, map));
     const std::string of = info(method).of_layer ? e.layer : "input";
     if (!common.json()) continue;
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (int64_t y = 0; y < map.height; ++y) {
-      auto& row = rows.emplace_back(nlohmann::ordered_json::array());
-      for (int64_t x = 0; x < map.width; ++x)
-        row.push_back(std::round(double{map.values[static_cast<size_t>(y * map.width + x)]} * 1e4) /
-                      1e4);
-    }
     cli::print_json({{"image", o.image()},
                      {"class", class_name},
                      {"method", info(method).name},
                      {"layer", o.emotion() ? asked.name + "/" + of : of},
-                     {"map", rows},
+                     {"map", rows_of(map)},
                      {"deletion", f.deletion},
                      {"insertion", f.insertion}});
   }
@@ -153,10 +147,8 @@ int run_network(const Common& common, const Options& o) {
   std::vector<std::string> labels = session::class_names(network, o.labels, remarks);
   for (const std::string& remark : remarks) cli::note(common, remark);
   const io::Picture picture = io::decode_file(o.image(), network.preset.decode_options());
-  const Shape input = network::input_shape(1, network.preset);
-  Tensor image(input);
-  io::preprocess(picture, network.preset, image.data());
-  network::Predictor predictor(network.model, network.parameters, input);
+  const Tensor image = prepared(picture, network.preset);
+  network::Predictor predictor(network.model, network.parameters, image.shape());
   const Head head{.kind = network.kind};
   const std::vector<double> p = head.probabilities(predictor.run(image).values());
   const int64_t answer = session::most_probable(p, 1)[0];
@@ -202,38 +194,13 @@ void add_decision(report::Report& page, const emotion::EmotionModel& model, cons
   for (const Decision::Contribution& b : d.contributions)
     blocks.rows.push_back({b.role, std::to_string(b.width), report::number_text(b.drop, 3)});
   page.add(std::move(blocks));
-  report::Report::Table neighbours{
-      .title = "The nearest support vectors",
-      .explanation =
-          "Pictures of the training that the SVM remembers, by their distance in the "
-          "fused, scaled and weighted space.",
-      .columns = {{"number", true}, {"label"}, {"distance", true}}};
-  for (const Decision::Neighbour& n : d.neighbours)
-    neighbours.rows.push_back({std::to_string(n.index), model.classes[static_cast<size_t>(n.label)],
-                               report::number_text(n.distance, 3)});
-  page.add(std::move(neighbours));
+  add_neighbours(page, model, d);
 }
 
 int run_emotion(const Common& common, const Options& o) {
   const emotion::EmotionModel model = emotion::load_model(o.words[0]);
-  std::vector<Tensor> blocks;
-  for (const emotion::Branch& b : model.branches) {
-    b.require_features();
-    require(
-        !b.external, b.role,
-        ": a block of others' features has no network to explain; a model of CNNs alone can be");
-    const io::Picture picture = io::decode_file(o.image(), b.network.preset.decode_options());
-    Tensor image(network::input_shape(1, b.network.preset));
-    io::preprocess(picture, b.network.preset, image.data());
-    Explainer rows(b.network.model.graph, b.network.parameters,
-                   {.input = image.shape(), .head = {.at = b.layer}, .batch = 1});
-    Tensor row = rows.rows(image);
-    if (b.softmax) {
-      const std::vector<double> p = Head{}.probabilities(row.values());
-      std::copy(p.begin(), p.end(), row.data());
-    }
-    blocks.push_back(std::move(row));
-  }
+  const std::vector<uint8_t> file = read_file(o.image(), io::most_picture_bytes);
+  const std::vector<Tensor> blocks = blocks_of(model, file, o.image());
   const int64_t classes = std::ssize(model.classes);
   const auto first = emotion::classify(model.classifier, model.roles(), blocks, classes);
   const int64_t c = find_class(model.classes, classes, o.class_name, first.labels[0]);
@@ -258,7 +225,7 @@ int run_emotion(const Common& common, const Options& o) {
                                "the other blocks "
                                "standing as they are.",
          head.head},
-        io::decode_file(o.image(), branch.network.preset.decode_options()), c, name);
+        io::decode(file, o.image(), branch.network.preset.decode_options()), c, name);
     if (!o.out.empty()) add_sections(page, e, name);
   }
   if (!o.out.empty()) write_page(o.out, std::move(page));
@@ -294,10 +261,10 @@ void add_explain(const cli::Verb& app, const Common& common, cli::Action& action
   o->network.add_to(verb, false);
   std::vector<std::string> names;
   for (const MethodInfo& m : methods()) names.emplace_back(m.name);
-  verb.add_option(
-          "--method", o->methods,
-          "grad-cam, grad-cam++, score-cam, eigen-cam, gradient-x-input, occlusion; several "
-          "by commas (default: all but score-cam, which takes long)")
+  verb.add_option("--method", o->methods,
+                  "grad-cam, grad-cam++, score-cam, eigen-cam, gradient-x-input, guided-gradient, "
+                  "occlusion; several by commas (default: all but score-cam, which takes long, and "
+                  "guided-gradient)")
       .delimiter(',')
       .check(cli::one_of(names));
   verb.add_option("--class", o->class_name, "name or number of a class (default: the answer)");

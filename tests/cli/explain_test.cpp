@@ -4,14 +4,14 @@
 namespace limbic::testing {
 
 TEST_CASE("cli: explain writes a map a method as JSON") {
-  const Result r =
-      world().run("explain " + network +
-                  "val/awe/6.png --format json --quiet --class fear --method "
-                  "grad-cam,grad-cam++,eigen-cam,occlusion,score-cam,gradient-x-input");
+  const Result r = world().run(
+      "explain " + network +
+      "val/awe/6.png --format json --quiet --class fear --method "
+      "grad-cam,grad-cam++,eigen-cam,occlusion,score-cam,gradient-x-input,guided-gradient");
   CAPTURE(r.err);
   REQUIRE(r.status == done);
   const std::vector<json> all = r.objects();
-  REQUIRE(all.size() == 6);
+  REQUIRE(all.size() == 7);
   for (const json& o : all) {
     CHECK(o.size() == 7);
     check_keys(o, {"image", "class", "method", "layer", "map", "deletion", "insertion"});
@@ -28,6 +28,8 @@ TEST_CASE("cli: explain writes a map a method as JSON") {
   CHECK(all[0]["layer"] == "layer3");
   CHECK(all[0]["map"].size() == 4);
   CHECK(all[5]["map"].size() == 16);
+  CHECK(all[6]["method"] == "guided-gradient");
+  CHECK(all[6]["map"].size() == 16);
 }
 
 TEST_CASE("cli: explain writes one page that stands alone") {
@@ -47,6 +49,25 @@ TEST_CASE("cli: explain writes one page that stands alone") {
   const Result r = world().run("explain model val/joy/7.png --format json --quiet");
   REQUIRE(r.status == done);
   CHECK(r.objects()[0]["layer"] == "diff1/layer3");
+}
+
+TEST_CASE("cli: fit --keep-thumbnails, and explain's page shows whom a photo is like") {
+  CHECK(world().run("fit --help").out.find("--keep-thumbnails") != std::string::npos);
+  const Result fitted = world().run(
+      "fit --data photos --diff1 resnet8 --diff1-weights run/weights/final.safetensors --diff2 "
+      "none --epochs 0 --out kept --keep-thumbnails --quiet");
+  CAPTURE(fitted.err);
+  REQUIRE(fitted.status == done);
+  for (const std::string& model : {std::string("model"), std::string("kept")}) {
+    CAPTURE(model);
+    const Result r = world().run("explain " + model +
+                                 " val/joy/7.png --method grad-cam --out page.html --quiet");
+    CAPTURE(r.err);
+    REQUIRE(r.status == done);
+    const std::string page = text_of(world().folder / "page.html");
+    CHECK((page.find("Their photos") != std::string::npos) == (model == "kept"));
+  }
+  CHECK(world().run("verify kept --quiet").status == done);
 }
 
 TEST_CASE("cli: explain says in one line what would work") {

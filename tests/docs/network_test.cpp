@@ -17,5 +17,5 @@ TEST_CASE("docs/add_a_network.md shows what is compiled and run as examples/add_
     CHECK(code.find(block) != std::string::npos);
     ++blocks;
   }
-  CHECK(blocks == 5);
+  CHECK(blocks == 6);
 }

@@ -393,3 +393,82 @@ TEST_CASE("model folder: the first format still loads, and a save over it leaves
   CHECK(equal_bits(predict_all(load_model(first), f.data).probabilities,
                    predict_all(f.model, f.data).probabilities));
 }
+
+TEST_CASE("model folder: thumbnails are kept where they are asked for, and change no answer") {
+  const Fixture f;
+  CHECK(f.model.thumbnails.empty());
+  CHECK(!model_files(f.whole).contains("thumbnails"));
+  FitOptions o = small_fit(f.folder / "kept", 0);
+  o.diff2 = o.diff1;
+  o.keep_thumbnails = true;
+  const EmotionModel fitted = fit(f.data, o).model;
+  const svm::SvcModel& svm = fitted.classifier.svm;
+  const EmotionModel loaded = load_model(o.out);
+  REQUIRE(std::ssize(loaded.thumbnails) == svm.support_vectors.dim(0));
+  CHECK(equal_bits(predict_all(loaded, f.data).probabilities,
+                   predict_all(f.model, f.data).probabilities));
+  CHECK(read_json(o.out + "/model.json").at("limbic_model") == 2);  // old readers go on
+  for (size_t i = 0; i < svm.support_indices.size(); ++i) {
+    const auto row = static_cast<size_t>(svm.support_indices[i]);
+    CHECK(loaded.thumbnail(static_cast<int64_t>(i)) == decode_file(f.data.samples[row].path));
+  }
+  // An archive has them; a save of a model without them leaves none.
+  const std::string zip = f.folder / "kept.zip";
+  write_atomically(zip, [&](std::ostream& out) { archive_model(o.out, out); });
+  CHECK(load_model(zip).thumbnails.size() == loaded.thumbnails.size());
+  const std::string file = model_files(o.out).at("thumbnails");
+  CHECK(fs::exists(file));
+  save_model(f.model, o.out);
+  CHECK(!fs::exists(file));
+}
+
+TEST_CASE("model folder: thumbnails that are large become small; hostile and missing are Errors") {
+  const Fixture f;
+  TemporaryFolder photos;
+  for (int i = 0; i < 4; ++i)
+    write_png(photos / (std::string(i % 2 ? "set/a/" : "set/b/") + std::to_string(i) + ".png"),
+              random_picture(100 + 50 * i, 200, static_cast<uint64_t>(i)));
+  FitOptions o = small_fit(photos / "kept", 0);
+  o.diff2 = {};
+  o.keep_thumbnails = true;
+  const EmotionModel model = fit(list_folders(photos / "set"), o).model;
+  REQUIRE(!model.thumbnails.empty());
+  for (int64_t i = 0; i < std::ssize(model.thumbnails); ++i) {
+    const Picture small = model.thumbnail(i);
+    CHECK(std::max(small.height, small.width) == 96);
+  }
+  const std::string file = model_files(o.out).at("thumbnails");
+  const auto with = [&](const std::function<void(std::map<std::string, Tensor>&)>& edit) {
+    EmotionModel other = model;
+    save_model(other, o.out);
+    auto tensors = read_safetensors(file).tensors;
+    edit(tensors);
+    write_safetensors(file + ".new", tensors);
+    fs::rename(file + ".new", file);
+    json j = read_json(o.out + "/model.json");
+    j["thumbnails"]["sha256"] = sha256_of_file(file);
+    write_signed(o.out + "/model.json", j);
+    return error_of([&] { load_model(o.out).thumbnail(0); });
+  };
+  CHECK(with([](auto&) {}) == "");
+  CHECK(with([](auto& t) { t.erase("0"); }).find("thumbnails of ") != std::string::npos);
+  CHECK(with([](auto& t) {
+          auto node = t.extract("0");
+          node.key() = "x";
+          t.insert(std::move(node));
+        }).find("no thumbnail of support vector 0") != std::string::npos);
+  CHECK(with([](auto& t) { t["0"] = Tensor({4}, DType::f32); }).find("no thumbnail") !=
+        std::string::npos);
+  CHECK(with([](auto& t) {
+          t["0"] = Tensor({4}, DType::u8);
+        }).starts_with("thumbnail of support vector 0: "));
+  CHECK(with([](auto& t) {
+          const auto png = encode_png(random_picture(97, 97, 1));
+          t["0"] = Tensor({std::ssize(png)}, DType::u8);
+          std::copy(png.begin(), png.end(), static_cast<uint8_t*>(t["0"].raw()));
+        }).starts_with("thumbnail of support vector 0: "));
+  fs::remove(file);
+  CHECK(error_of([&] { load_model(o.out); }).starts_with(file));
+  write_text(file, "other");
+  CHECK(error_of([&] { load_model(o.out); }).find("its hash differs") != std::string::npos);
+}

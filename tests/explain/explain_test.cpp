@@ -216,6 +216,87 @@ TEST_CASE("explain: gradient x input equals finite differences, Score-CAM a loop
         1e-3);
 }
 
+namespace {
+
+// The guided gradient of logit `c` with respect to the picture, by plain loops in f64 over a net of
+// conv 3x3 (padding 1), clamp, conv 3x3 (padding 1), clamp, mean, linear.
+std::vector<double> guided_by_loops(twins::Arrays& p, const twins::Array& image, double high,
+                                    int64_t c) {
+  const int64_t height = image.shape[2], width = image.shape[3], places = height * width;
+  using Planes = std::vector<double>;
+  // dst += or src += over all products of a convolution, `visit(dst, src, weight)`.
+  const auto convolve = [&](const twins::Array& w, auto&& visit) {
+    for (int64_t o = 0; o < w.shape[0]; ++o)
+      for (int64_t i = 0; i < w.shape[1]; ++i)
+        for (int64_t k = 0; k < 9; ++k)
+          for (int64_t at = 0; at < places; ++at) {
+            const int64_t y = at / width + k / 3 - 1, x = at % width + k % 3 - 1;
+            if (y < 0 || y >= height || x < 0 || x >= width) continue;
+            visit(static_cast<size_t>(o * places + at),
+                  static_cast<size_t>(i * places + y * width + x), w[(o * w.shape[1] + i) * 9 + k]);
+          }
+  };
+  const auto forward = [&](const Planes& src, const twins::Array& w, const twins::Array& bias) {
+    Planes dst(static_cast<size_t>(w.shape[0] * places));
+    for (size_t j = 0; j < dst.size(); ++j) dst[j] = bias[static_cast<int64_t>(j) / places];
+    convolve(w, [&](size_t d, size_t s, double weight) { dst[d] += weight * src[s]; });
+    return dst;
+  };
+  const auto backward = [&](const Planes& slopes, const twins::Array& w) {
+    Planes src(static_cast<size_t>(w.shape[1] * places));
+    convolve(w, [&](size_t d, size_t s, double weight) { src[s] += weight * slopes[d]; });
+    return src;
+  };
+  const auto clamped = [&](Planes v) {
+    for (double& x : v) x = std::min(std::max(x, 0.0), high);
+    return v;
+  };
+  const auto guide = [&](Planes slopes, const Planes& before) {
+    for (size_t j = 0; j < slopes.size(); ++j)
+      if (before[j] <= 0 || before[j] >= high || slopes[j] <= 0) slopes[j] = 0;
+    return slopes;
+  };
+  const twins::Array &w1 = p.at("conv1.weight"), &w2 = p.at("conv2.weight"),
+                     &fc = p.at("fc.weight");
+  const Planes first = forward(image.values, w1, p.at("conv1.bias"));
+  const Planes second = forward(clamped(first), w2, p.at("conv2.bias"));
+  Planes slopes;
+  for (int64_t k = 0; k < fc.shape[1]; ++k)
+    slopes.insert(slopes.end(), static_cast<size_t>(places),
+                  fc.at(c, k) / static_cast<double>(places));
+  return backward(guide(backward(guide(slopes, second), w2), first), w1);
+}
+
+}  // namespace
+
+TEST_CASE("explain: guided gradients equal plain loops, of ReLU and of ReLU6") {
+  for (const float high : {std::numeric_limits<float>::infinity(), 0.5f}) {
+    CAPTURE(high);
+    Graph g;
+    Value x = g.input(3);
+    for (const char* name : {"conv1", "conv2"})
+      x = activate(conv2d(g.root() / name, x, {.out_channels = 6, .kernel_size = 3, .padding = 1}),
+                   Activation::clamp(0, high));
+    g.label("logits", linear(g.root() / "fc", global_avg_pool(x), {.out_features = 4}));
+    const Parameters parameters = g.initialise(3);
+    const Tensor image = noise({1, 3, 9, 8}, 4);
+    twins::Arrays twin = twins::from_parameters(parameters);
+    Explainer explainer(g, parameters, {.input = image.shape()});
+    for (int64_t c = 0; c < 4; ++c) {
+      CAPTURE(c);
+      const std::vector<double> slopes = guided_by_loops(twin, twins::from_tensor(image), high, c);
+      std::vector<double> expected(72);
+      for (size_t i = 0; i < slopes.size(); ++i)
+        expected[i % 72] += slopes[i] * double{image.data()[i]};
+      for (double& v : expected) v = std::abs(v);
+      REQUIRE(*std::max_element(expected.begin(), expected.end()) > 0);
+      const Map map = explainer.map(Method::guided_gradient, image, c);
+      CHECK(worst_difference(map.values, stretched_values(expected)) < 1e-4);
+      CHECK(map.values != explainer.map(Method::gradient, image, c).values);
+    }
+  }
+}
+
 TEST_CASE("explain: Eigen-CAM finds the component that feature maps were made of") {
   Tensor features({1, 3, 2, 2});
   const double direction[] = {1, 2, 0, 3};
@@ -253,27 +334,30 @@ TEST_CASE("explain: what cannot be explained is said in one line that names what
   Explainer none(flat, few, {.input = {1, 3, 9, 8}});
   CHECK_THROWS_WITH(none.map(Method::grad_cam, noise({1, 3, 9, 8}, 1), 0),
                     doctest::Contains("no convolution); gradient-x-input and occlusion need none"));
+  CHECK_THROWS_WITH(none.map(Method::guided_gradient, noise({1, 3, 9, 8}, 1), 0),
+                    doctest::Contains("the network has no ReLU"));
   CHECK(none.map(Method::occlusion, noise({1, 3, 9, 8}, 1), 0).values.size() > 1);
 }
 
-TEST_CASE("explain: Grad-CAM of published networks equals one made with PyTorch's hooks") {
+TEST_CASE("explain: Grad-CAM and guided gradients of published networks equal PyTorch's") {
   if (!std::filesystem::exists(data + "/weights/squeezenet1_1.pth")) {
     MESSAGE("not run: no published weights here");
     return;
   }
   const auto golden = nlohmann::json::parse(testing::source_text("tests/explain/goldens.json"));
-  const auto compare = [&](const std::string& name, const std::string& file, const Tensor& image) {
+  const auto compare = [&](const std::string& name, const std::string& file, const Tensor& image,
+                           Method method = Method::grad_cam, const std::string& key = "") {
     const network::Network n = network::open_network({.model = name, .weights = data + file});
     Explainer explainer(n.model.graph, n.parameters, {.input = image.shape()});
-    for (const auto& [c, rows] : golden.at(name).items()) {
+    for (const auto& [c, rows] : golden.at(name + key).items()) {
       const std::string which = c;
       CAPTURE(which);
       std::vector<double> expected;
       for (const auto& row : rows)
         for (const double v : row) expected.push_back(v);
-      const Map map = explainer.map(Method::grad_cam, image, std::stoll(c));
+      const Map map = explainer.map(method, image, std::stoll(c));
       const double worst = worst_difference(map.values, expected);
-      MESSAGE(name << " class " << which << ", " << explainer.layer() << ": " << worst);
+      MESSAGE(name << key << " class " << which << ", " << explainer.layer() << ": " << worst);
       CHECK(worst < 1e-3);
     }
   };
@@ -284,6 +368,8 @@ TEST_CASE("explain: Grad-CAM of published networks equals one made with PyTorch'
     return out;
   };
   compare("resnet20", "/weights/resnet20-12fca82f.th", wave(32));
+  compare("resnet20", "/weights/resnet20-12fca82f.th", wave(32), Method::guided_gradient,
+          " guided");
   compare("efficientnet_lite0", "/weights/efficientnet-lite0-57934424.pth", wave(224));
   const io::Preset preset = io::find_preset("torchvision");
   Tensor image(network::input_shape(1, preset));

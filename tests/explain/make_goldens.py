@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Grad-CAM by hooks, for tests/explain/explain_test.cpp: writes goldens.json beside itself.
+"""Grad-CAM and guided backpropagation, for tests/explain/explain_test.cpp: writes goldens.json beside itself.
 
     python3 tests/explain/make_goldens.py ../shared/data     (torch 1.13, Pillow)
 
@@ -125,6 +125,29 @@ def grad_cam(net, target, image, c):
     return ((cam - cam.min()) / (cam.max() - cam.min())).round(6).tolist()
 
 
+class GuidedReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, slope):
+        x, = ctx.saved_tensors
+        return slope.clamp(min=0) * (x > 0)
+
+
+def guided_gradient(net, image, c):
+    """|sum over colours of guided backpropagation's gradient times the pixel|, stretched."""
+    plain, F.relu = F.relu, GuidedReLU.apply
+    image = image.detach().clone().requires_grad_()
+    net.eval()
+    net(image)[0, c].backward()
+    F.relu = plain
+    m = (image.grad * image).sum(1)[0].abs().detach().numpy().astype(np.float64)
+    return ((m - m.min()) / (m.max() - m.min())).round(5).tolist()
+
+
 def photo(path):
     picture = Image.open(path).convert("RGB")
     w, h = picture.size
@@ -154,6 +177,7 @@ out = {"torch": torch.__version__, "photo": cat,
        "squeezenet1_1": {str(c): grad_cam(squeezenet, squeezenet.features, photo(data / "images/imagenet100" / cat), c)
                          for c in (285, 281)},
        "resnet20": {str(c): grad_cam(resnet, resnet.layer3, wave(32), c) for c in (3, 8)},
+       "resnet20 guided": {"3": guided_gradient(resnet, wave(32), 3)},
        "efficientnet_lite0": {str(c): grad_cam(lite, lite.last, wave(224), c) for c in (7, 600)}}
 path = pathlib.Path(__file__).with_name("goldens.json")
 path.write_text(json.dumps(out) + "\n")

@@ -247,3 +247,101 @@ TEST_CASE("serve: the page, health, readiness and metrics") {
   CHECK(metrics.find("limbic_responses_total{code=\"415\"} 1\n") != metrics.npos);
   CHECK(metrics.find("limbic_request_seconds_count 1\n") != metrics.npos);
 }
+
+TEST_CASE("serve: /explain answers with the map of predict's class, and as the page shows it") {
+  const Server server({world().model});
+  for (size_t i : {0, 7, 13}) {
+    const std::string& photo = world().photos[i];
+    const json answer = json::parse(body_of(ask(server, request(photo))));
+    const std::string response = ask(server, request(photo, "", "/explain"));
+    REQUIRE(status_of(response) == 200);
+    const json map = json::parse(body_of(response));
+    CHECK(map["class"] == answer["emotion"]);
+    CHECK(map["method"] == "grad-cam");
+    CHECK(map["layer"] == "diff1/layer3");
+    REQUIRE(map["map"].size() == 4);
+    for (const auto& row : map["map"]) {
+      CHECK(row.size() == 4);
+      for (const double v : row) CHECK((v >= 0 && v <= 1));
+    }
+    CHECK(map["overlay"].get<std::string>().starts_with("data:image/png;base64,iVBOR"));
+    CHECK(ask(server, request(photo, "", "/explain")) == response);
+  }
+  CHECK(ask(server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").find("fetch(\"explain\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("serve: /explain has /predict's limits, token and errors") {
+  const Server server({world().model, "--max-body", "1"});
+  const std::string& photo = world().photos[0];
+  struct Case {
+    int status;
+    std::string bytes;
+  };
+  const Case cases[] = {
+      {415, request("no picture at all", "", "/explain")},
+      {415, request(photo.substr(0, photo.size() / 2), "", "/explain")},
+      {415, request(photo, "Content-Encoding: gzip\r\n", "/explain")},
+      {400, request("", "", "/explain")},
+      {400, request(form_of({photo, photo}), form_type, "/explain")},
+      {413, request(std::string(3 << 20, 'x'), "", "/explain")},
+      {403, request(photo, "Origin: http://elsewhere.example\r\n", "/explain")},
+      {411, "POST /explain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"},
+      {404, "GET /explain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"},
+      {200, request(form_of({photo}), form_type, "/explain")},
+  };
+  for (const Case& c : cases) {
+    INFO(c.bytes.substr(0, 120));
+    const std::string response = ask(server, c.bytes);
+    CHECK(status_of(response) == c.status);
+    CHECK(json::parse(body_of(response)).contains("error") == (c.status != 200));
+  }
+  TemporaryFolder folder;
+  std::ofstream(folder / "token") << "secret-word\n";
+  const Server guarded({world().model, "--token-file", folder / "token"});
+  CHECK(status_of(ask(guarded, request(photo, "", "/explain"))) == 401);
+  CHECK(status_of(ask(guarded,
+                      request(photo, "Authorization: Bearer secret-word\r\n", "/explain"))) == 200);
+}
+
+TEST_CASE("serve: of many who ask for a map each gets it or 503") {
+  const Server server({world().model, "--max-waiting", "2"});
+  const std::string expected = body_of(ask(server, request(world().photos[0], "", "/explain")));
+  std::atomic<int> answered = 0, refused = 0, wrong = 0;
+  std::vector<std::thread> clients;
+  for (int t = 0; t < 12; ++t)
+    clients.emplace_back([&] {
+      for (int k = 0; k < 5; ++k) {
+        const std::string response = ask(server, request(world().photos[0], "", "/explain"));
+        if (status_of(response) == 503)
+          ++refused;
+        else
+          ++answered, wrong += body_of(response) != expected;
+      }
+    });
+  for (std::thread& client : clients) client.join();
+  CHECK(wrong == 0);
+  CHECK(answered > 0);
+  CHECK(refused > 0);
+  CHECK(answered + refused == 60);
+}
+
+TEST_CASE("serve: a model that is replaced while it is served is not explained by another") {
+  TemporaryFolder folder;
+  const std::string model = folder / "model";
+  std::filesystem::copy(world().model, model, std::filesystem::copy_options::recursive);
+  const Server server({model}), early({model});
+  REQUIRE(server.port > 0);
+  const std::string map = ask(early, request(world().photos[0], "", "/explain"));
+  CHECK(status_of(map) == 200);
+  emotion::EmotionModel other = emotion::load_model(model);
+  other.remarks["another"] = "fit";
+  emotion::save_model(other, model);
+  const std::string response = ask(server, request(world().photos[0], "", "/explain"));
+  CHECK(status_of(response) == 500);
+  CHECK(body_of(response).find("no longer those that the server began with") != std::string::npos);
+  CHECK(response.find(model) == std::string::npos);
+  // What has been opened stays.
+  CHECK(ask(early, request(world().photos[0], "", "/explain")) == map);
+  CHECK(status_of(ask(server, request(world().photos[0]))) == 200);
+}
