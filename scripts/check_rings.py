@@ -48,7 +48,8 @@ ROOMS = {
              "nlohmann"),
     "baselines": (4, "core models nn nn/graph nn/compile nn/ops io svm weights network train emotion "
                      "hash", ""),
-    "explain/verb": (4, "core models nn nn/graph io network emotion report session cli explain", ""),
+    "walk": (4, "reference core nn nn/graph nn/ops io network train report", "nlohmann zlib.h"),
+    "explain/verb": (4, "core models nn nn/graph io network emotion report session cli explain walk", ""),
     "serve": (4, "core capi cli", "httplib.h"),
     "reproduce": (4, "core hash io svm statistics models network train emotion report demo baselines "
                      "cli", "nlohmann"),
@@ -68,6 +69,7 @@ BUDGETS = {
     "network train": 3250,
     "emotion session report demo": 6250,
     "explain": 1600,
+    "walk": 1450,
     "cli": 5100,
     "capi": 1550,
     "baselines": 3200,
