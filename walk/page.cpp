@@ -21,7 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Rows of a weight's gradient that are held where all numbers are: one for each output channel.
-constexpr int64_t most_gradient_rows = 16;
+constexpr int64_t most_gradient_rows = 8;
 
 Json pair(const Size2& s) { return {s.h, s.w}; }
 Json sides(const Padding& p) { return {p.top, p.left, p.bottom, p.right}; }
@@ -95,7 +95,7 @@ class Writer {
     out["labels"] = labels;
     if (n > 0) {
       out["options"] = options_of(*node.op, r_.shapes[static_cast<size_t>(node.src[0])]);
-      out["source"] = source_key(*node.op, layer.implementation);
+      out["source_key"] = source_key(*node.op, layer.implementation);
       out["implementation"] = layer.implementation;
       for (const auto& [key, seconds] : {std::pair{"forward", layer.forward},
                                          {"backward", layer.backward},

@@ -13,7 +13,7 @@ struct Subject {
   std::string about;                ///< Where weights and picture are from, a sentence.
   std::vector<std::string> labels;  ///< Of the classes, or none.
   io::Picture picture;              ///< As the network sees it.
-  int start = 0;                    ///< The layer that the page opens at.
+  int start = 1;                    ///< The layer that the page opens at.
 };
 
 /// How much of each layer a page holds: all numbers, or of each layer some channels at some places
