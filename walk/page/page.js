@@ -41,6 +41,7 @@ function show(v) {
 const times = (...sizes) => sizes.join(" \u00d7 ");
 const bytesText = n => n < 1000 ? n + " B" : n < 1e6 ? (n / 1e3).toPrecision(3) + " kB" : (n / 1e6).toPrecision(3) + " MB";
 const timeText = s => s < 1e-3 ? (1e6 * s).toPrecision(3) + " \u00b5s" : (1e3 * s).toPrecision(3) + " ms";
+const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 const countText = n => n.toLocaleString("en");
 const sum = values => values.reduce((a, b) => a + b, 0);
 
@@ -496,7 +497,30 @@ function weighedLab(layer, cell, list) {
                     grid("weights", indices.map(i => weights[i]), single ? 4 : kw, { edit: change(weights) })), out];
   if (bias) nodes.unshift(el("p", { className: "options" }, labelled("bias", bias[0], v => { bias[0] = v; compute(); })));
   compute();
-  return [...nodes, ...winogradLab(layer, cell, list, indices), ...sgdLab(layer, cell, list, indices)];
+  return [...nodes, ...winogradLab(layer, cell, list, indices), ...backwardLab(layer), ...sgdLab(layer, cell, list, indices)];
+}
+
+// The whole layer backward by its twin: the gradient of what it gave becomes that of what it read,
+// where nothing else reads this.
+function backwardLab(layer) {
+  const from = layer.source(), readers = LAYERS.filter(l => (l.src || []).includes(from.index));
+  if (!FACTS.whole || !layer.gradient || readers.length > 1) return [];
+  const o = layer.options, [kh, kw] = layer.kernel;
+  const button = el("button", { id: "backward" }, "compute the whole gradient of its source");
+  const out = el("p", { className: "total", id: "twin-backward", "aria-live": "polite", hidden: true });
+  button.addEventListener("click", () => tried(out, () => {
+    const weight = unpack(layer.parameters.weight), inputs = weight.length / layer.C / kh / kw;
+    const dy = unpack(layer.gradient), start = performance.now();
+    const d = twins.conv2dBackward({ src: { shape: [1, from.C, from.H, from.W], values: [...from.all] }, weight: { shape: [layer.C, inputs, kh, kw], values: [...weight] },
+                                     dy: { shape: [1, layer.C, layer.H, layer.W], values: [...dy] }, stride: o.stride, padding: o.padding, dilation: o.dilation, groups: o.groups });
+    const seconds = (performance.now() - start) / 1000, stored = unpack(from.gradient);
+    const apart = stored.reduce((m, v, i) => Math.max(m, Math.abs(v - d.src[i])), 0) / largest(stored);
+    Object.assign(out.dataset, { twin: apart, stored: 0 });
+    out.hidden = false;
+    out.textContent = `${countText(stored.length)} gradients by reference/conv2d.cpp in WebAssembly, in ${timeText(seconds)} (the fast kernel: ${timeText(layer.backward)}); ` +
+        `they are at most ${show(apart)} of the largest away from the library\u2019s, which the page holds rounded to ${show(1 / 32767)}.`;
+  }));
+  return [el("h4", {}, "Backward"), el("p", { className: "soft" }, "Each product w \u00b7 x of a sum gives w \u00b7 dy to the gradient of x and x \u00b7 dy to that of w."), button, out];
 }
 
 // F(2x2, 3x3) of one input channel: the tile of 4 x 4 pixels that the cell's window lies in.
@@ -612,7 +636,10 @@ function lab(layer, cell, list) {
 
 // ---- Words ----
 
-const className = c => FACTS.labels[c] ? FACTS.labels[c].split(", ")[0] : "class " + c;
+const className = c => {
+  const name = FACTS.labels[c] ? FACTS.labels[c].split(", ")[0] : String(c);
+  return /^\d+$/.test(name) ? "class " + name : name;
+};
 const sub = text => el("sub", {}, text);
 const FORMULAS = {
   conv2d: ["y(o, r, c) = b(o) + \u03a3", sub("i,u,v"), " w(o, i, u, v) \u00b7 x(i, r\u00b7s + u\u00b7d \u2212 p, c\u00b7s + v\u00b7d \u2212 p)"],
@@ -638,12 +665,13 @@ function describe(layer) {
     case "picture": return "The numbers that the network is given.";
     case "conv2d": {
       const taps = from.C / o.groups * o.kernel[0] * o.kernel[1];
-      return `Each of ${layer.C} output channels slides a window of ${times(...o.kernel)} over ${from.C / o.groups} input channels, ` +
-          `${o.stride[0]} pixel${o.stride[0] > 1 ? "s" : ""} a step, with ${o.padding[0]} of padding: ${taps} products a number.`;
+      return `Each of ${layer.C} output channels slides a window of ${times(...o.kernel)} over ${counted(from.C / o.groups, "input channel")}, ` +
+          `${counted(o.stride[0], "pixel")} a step, ${o.padding[0] ? counted(o.padding[0], "row") + " of zeros around" : "no padding"}: ` +
+          `${counted(taps, "product")} a number.`;
     }
     case "linear": return `Each of ${layer.C} outputs weighs all ${from.C} inputs.`;
-    case "max_pool2d": return `Of each window of ${times(...o.kernel)} the largest number stays; a step is ${o.stride[0]} pixels.`;
-    case "avg_pool2d": return `Each window of ${times(...o.kernel)} becomes its mean; a step is ${o.stride[0]} pixels.`;
+    case "max_pool2d": return `Of each window of ${times(...o.kernel)} the largest number stays; a step is ${counted(o.stride[0], "pixel")}.`;
+    case "avg_pool2d": return `Each window of ${times(...o.kernel)} becomes its mean; a step is ${counted(o.stride[0], "pixel")}.`;
     case "global_avg_pool": return `Each of ${layer.C} maps becomes one number, its mean.`;
     case "batch_norm": return "Each channel is shifted and scaled by the mean and variance that training has gathered, then by weights that it has learned.";
     case "softmax": return "Logits become shares that sum up to 1.";
@@ -833,7 +861,7 @@ function renderFrame() {
   $("answer").append("The answer:", bars, `Gradients are of the logit of ${className(FACTS.explained)}.`);
   for (const layer of LAYERS) $("layer").append(el("option", { value: layer.index }, `${layer.index} of ${LAYERS.length - 1}: ${layer.title}, ${layer.type}`));
   $("selection").textContent = FACTS.selection + (FACTS.not_shown.length ? ` Not shown is how these read their sources: ${FACTS.not_shown.join(", ")}.` : "");
-  $("machine").textContent = `Measured on ${FACTS.processor}, ${FACTS.threads} thread${FACTS.threads > 1 ? "s" : ""}, each layer by itself, the fastest of several runs. ` +
+  $("machine").textContent = `Measured on ${FACTS.processor}, ${counted(FACTS.threads, "thread")}, each layer by itself, the fastest of several runs. ` +
       `As Limbic computes it, layers fused, the whole takes ${timeText(FACTS.seconds)} and ${bytesText(FACTS.arena_bytes)} for activations beside ${bytesText(FACTS.weight_bytes)} of weights. ` +
       "Colours: 0 is the paper, blue is positive, orange negative; maps side by side share one scale, a large one has its own.";
 }
