@@ -7,6 +7,8 @@
 #                    the same under sanitizers, kills, and `make conformance`
 #   make reference  builds reference/ alone and trains its LeNet; CXX=clang++ or CXX=em++ (run by
 #                  node) chooses another compiler
+#   make walk-wasm  compiles the plain twins to WebAssembly for the pages of `limbic explain --walk`:
+#                  walk/wasm/twins.wasm, which the repository keeps, and holds it against the library
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list),
 #                  ROWS=--short takes ten minutes
@@ -31,7 +33,7 @@
 PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
-.PHONY: demo test check odr configure check-long reference reference-compiler conformance mutation build bench static \
+.PHONY: demo test check odr configure check-long reference reference-compiler walk-wasm conformance mutation build bench static \
   static-inference wheel check-python \
   aarch64 asan tsan clang format install clean dependencies
 
@@ -75,6 +77,10 @@ reference-compiler:
 	  echo "$$program: install Debian's $$package" >&2; exit 1; \
 	done
 	@mkdir -p $(REFERENCE)
+
+walk-wasm: build
+	walk/wasm/build.sh
+	scripts/check_wasm.sh
 
 conformance: dependencies
 	@scripts/install_dependencies.sh conformance

@@ -7,7 +7,9 @@ namespace limbic::walk {
 /// What this machine does in a second when nothing is in the way, measured now: the two roofs of a
 /// roofline (Williams, Waterman and Patterson 2009).
 struct Machine {
-  double flops = 0;  ///< Of a large convolution in f32, a multiply-add counting as two.
+  /// Of a convolution in f32 whose numbers lie in the cache, a multiply-add counting as two; of a
+  /// recording of its fastest layer, where that was faster.
+  double flops = 0;
   double bytes = 0;  ///< Read and written while 64 MB are copied.
   int threads = 0;
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <ostream>
 
 #include "limbic/cli/output.h"
@@ -85,6 +86,11 @@ int walk_digits(const Common& common, const Options& o) {
        .picture = picture_of(d.image)});
 }
 
+// Without folders, which are nobody's business who is shown the page.
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
 int walk_network(const Common& common, const Options& o) {
   require(o.words.size() == 1,
           "--walk needs one picture beside --weights; a model folder has several networks");
@@ -97,12 +103,12 @@ int walk_network(const Common& common, const Options& o) {
   Tensor image(network::input_shape(1, n.preset));
   io::preprocess(picture, n.preset, image.data());
   const int64_t c = find_class(labels, n.model.classes, o.class_name, -1);
-  return write_walk(
-      common, o, walk::record(n.model.graph, n.parameters, image, c),
-      {.network = n.model.name,
-       .about = str_cat("Weights of ", o.network.weights, "; the picture is ", o.image(), "."),
-       .labels = labels,
-       .picture = io::fit(picture, n.preset)});
+  return write_walk(common, o, walk::record(n.model.graph, n.parameters, image, c),
+                    {.network = n.model.name,
+                     .about = str_cat("Weights of ", file_name(o.network.weights),
+                                      "; the picture is ", file_name(o.image()), "."),
+                     .labels = labels,
+                     .picture = io::fit(picture, n.preset)});
 }
 
 }  // namespace

@@ -38,9 +38,15 @@ function show(v) {
   const text = size >= 1e5 || size < 1e-4 ? v.toExponential(3) : v.toPrecision(5).replace(/(\.\d*?)0+$/, "$1");
   return text.replace(/\.$/, "").replace(/-/g, "\u2212");
 }
+// Numbers under each other: as many decimals as their largest wants.
+function showAll(values) {
+  const most = largest(values), decimals = Math.max(0, 3 - Math.floor(Math.log10(most)));
+  if (most < 1e-3 || most >= 1e5) return values.map(show);
+  return values.map(v => v === 0 ? "0" : v.toFixed(decimals).replace("-", "\u2212"));
+}
 const times = (...sizes) => sizes.join(" \u00d7 ");
 const bytesText = n => n < 1000 ? n + " B" : n < 1e6 ? (n / 1e3).toPrecision(3) + " kB" : (n / 1e6).toPrecision(3) + " MB";
-const timeText = s => s < 1e-3 ? (1e6 * s).toPrecision(3) + " \u00b5s" : (1e3 * s).toPrecision(3) + " ms";
+const timeText = s => s === 0 ? "0 \u00b5s" : s < 1e-7 ? (1e9 * s).toPrecision(2) + " ns" : s < 1e-3 ? (1e6 * s).toPrecision(3) + " \u00b5s" : (1e3 * s).toPrecision(3) + " ms";
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 const countText = n => n.toLocaleString("en");
 const sum = values => values.reduce((a, b) => a + b, 0);
@@ -193,11 +199,11 @@ const box = (...children) => el("div", { className: "box", tabIndex: 0, role: "g
 
 // Numbers as a small table; `mark(i)` gives a cell's class, `edit(i, value)` makes cells inputs.
 function grid(caption, values, columns, { mark = () => "", edit = null } = {}) {
-  const table = el("table", { className: "grid" }, el("caption", {}, caption));
+  const table = el("table", { className: "grid" }, el("caption", {}, caption)), texts = showAll(values);
   for (let row = 0; row < values.length; row += columns) {
     const tr = el("tr");
     for (let i = row; i < Math.min(row + columns, values.length); ++i)
-      tr.append(el("td", { className: mark(i) }, edit ? input(`${caption} ${i + 1}`, values[i], v => edit(i, v)) : show(values[i])));
+      tr.append(el("td", { className: mark(i) }, edit ? input(`${caption} ${i + 1}`, values[i], v => edit(i, v)) : texts[i]));
     table.append(tr);
   }
   return box(table);
@@ -338,10 +344,10 @@ function contributions(list, weights) {
   return [...of.values()].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
 }
 
-function total(parts, computed, stored) {
-  return el("p", { className: "total", id: "total", data: { computed, stored } },
-            ...parts, ` = ${show(computed)}. The layer gave `, el("b", {}, show(stored)),
-            `; the difference is ${show(Math.abs(computed - stored))}.`);
+// words: what was computed, before its result.
+function total(words, computed, stored) {
+  return el("p", { className: "total", id: "total", data: { computed, stored } }, `${words} = `, el("b", {}, show(computed)),
+            ". The layer gave ", el("b", {}, show(stored)), `; the difference is ${show(Math.abs(computed - stored))}.`);
 }
 
 function weighedSum(layer, cell, list) {
@@ -364,8 +370,8 @@ function weighedSum(layer, cell, list) {
   const out = [box(table)];
   if (!single) out.push(...windowGrids(layer, list, weights));
   const products = sum(all.map(a => a.value)), computed = products + (bias ? bias[0] : 0);
-  const names = `${list.length} products sum up to ${show(products)}`;
-  out.push(total([bias ? `${names}; with the bias ${show(bias[0])}` : names], computed, layer.read(cell)));
+  out.push(total(bias ? `${list.length} products, together ${show(products)}, + the bias ${show(bias[0])}` :
+                     `The sum of ${list.length} products`, computed, layer.read(cell)));
   return out;
 }
 
@@ -389,11 +395,11 @@ function pooled(layer, cell, list) {
   if (layer.type === "avg_pool2d" && layer.options.counts) divisor = countedPlaces(layer, cell);
   const computed = max ? Math.max(best, zero ? 0 : -Infinity) : sum(values) / divisor;
   const words = max ? `The largest of ${values.length} numbers` :
-      `${values.length} numbers sum up to ${show(sum(values))}; divided by ${divisor}`;
+      `${values.length} numbers, together ${show(sum(values))}, / ${divisor}`;
   const first = values.indexOf(best);
   return [values.length > 196 ? el("p", {}, `${values.length} numbers, from ${show(Math.min(...values))} to ${show(best)}.`) :
               grid("window", values, columns, { mark: i => max && i === first ? "best" : "" }),
-          total([words], computed, stored)];
+          total(words, computed, stored)];
 }
 
 // Places of an average's window that count: pixels and padding, not what hangs over.
@@ -407,8 +413,8 @@ function countedPlaces(layer, { y, x }) {
 function normalised(layer, cell, [tap]) {
   const [w, b, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(n => layer.parameter(n, cell.c)[0]);
   const computed = (tap.value - mean) / Math.sqrt(variance + layer.options.epsilon) * w + b;
-  return [total([`(${show(tap.value)} \u2212 mean ${show(mean)}) / \u221a(variance ${show(variance)} + ${layer.options.epsilon}) ` +
-                 `\u00b7 ${show(w)} + ${show(b)}`], computed, layer.read(cell))];
+  return [total(`(${show(tap.value)} \u2212 mean ${show(mean)}) / \u221a(variance ${show(variance)} + ${layer.options.epsilon}) ` +
+                 `\u00b7 ${show(w)} + ${show(b)}`, computed, layer.read(cell))];
 }
 
 const ACTIVATIONS = {
@@ -423,11 +429,11 @@ function activated(layer, cell, [tap]) {
   if ("relu relu6 clamp".split(" ").includes(o.activation)) {
     const high = o.high === undefined ? Infinity : o.high;
     const inner = `max(${o.low}, ${show(x)})`;
-    return [total([high < Infinity ? `min(${high}, ${inner})` : inner], Math.min(high, Math.max(o.low, x)), layer.read(cell))];
+    return [total(high < Infinity ? `min(${high}, ${inner})` : inner, Math.min(high, Math.max(o.low, x)), layer.read(cell))];
   }
-  if (o.activation === "leaky_relu") return [total([`${show(x)} times ${x > 0 ? 1 : show(o.slope)}`], x > 0 ? x : x * o.slope, layer.read(cell))];
+  if (o.activation === "leaky_relu") return [total(`${show(x)} times ${x > 0 ? 1 : show(o.slope)}`, x > 0 ? x : x * o.slope, layer.read(cell))];
   const f = ACTIVATIONS[o.activation];
-  return f ? [total([`${o.activation}(${show(x)})`], f(x), layer.read(cell))] :
+  return f ? [total(`${o.activation}(${show(x)})`, f(x), layer.read(cell))] :
       [el("p", {}, `${o.activation}(${show(x)}) = ${show(layer.read(cell))}`)];
 }
 
@@ -439,17 +445,17 @@ function softmaxed(layer, cell, list) {
   for (const i of order)
     table.append(el("tr", { className: i === cell.c ? "chosen" : "" }, el("td", {}, className(i)),
                     ...[list[i].value, powers[i], powers[i] / all].map(v => el("td", {}, show(v)))));
-  return [box(table), total([`${show(powers[cell.c])} of ${show(all)}, the sum over ${list.length} classes`],
+  return [box(table), total(`${show(powers[cell.c])} / ${show(all)}, the sum over ${list.length} classes,`,
                             powers[cell.c] / all, layer.read(cell))];
 }
 
 function copied(layer, cell, list) {
   if (layer.type === "add")
-    return [total([`${show(list[0].value)} from ${layer.source(0).name} + ${show(list[1].value)} from ${layer.source(1).name}`],
+    return [total(`${show(list[0].value)} from ${layer.source(0).name} + ${show(list[1].value)} from ${layer.source(1).name}`,
                   list[0].value + list[1].value, layer.read(cell))];
   const t = list[0];
-  return [total([t.src < 0 ? "A channel of zeros" :
-                 `Taken over from ${layer.source(t.src).name}, channel ${t.c}, row ${t.y}, column ${t.x}`], t.value, layer.read(cell))];
+  return [total(t.src < 0 ? "A channel of zeros" :
+                `Taken over from ${layer.source(t.src).name}, channel ${t.c}, row ${t.y}, column ${t.x}:`, t.value, layer.read(cell))];
 }
 
 function explain(layer, cell, list) {
@@ -541,8 +547,8 @@ function winogradLab(layer, cell, list, indices) {
   const compute = () => tried(out, () => {
     const w = twins.winograd({ d, g });
     const direct = twins.conv2d({ src: { shape: [1, 1, 4, 4], values: d }, weight: { shape: [1, 1, 3, 3], values: g } });
-    steps.replaceChildren(grid("B\u1d40 d B", [...w.input], 4), grid("G g G\u1d40", [...w.weight], 4), grid("product: 16 multiplications", [...w.product], 4),
-                          grid("A\u1d40 product A", [...w.output], 2), grid("the direct sums: 36 multiplications", [...direct], 2));
+    steps.replaceChildren(grid("B\u1d40 d B", [...w.input], 4), grid("G g G\u1d40", [...w.weight], 4), grid("product: 16 multiplied", [...w.product], 4),
+                          grid("A\u1d40 product A", [...w.output], 2), grid("direct: 36", [...direct], 2));
     const apart = Math.max(...w.output.map((v, i) => Math.abs(v - direct[i])));
     Object.assign(out.dataset, { twin: w.output[cell.y % 2 * 2 + cell.x % 2], stored: direct[cell.y % 2 * 2 + cell.x % 2] });
     out.textContent = `Winograd's outputs and the direct sums are at most ${show(apart)} apart.`;
@@ -694,8 +700,10 @@ function cost(layer) {
   const bars = el("div", { className: "bars" }, ...bar("forward, measured", layer.forward), ...bar("roofline of it", layer.roof, true),
                   ...(layer.gradient || layer.gradients ? bar("backward, measured", layer.backward) : []));
   const words = `The roofline is what ${compute > memory ? "the multiply-adds" : "moving the bytes"} would take here at best: ` +
-      `${timeText(compute)} of arithmetic at ${(FACTS.flops / 1e9).toFixed(0)} GFLOP/s, ${timeText(memory)} of memory at ` +
-      `${(FACTS.bandwidth / 1e9).toFixed(1)} GB/s.` + (layer.forward < layer.roof ? " This layer is faster: its numbers still lie in the cache." : "");
+      `${timeText(compute)} of arithmetic at ${(FACTS.flops / 1e9).toFixed(0)} GFLOP/s (the most that was seen here), ${timeText(memory)} of memory at ` +
+      `${(FACTS.bandwidth / 1e9).toFixed(1)} GB/s.` + (layer.forward >= layer.roof ? "" : layer.source_key === "winograd" && compute > memory ?
+          " Winograd\u2019s algorithm stays below that, as it multiplies less often than the sums have products." :
+          " This layer stays below that: its numbers still lie in the cache.");
   return [bars, el("p", { className: "soft" }, words),
           box(el("table", { className: "words" }, row("multiply-adds", countText(layer.macs)), row("bytes read and written", bytesText(layer.bytes)),
                  row("memory of the output", bytesText(4 * layer.C * layer.H * layer.W)), row("memory of the weights", bytesText(layer.weight_bytes)),
@@ -719,7 +727,10 @@ function quotations(layer) {
     if (!found) { out.push(el("p", {}, `No lines are quoted for ${layer.type}.`)); continue; }
     const part = (title, list) => el("section", {}, el("h4", {}, title), ...list.map((s, k) => quote(s, i === 0 && k === 0)));
     const name = key === "winograd" ? ", by Winograd" : key === "conv2d" && keys.length > 1 ? ", directly" : "";
-    out.push(el("div", { className: "columns" }, part("The plain twin" + name, found.twin), part("The fast kernel" + name, found.fast)));
+    const fast = part("The fast kernel" + name, found.fast);
+    if (/brg|jit|gemm|ref:|dw/.test(layer.implementation) && key === layer.source_key)
+      fast.firstChild.after(el("p", { className: "soft" }, `These lines call oneDNN, whose ${layer.implementation} it was here.`));
+    out.push(el("div", { className: "columns" }, part("The plain twin" + name, found.twin), fast));
   }
   return out;
 }
