@@ -58,7 +58,7 @@ ROOMS = {
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
 BUDGETS = {
-    "reference": 1750,
+    "reference": 1800,
     "core nn models": 11900,
     "threads": 300,
     "svm": 4600,
@@ -68,7 +68,7 @@ BUDGETS = {
     "weights/keras weights/hdf5": 2600,
     "network train": 3250,
     "emotion session report demo": 6250,
-    "explain": 1600,
+    "explain": 1720,
     "walk": 1450,
     "cli": 5100,
     "capi": 1550,

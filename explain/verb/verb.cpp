@@ -257,7 +257,7 @@ int run_emotion(const Common& common, const Options& o) {
 int run(const Common& common, Options& o) {
   if (o.walk) return run_walk(common, o);
   if (o.words.empty()) {
-    std::fprintf(stderr, "limbic explain: inputs is required: [MODEL_DIR] IMAGE\n");
+    std::fprintf(stderr, "limbic: explain: inputs is required: [MODEL_DIR] IMAGE\n");
     return cli::wrong_usage;
   }
   cli::require_writable(o.out);

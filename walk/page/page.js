@@ -828,7 +828,7 @@ function listen() {
     const layer = LAYERS[state.layer];
     return { c: state.cell.c, y: Math.floor(v * layer.H), x: Math.floor(u * layer.W) };
   });
-  onCanvas("gallery", (dy, dx) => galleryChannel(galleryIndex() + dy * galleryColumns + dx), (u, v) => {
+  onCanvas("gallery", nextChannel, (u, v) => {
     const canvas = $("gallery");
     return galleryChannel(Math.floor(v * canvas.height / galleryTile[0]) * galleryColumns + Math.floor(u * canvas.width / galleryTile[1]));
   });
@@ -857,6 +857,13 @@ const galleryIndex = () => LAYERS[state.layer].drawn(state.gradient).indexOf(sta
 function galleryChannel(i) {
   const channels = LAYERS[state.layer].drawn(state.gradient);
   return { ...state.cell, c: channels[Math.min(Math.max(i, 0), channels.length - 1)] ?? state.cell.c };
+}
+
+// The channel that an arrow leads to, of those whose numbers the page holds.
+function nextChannel(dy, dx) {
+  if (FACTS.whole) return galleryChannel(galleryIndex() + dy * galleryColumns + dx);
+  const { channels } = LAYERS[state.layer], k = channels.indexOf(state.cell.c) + dy + dx;
+  return { ...state.cell, c: channels[Math.min(Math.max(k, 0), channels.length - 1)] };
 }
 
 function renderFrame() {
