@@ -86,9 +86,12 @@ file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/walk)
 add_custom_command(OUTPUT walk/embedded.inc
   COMMAND walk_embed ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/walk/embedded.inc
   DEPENDS walk_embed ${embedded} VERBATIM)
+add_custom_target(walk_embedded DEPENDS walk/embedded.inc)  # scripts/check_syntax.py
 limbic_room(walk ROOMS train reference report LIBRARIES nlohmann_json::nlohmann_json ZLIB::ZLIB
   EXCEPT walk/embed walk/wasm)
-target_sources(limbic_walk PRIVATE ${PROJECT_BINARY_DIR}/walk/embedded.inc)
+add_dependencies(limbic_walk walk_embedded)
+set_source_files_properties(walk/embedded.cpp PROPERTIES
+  OBJECT_DEPENDS ${PROJECT_BINARY_DIR}/walk/embedded.inc)
 target_include_directories(limbic_walk PRIVATE ${PROJECT_BINARY_DIR}/walk)
 
 # `limbic explain`.

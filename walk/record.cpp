@@ -1,6 +1,7 @@
 #include "limbic/walk/record.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -178,6 +179,20 @@ void record_times(Recording& r, const Tensor& image) {
   }
 }
 
+bool is_finite(const Tensor& t) {
+  return t.empty() || std::all_of(t.values().begin(), t.values().end(),
+                                  [](float x) { return std::isfinite(x); });
+}
+
+void require_finite(const Recording& r) {
+  for (int n = 0; n < r.graph.size(); ++n) {
+    const Layer& layer = r.layers[static_cast<size_t>(n)];
+    require(is_finite(layer.value) && is_finite(layer.gradient) && is_finite(layer.weight_gradient),
+            n == 0 ? "the picture" : r.graph.node(n).name,
+            ": a value or a gradient is not finite; a walk would show nothing that means anything");
+  }
+}
+
 void count_work(Recording& r) {
   for (int n = 1; n < r.graph.size(); ++n) {
     const Node& node = r.graph.node(n);
@@ -214,6 +229,7 @@ Recording record(const Graph& graph, const Parameters& parameters, const Tensor&
   r.shapes = r.graph.infer(image.shape());
   r.layers.resize(r.shapes.size());
   record_values(r, image);
+  require_finite(r);
   record_times(r, image);
   r.machine = measure_machine();
   count_work(r);

@@ -47,7 +47,8 @@ struct Recording {
 /// Runs (1,C,H,W) through the network, each node by itself, and the gradient of a class's logit
 /// (-1: the most probable class's) back. Batch norm uses its running statistics, dropout does
 /// nothing. Throws Error where the network has no convolution, no "logits" (N,C) with two classes
-/// or more, or not this class.
+/// or more, or
+/// not this class, and where something is not finite.
 Recording record(const Graph& graph, const Parameters& parameters, const Tensor& image,
                  int64_t explained = -1);
 

@@ -75,6 +75,7 @@ def by_keyboard(page, faults):
     page.keyboard.press("ArrowLeft")
     if at() != 1:
         faults.append("the left arrow leads to layer %d" % at())
+    page.evaluate("() => goTo(1)")
     page.focus("#map")
     cell = lambda: page.evaluate("() => JSON.stringify(state.cell)")
     seen = {cell()}

@@ -232,6 +232,11 @@ TEST_CASE("walk: says what it cannot show") {
               record(lrn, lrn.initialise(0), noise({1, 3, 8, 8}), 3);
             }),
             "class 3: expected 0 to 2"));
+  Parameters broken = lrn.initialise(0).clone();
+  Tensor weight = broken.at("conv.weight").value.clone();
+  weight.data()[3] = std::nanf("");
+  broken.set("conv.weight", weight);
+  CHECK(has(error_of([&] { record(lrn, broken, noise({1, 3, 8, 8})); }), "conv: a value or"));
   Graph flat;
   flat.label("logits",
              linear(flat.root() / "fc", global_avg_pool(flat.input(3)), {.out_features = 2}));

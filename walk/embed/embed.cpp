@@ -48,7 +48,8 @@ struct Definition {
 
 // Where the definition ends whose first line is `begin`; `begin` itself where that only declares.
 size_t end_of(const std::vector<std::string>& lines, size_t begin) {
-  for (size_t i = begin, opened = false; i < lines.size(); ++i) {
+  bool opened = false;
+  for (size_t i = begin; i < lines.size(); ++i) {
     const std::string& line = lines[i];
     opened = opened || line.find('{') != std::string::npos;
     if (!opened && !line.empty() && line.back() == ';') return begin;

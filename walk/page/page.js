@@ -209,13 +209,13 @@ function grid(caption, values, columns, { mark = () => "", edit = null } = {}) {
   return box(table);
 }
 
-// A number that can be changed; what is no number changes nothing.
+// A number that can be changed, shown with five digits until then; what is no number changes nothing.
 function input(label, value, change) {
-  const field = el("input", { type: "number", step: "any", value: +value.toPrecision(7), "aria-label": label });
+  const shown = +value.toPrecision(5), field = el("input", { type: "number", step: "any", value: shown, "aria-label": label });
   field.addEventListener("input", () => {
     const v = field.valueAsNumber;
-    field.classList.toggle("changed", v !== +value.toPrecision(7));
-    if (Number.isFinite(v)) change(v === +value.toPrecision(7) ? value : v);
+    field.classList.toggle("changed", v !== shown);
+    if (Number.isFinite(v)) change(v === shown ? value : v);
   });
   return field;
 }
@@ -785,16 +785,19 @@ function render(what) {
   document.documentElement.dataset.layer = state.layer;
 }
 
-// Where a layer is looked at first: the explained class's number, else the largest that is held.
+// Where a layer is looked at first: the explained class's number, else the largest that is held and
+// whose window lies in the picture.
 function firstCell(layer) {
   if (!layer.isMap && layer.C === LAYERS[FACTS.logits].C) return layer.nearest({ c: FACTS.explained, y: 0, x: 0 });
-  const values = FACTS.whole ? layer.all : unpack(layer.values);
-  const best = values.reduce((b, v, i) => v > values[b] ? i : b, 0);
-  if (!FACTS.whole) {
-    const [y, x] = layer.places[best % layer.places.length];
-    return { c: layer.channels[Math.floor(best / layer.places.length)], y, x };
-  }
-  return { c: Math.floor(best / layer.H / layer.W), y: Math.floor(best / layer.W) % layer.H, x: best % layer.W };
+  const edge = Math.min((layer.options.padding || [0])[0], Math.floor((Math.min(layer.H, layer.W) - 1) / 2));
+  const inside = (y, x) => y >= edge && x >= edge && y < layer.H - edge && x < layer.W - edge;
+  let best = null, most = -Infinity;
+  const look = (value, c, y, x) => { if (value > most && inside(y, x)) [most, best] = [value, { c, y, x }]; };
+  if (FACTS.whole)
+    layer.all.forEach((v, i) => look(v, Math.floor(i / layer.H / layer.W), Math.floor(i / layer.W) % layer.H, i % layer.W));
+  else
+    unpack(layer.values).forEach((v, i) => look(v, layer.channels[Math.floor(i / layer.places.length)], ...layer.places[i % layer.places.length]));
+  return best || layer.nearest({ c: 0, y: 0, x: 0 });
 }
 
 function goTo(index) {
