@@ -69,7 +69,7 @@ BUDGETS = {
     "network train": 3250,
     "emotion session report demo": 6250,
     "explain": 1720,
-    "walk": 1450,
+    "walk": 1500,
     "cli": 5100,
     "capi": 1550,
     "baselines": 3200,

@@ -184,12 +184,16 @@ bool is_finite(const Tensor& t) {
                                   [](float x) { return std::isfinite(x); });
 }
 
+// Names the first layer, forward, whose values are not, else the last whose gradients are not.
 void require_finite(const Recording& r) {
-  for (int n = 0; n < r.graph.size(); ++n) {
+  const auto name = [&](int n) { return n == 0 ? "the picture" : r.graph.node(n).name; };
+  for (int n = 0; n < r.graph.size(); ++n)
+    require(is_finite(r.layers[static_cast<size_t>(n)].value), name(n),
+            ": a value is not finite, and a walk would show nothing that means anything");
+  for (int n = r.graph.size() - 1; n >= 0; --n) {
     const Layer& layer = r.layers[static_cast<size_t>(n)];
-    require(is_finite(layer.value) && is_finite(layer.gradient) && is_finite(layer.weight_gradient),
-            n == 0 ? "the picture" : r.graph.node(n).name,
-            ": a value or a gradient is not finite; a walk would show nothing that means anything");
+    require(is_finite(layer.gradient) && is_finite(layer.weight_gradient), name(n),
+            ": a gradient is not finite, and a walk would show nothing that means anything");
   }
 }
 
