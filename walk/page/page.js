@@ -38,6 +38,8 @@ function show(v) {
   const text = size >= 1e5 || size < 1e-4 ? v.toExponential(3) : v.toPrecision(5).replace(/(\.\d*?)0+$/, "$1");
   return text.replace(/\.$/, "").replace(/-/g, "\u2212");
 }
+// Within a sum.
+const inner = v => v < 0 ? `(${show(v)})` : show(v);
 // Numbers under each other: as many decimals as their largest wants.
 function showAll(values) {
   const most = largest(values), decimals = Math.max(0, 3 - Math.floor(Math.log10(most)));
@@ -370,7 +372,7 @@ function weighedSum(layer, cell, list) {
   const out = [box(table)];
   if (!single) out.push(...windowGrids(layer, list, weights));
   const products = sum(all.map(a => a.value)), computed = products + (bias ? bias[0] : 0);
-  out.push(total(bias ? `${list.length} products, together ${show(products)}, + the bias ${show(bias[0])}` :
+  out.push(total(bias ? `${list.length} products, together ${show(products)}, + the bias ${inner(bias[0])}` :
                      `The sum of ${list.length} products`, computed, layer.read(cell)));
   return out;
 }
@@ -413,8 +415,8 @@ function countedPlaces(layer, { y, x }) {
 function normalised(layer, cell, [tap]) {
   const [w, b, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(n => layer.parameter(n, cell.c)[0]);
   const computed = (tap.value - mean) / Math.sqrt(variance + layer.options.epsilon) * w + b;
-  return [total(`(${show(tap.value)} \u2212 mean ${show(mean)}) / \u221a(variance ${show(variance)} + ${layer.options.epsilon}) ` +
-                 `\u00b7 ${show(w)} + ${show(b)}`, computed, layer.read(cell))];
+  return [total(`(${show(tap.value)} \u2212 mean ${inner(mean)}) / \u221a(variance ${show(variance)} + ${layer.options.epsilon}) ` +
+                `\u00b7 ${inner(w)} + ${inner(b)}`, computed, layer.read(cell))];
 }
 
 const ACTIVATIONS = {
@@ -428,8 +430,8 @@ function activated(layer, cell, [tap]) {
   const o = layer.options, x = tap.value;
   if ("relu relu6 clamp".split(" ").includes(o.activation)) {
     const high = o.high === undefined ? Infinity : o.high;
-    const inner = `max(${o.low}, ${show(x)})`;
-    return [total(high < Infinity ? `min(${high}, ${inner})` : inner, Math.min(high, Math.max(o.low, x)), layer.read(cell))];
+    const raised = `max(${o.low}, ${show(x)})`;
+    return [total(high < Infinity ? `min(${high}, ${raised})` : raised, Math.min(high, Math.max(o.low, x)), layer.read(cell))];
   }
   if (o.activation === "leaky_relu") return [total(`${show(x)} times ${x > 0 ? 1 : show(o.slope)}`, x > 0 ? x : x * o.slope, layer.read(cell))];
   const f = ACTIVATIONS[o.activation];
@@ -451,7 +453,7 @@ function softmaxed(layer, cell, list) {
 
 function copied(layer, cell, list) {
   if (layer.type === "add")
-    return [total(`${show(list[0].value)} from ${layer.source(0).name} + ${show(list[1].value)} from ${layer.source(1).name}`,
+    return [total(`${show(list[0].value)} from ${layer.source(0).name} + ${inner(list[1].value)} from ${layer.source(1).name}`,
                   list[0].value + list[1].value, layer.read(cell))];
   const t = list[0];
   return [total(t.src < 0 ? "A channel of zeros" :
@@ -758,6 +760,10 @@ function renderLayer(layer) {
   $("words").textContent = describe(layer);
   $("formula").hidden = !FORMULAS[layer.type];
   $("formula").replaceChildren(...(FORMULAS[layer.type] || []));
+  if (layer.type === "conv2d") {
+    const { stride, dilation, padding } = layer.options;
+    $("formula").append(`, where s = ${stride[0]} is the stride, d = ${dilation[0]} the dilation, p = ${padding[0]} the padding`);
+  }
   const fact = (name, text) => el("div", {}, el("dt", {}, name), el("dd", {}, text));
   const sources = (layer.src || []).map(s => LAYERS[s]);
   $("facts").replaceChildren(...(sources.length ? [fact("reads", sources.map(s => `${s.name}: ${times(...s.shape)}`).join(" and "))] : []),
