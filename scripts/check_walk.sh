@@ -1,8 +1,8 @@
 #!/bin/bash
 # Walks of three networks in headless Chromium (tests/walk/check_walk.py says what is looked for): a LeNet that
-# learns drawn digits, resnet20 and SqueezeNet 1.1; the latter two with weights that are not there in the folder
-# LIMBIC_WALK_WEIGHTS have random ones (their files' names as published). Other pages may be named. Skipped with a
-# line where there is no Chromium, or no playwright and no way to fetch it.
+# learns drawn digits, resnet20 and SqueezeNet 1.1, these with the published files in the folder
+# LIMBIC_WALK_WEIGHTS or else with random weights. Other pages may be named. Skipped with a line where there is
+# no Chromium, or no playwright and no way to fetch it.
 #
 #   scripts/check_walk.sh [--shots FOLDER] [PAGE.html...]
 set -u
