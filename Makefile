@@ -9,6 +9,8 @@
 #                  node) chooses another compiler
 #   make lesson N=3  checks the exercises of lesson 3 of docs/course, with a compiler alone (CXX, as above);
 #                  `make lesson-run N=3` runs its program, `make lesson-figure N=3` draws its figure
+#   make walk-wasm  compiles the plain twins to WebAssembly for the pages of `limbic explain --walk`:
+#                  walk/wasm/twins.wasm, which the repository keeps, and holds it against the library
 #   make conformance  other people's tests: the onnx package's, and PyTorch beside random networks
 #   make bench     Limbic beside other frameworks; ROWS="..." chooses (bench/peers/driver.py --list),
 #                  ROWS=--short takes ten minutes
@@ -36,7 +38,7 @@ PREFIX ?= /usr/local
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 
 .PHONY: demo test check odr configure check-long reference reference-compiler lesson \
-  lesson-run lesson-figure conformance mutation build bench static \
+  lesson-run lesson-figure walk-wasm conformance mutation build bench static \
   static-inference wheel check-python \
   mpi aarch64 asan tsan clang format install clean dependencies
 
@@ -83,6 +85,10 @@ reference-compiler:
 
 lesson lesson-run lesson-figure:
 	@CXX="$(CXX)" SOLUTION="$(SOLUTION)" docs/course/lesson.sh $@ "$(N)"
+
+walk-wasm: build
+	walk/wasm/build.sh
+	scripts/check_wasm.sh
 
 conformance: dependencies
 	@scripts/install_dependencies.sh conformance

@@ -63,8 +63,34 @@ if(LIMBIC_SERVE)
   target_include_directories(limbic_serve SYSTEM PRIVATE ${LIMBIC_HTTPLIB_INCLUDE})
 endif()
 
+# The open network, `limbic explain --walk`. Its page's files, the plain twins in WebAssembly and the
+# lines that it quotes of the sources are taken from the code by a program of the build.
+add_executable(walk_embed walk/embed/embed.cpp)
+target_link_libraries(walk_embed PRIVATE limbic_flags)
+set(embedded walk/page/page.html walk/page/page.css walk/page/page.js walk/page/twins.js
+  walk/wasm/twins.wasm walk/sources.txt)
+file(STRINGS walk/sources.txt quotations REGEX "^[a-z]")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS walk/sources.txt)
+foreach(quotation ${quotations})
+  string(REGEX REPLACE "^[^ ]+ [^ ]+ ([^ ]+) .*" "\\1" file ${quotation})
+  list(APPEND embedded ${file})
+endforeach()
+list(REMOVE_DUPLICATES embedded)
+list(TRANSFORM embedded PREPEND ${PROJECT_SOURCE_DIR}/)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/walk)
+add_custom_command(OUTPUT walk/embedded.inc
+  COMMAND walk_embed ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/walk/embedded.inc
+  DEPENDS walk_embed ${embedded} VERBATIM)
+add_custom_target(walk_embedded DEPENDS walk/embedded.inc)  # scripts/check_syntax.py
+limbic_room(walk ROOMS train reference report LIBRARIES nlohmann_json::nlohmann_json ZLIB::ZLIB
+  EXCEPT walk/embed walk/wasm)
+add_dependencies(limbic_walk walk_embedded)
+set_source_files_properties(walk/embedded.cpp PROPERTIES
+  OBJECT_DEPENDS ${PROJECT_BINARY_DIR}/walk/embedded.inc)
+target_include_directories(limbic_walk PRIVATE ${PROJECT_BINARY_DIR}/walk)
+
 # `limbic explain`.
-limbic_room(explain_verb FOLDERS explain/verb ROOMS explain cli
+limbic_room(explain_verb FOLDERS explain/verb ROOMS explain walk cli
   LIBRARIES nlohmann_json::nlohmann_json CLI11::CLI11)
 
 # The program; limbic::main is all of it but a main function, for programs with networks of their own.

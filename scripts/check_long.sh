@@ -1,7 +1,7 @@
 #!/bin/bash
 # What takes too long for `make test`: thousands of random networks and histories, the same under
 # AddressSanitizer and UndefinedBehaviorSanitizer, whatever writes files killed and on full disks,
-# allocations that fail one after the other, pages in a browser, the suites of `make conformance`, and the readers of files
+# allocations that fail one after the other, pages and walks in a browser, the plain twins in WebAssembly, the suites of `make conformance`, and the readers of files
 # under libFuzzer (an hour and a quarter). Prints one line for each and exits 1 if one failed.
 #
 #   scripts/check_long.sh [GRAPHS [HISTORIES [KILLS]]]      (default 5000 10000 50)
@@ -33,6 +33,9 @@ run "failing allocations, two threads" build/tests/failing_allocations --threads
 run "10,000 requests to a server" build/tests/soak_server --requests 10000
 run "64-bit ARM" scripts/check_aarch64.sh
 run "pages in Chromium" scripts/check_pages.sh
+run "ranks over MPI" scripts/check_mpi.py
+run "walks in Chromium" scripts/check_walk.sh
+run "plain twins in WebAssembly" scripts/check_wasm.sh
 run "other people's tests" make --no-print-directory conformance
 
 cmake --preset asan >/dev/null &&

@@ -191,9 +191,9 @@ def main():
             if build.returncode:
                 sys.exit(build.stdout[-3000:] + build.stderr[-3000:])
             if given.data is None:
-                subprocess.run([BUILD[mpi] / "limbic", "demo", "--out", folder + "/demo", "--pictures-only"],
-                               check=False, capture_output=True)
-                given.data = folder + "/demo/pictures"
+                subprocess.run([BUILD[mpi] / "limbic", "demo", "--out", folder + "/demo", "--epochs", "1"],
+                               check=True, capture_output=True)
+                given.data = folder + "/demo/pictures/train"
             mathematics(mpi, given.data)
             kills(mpi, given.data, folder, given.kills)
             refusals(mpi, given.data, folder)

@@ -49,8 +49,9 @@ ROOMS = {
              "nlohmann"),
     "baselines": (4, "core models nn nn/graph nn/compile nn/ops io svm weights network train emotion "
                      "hash", ""),
-    "explain/verb": (4, "core hash models nn nn/graph io network emotion report session cli explain",
-                     "nlohmann"),
+    "walk": (4, "reference core nn nn/graph nn/ops io network train report", "nlohmann zlib.h"),
+    "explain/verb": (4, "core hash models nn nn/graph io network emotion report session cli explain "
+                        "walk", "nlohmann"),
     "serve": (4, "core capi cli", "httplib.h"),
     "reproduce": (4, "core hash io svm statistics models network train emotion report demo baselines "
                      "cli", "nlohmann"),
@@ -60,7 +61,7 @@ ROOMS = {
 # Lines of .cpp and .h; rooms that share one are named together. A room without a line counts with
 # the one that holds its folder.
 BUDGETS = {
-    "reference": 1750,
+    "reference": 1800,
     "core nn models": 11950,
     "threads": 300,
     "twins": 800,
@@ -71,7 +72,8 @@ BUDGETS = {
     "weights/keras weights/hdf5": 2600,
     "network train": 3950,
     "emotion session report demo": 6800,
-    "explain": 1850,
+    "explain": 2000,
+    "walk": 1500,
     "cli": 5550,
     "capi": 1550,
     "baselines": 3200,

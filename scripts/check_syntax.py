@@ -26,6 +26,9 @@ def syntax(entry):
 
 def main():
     subprocess.run(["cmake", "--preset", "clang"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    # What a program of the build writes is included, too.
+    subprocess.run(["cmake", "--build", "--preset", "clang", "--target", "walk_embedded"], cwd=ROOT, check=True,
+                   stdout=subprocess.DEVNULL)
     entries = json.loads((ROOT / "build-clang/compile_commands.json").read_text())
     wanted = [str(pathlib.Path(f).resolve()) for f in sys.argv[1:]]
     entries = {e["file"]: e for e in entries if not wanted or e["file"] in wanted}

@@ -5,35 +5,18 @@
 #include <cstdio>
 #include <ostream>
 
-#include "limbic/cli/network.h"
 #include "limbic/cli/output.h"
 #include "limbic/core/file.h"
 #include "limbic/explain/emotion.h"
 #include "limbic/explain/page.h"
 #include "limbic/explain/verb/answer.h"
+#include "limbic/explain/verb/options.h"
 #include "limbic/network/predictor.h"
 #include "limbic/report/text.h"
 #include "limbic/session/session.h"
 
 namespace limbic::explain {
-namespace {
 
-using cli::Common;
-
-struct Options {
-  cli::NetworkOptions network;
-  std::vector<std::string> words;  ///< [MODEL_DIR] IMAGE
-  std::string class_name, layer, labels, out;
-  std::vector<std::string> methods;
-  int64_t window = 0, stride = 0;
-
-  const std::string& image() const { return words.back(); }
-  bool emotion() const { return words.size() == 2; }
-};
-
-constexpr size_t most_page_bytes = 5'000'000;
-
-// The class of a name, of one of the names that commas part, or of a number; by default `answer`.
 int64_t find_class(const std::vector<std::string>& labels, int64_t classes, const std::string& name,
                    int64_t answer) {
   if (name.empty()) return answer;
@@ -52,6 +35,12 @@ int64_t find_class(const std::vector<std::string>& labels, int64_t classes, cons
   fail("no class '", name, "'; expected ", known, labels.size() > 8 ? "... " : "",
        "or a number from 0 to ", classes - 1);
 }
+
+namespace {
+
+using cli::Common;
+
+constexpr size_t most_page_bytes = 5'000'000;
 
 // The filters of the first convolution, and of the nearest before a layer.
 std::vector<std::pair<std::string, Tensor>> find_filters(const network::Network& n,
@@ -233,6 +222,11 @@ int run_emotion(const Common& common, const Options& o) {
 }
 
 int run(const Common& common, Options& o) {
+  if (o.walk) return run_walk(common, o);
+  if (o.words.empty()) {
+    std::fprintf(stderr, "limbic: explain: inputs is required: [MODEL_DIR] IMAGE\n");
+    return cli::wrong_usage;
+  }
   cli::require_writable(o.out);
   require(o.words.size() <= 2, "expected one picture, got ", o.words.size(), " words");
   if (o.emotion()) {
@@ -256,8 +250,10 @@ void add_explain(const cli::Verb& app, const Common& common, cli::Action& action
       "limbic explain --model squeezenet1_1 --weights squeezenet1_1.safetensors photo.jpg --out "
       "page.html",
       o, run, common);
-  verb.add_option("inputs", o->words, "[MODEL_DIR] IMAGE: a model folder made by fit, and a photo")
-      .required();
+  verb.add_option("inputs", o->words, "[MODEL_DIR] IMAGE: a model folder made by fit, and a photo");
+  verb.add_flag("--walk", o->walk,
+                "a page in which the picture passes through the network layer by layer (default: "
+                "walk.html); without --weights a drawn digit through a LeNet that learns it first");
   o->network.add_to(verb, false);
   std::vector<std::string> names;
   for (const MethodInfo& m : methods()) names.emplace_back(m.name);
@@ -268,8 +264,10 @@ void add_explain(const cli::Verb& app, const Common& common, cli::Action& action
       .delimiter(',')
       .check(cli::one_of(names));
   verb.add_option("--class", o->class_name, "name or number of a class (default: the answer)");
-  verb.add_option("--layer", o->layer,
-                  "feature maps to explain (default: the last that features are averaged from)");
+  verb.add_option(
+      "--layer", o->layer,
+      "feature maps to explain (default: the last that features are averaged from); of a walk "
+      "the layer that it begins at");
   verb.add_option("--labels", o->labels,
                   "text file with one class name a line (default: the checkpoint's)");
   verb.add_option("--window", o->window,

@@ -94,4 +94,45 @@ TEST_CASE("cli: explain says in one line what would work") {
   fails("", wrong_usage, "inputs");
 }
 
+TEST_CASE("cli: explain --walk writes one page of a picture's way through a network") {
+  const Result own = world().run("explain --walk --out lenet.html --quiet");
+  REQUIRE(own.status == done);
+  CHECK(own.out.find("conv1") != std::string::npos);
+  const Result r =
+      world().run("explain --walk " + network +
+                  "val/joy/7.png --out walk.html --layer layer2 --format json --quiet");
+  REQUIRE(r.status == done);
+  CHECK(r.objects()[0]["type"] == "conv2d");
+  CHECK(r.objects()[0]["forward_ms"].get<double>() > 0);
+  for (const char* name : {"lenet.html", "walk.html"}) {
+    const std::string page = text_of(world().folder / name);
+    CHECK(page.size() < 5000000);
+    for (const char* outside : {"http://", "https://", "<link"})
+      CHECK(page.find(outside) == std::string::npos);
+  }
+}
+
+TEST_CASE("cli: explain --walk says in one line what would work, and writes nothing") {
+  const auto fails = [](const std::string& arguments, const std::string& mentions) {
+    CAPTURE(arguments);
+    check_failure(world().run("explain --walk --quiet --out none.html " + arguments), failed,
+                  mentions);
+    CHECK(!fs::exists(std::string(world().folder / "none.html")));
+  };
+  const std::string photo = "val/awe/6.png ";
+  fails(network + photo + "--layer nowhere", "no layer 'nowhere'; there are conv1, ");
+  fails("--layer nowhere", "no layer 'nowhere'; there are conv1, ");
+  fails(network + photo + "--class sorrow", "expected awe; fear; joy");
+  fails("--class 10", "a number from 0 to 9");
+  fails(network + "run/results.csv", "not a JPEG");
+  fails(network + "nowhere.png", "nowhere.png");
+  fails(network, "needs one picture");
+  fails(network + "model " + photo, "needs one picture");
+  fails(photo, "needs --weights FILE");
+  fails("--model resnet20", "needs --weights FILE");
+  fails("--method grad-cam", "leave them out with --walk");
+  check_failure(world().run("explain --walk --quiet --out nowhere/walk.html"), failed,
+                "nowhere/walk.html");
+}
+
 }  // namespace limbic::testing

@@ -10,6 +10,7 @@
 #include "limbic/reference/activation.h"
 #include "limbic/reference/add.h"
 #include "limbic/reference/conv2d.h"
+#include "limbic/reference/winograd.h"
 #include "limbic/twins/check_gradient.h"
 #include "tests/reference/winograd.h"
 
@@ -193,6 +194,27 @@ TEST_CASE("winograd: the naive twin equals the definition") {
       CHECK(got.shape == expected.shape);
       CHECK(twins::relative_error(got.values, expected.values) < 1e-12);
     }
+}
+
+TEST_CASE("winograd: the plain F(2,3) equals the definition, and each step the matrices'") {
+  for (const Case& c : cases) {
+    CAPTURE(c.geometry.h);
+    const Operands operands(c.geometry);
+    const auto expected = plain_conv2d(c.geometry, operands.src, operands.weight, {});
+    const auto got = reference::winograd_conv2d(operands.src, operands.weight, padding(c.geometry));
+    CHECK(got.shape == expected.shape);
+    CHECK(twins::relative_error(got.values, expected.values) < 1e-12);
+  }
+  reference::Array d({1, 1, 4, 4}), g({1, 1, 3, 3});
+  for (int64_t i = 0; i < 16; ++i) d[i] = static_cast<double>(i * i % 7) - 3;
+  for (int64_t i = 0; i < 9; ++i) g[i] = static_cast<double>(i * i % 5) - 2;
+  const reference::WinogradTile t = reference::winograd_tile(d, g);
+  CHECK(twins::relative_error(t.output.values, reference::conv2d(d, g, {}, {}).values) < 1e-12);
+  CHECK(t.input[0] == d[0] - d[2] - d[8] + d[10]);
+  CHECK(t.weight[0] == g[0]);
+  CHECK(t.weight[15] == g[8]);
+  CHECK_THROWS_AS(reference::winograd_tile(g, g), std::invalid_argument);
+  CHECK_THROWS_AS(reference::winograd_conv2d(d, d, 1), std::invalid_argument);
 }
 
 TEST_CASE("winograd: equals the definition over awkward shapes") {
