@@ -68,6 +68,7 @@ int run(mpi::Communicator& together, int argc, char** argv) {
   o.keep_last_batch = flags.contains("keep");
   o.sync_batch_norm = flags.contains("sync");
   o.exchange.canonical = flags.contains("canonical");
+  if (flags.contains("no_overlap")) o.exchange.bucket_bytes = int64_t{1} << 40;  // all at the end
   o.communicator = &together;
   together.configure(
       {.timeout = 60, .ring = flags.contains("ring"), .bf16 = flags.contains("bf16")});
