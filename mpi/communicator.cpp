@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
@@ -127,6 +128,8 @@ void Communicator::State::run() {
   end_record();
   // MPICH's end over UCX waits for a rank that no longer looks at its network: all look a while
   // longer.
+  // Rank 0 may have an SVM to fit before it comes.
+  options.timeout = INFINITY;
   MPI_Request all_here;
   MPI_Ibarrier(world, &all_here);
   wait(&all_here, 1);
