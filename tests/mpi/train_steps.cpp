@@ -1,10 +1,8 @@
-// Trains by MPI, or alone, and prints the loss of every step, what a rank waited for, and the hash
-// of the weights: for comparing numbers of ranks (tests/mpi/check_ranks.sh).
+// Trains over ranks, or alone, and prints the loss of every step and what each rank waited for: for
+// comparing numbers of ranks (scripts/check_mpi.py, bench/mpi/link.sh).
 //
-//   train_steps MODEL DATA_FOLDER STEPS [sync] [keep] [ring] [bf16] [canonical]
-//     [no_overlap] [batch=N]
-//   [freeze=PATH]
-//     [weights=FILE] [side=N] [samples=N] [lr=X]
+//   train_steps MODEL DATA_FOLDER STEPS [sync] [keep] [ring] [bf16] [canonical] [no_overlap]
+//     [frozen_bn] [batch=N] [freeze=PATH] [weights=FILE] [side=N] [samples=N] [lr=X]
 #include <sys/resource.h>
 
 #include <cstdio>
