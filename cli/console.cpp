@@ -15,10 +15,12 @@ namespace {
 bool bar_is_open = false;
 std::string advice;  // see when_interrupted
 volatile std::sig_atomic_t interrupted = 0;
+void (*interruption_hook)() = nullptr;
 
 // The first one is heard where the work next reports; the second one ends at once.
 void interrupt(int signal) {
   interrupted = signal;
+  if (interruption_hook) interruption_hook();
   std::signal(signal, SIG_DFL);
   constexpr char text[] = "\nstopping; Ctrl-C again stops at once\n";
   [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text, sizeof text - 1);
@@ -164,6 +166,7 @@ std::string printable(const std::string& text) {
 }
 
 void when_interrupted(const std::string& text) { advice = text; }
+void hook_interruption(void (*hook)()) { interruption_hook = hook; }
 
 void end_interrupted() {
   end_progress();

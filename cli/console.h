@@ -40,6 +40,8 @@ std::string printable(const std::string& text);
 struct Interrupted {};
 /// What somebody who stops the work now should know: how to go on.
 void when_interrupted(const std::string& advice);
+/// Also called then, in the signal's handler.
+void hook_interruption(void (*hook)());
 /// Says so, and ends as a program does that was interrupted.
 [[noreturn]] void end_interrupted();
 

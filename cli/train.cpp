@@ -47,6 +47,7 @@ void print_epochs(const Common& common, const train::TrainResult& result, bool v
 }
 
 int run(const Common& common, Options& o) {
+  o.training.configure_ranks();
   DataParts parts = o.data.open(common);
   const io::Dataset all = parts.train;
   train::TrainData data;

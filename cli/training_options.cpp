@@ -66,6 +66,11 @@ void TrainingOptions::add_to(const Verb& app) {
   app.add_option("--report", report, "also write a page with curves, accuracies and pictures");
 }
 
+void TrainingOptions::configure_ranks() const {
+  communicator().configure(
+      {.timeout = timeout, .ring = allreduce == "ring", .bf16 = gradients == "bf16"});
+}
+
 std::optional<io::Augmentation> TrainingOptions::augmentation() const {
   if (augment == "none") return std::nullopt;
   io::Augmentation a;
@@ -105,8 +110,7 @@ train::TrainOptions TrainingOptions::to_train_options(const Common& common,
   o.keep_last_batch = last_batch == "keep";
   o.sync_batch_norm = sync_batch_norm;
   o.communicator = &communicator();
-  communicator().configure(
-      {.timeout = timeout, .ring = allreduce == "ring", .bf16 = gradients == "bf16"});
+  configure_ranks();
   o.seed = common.seed;
   o.out = out;
   o.checkpoint_interval = checkpoint_interval;

@@ -22,6 +22,8 @@ struct TrainingOptions {
   std::string report;  ///< Of --report: a page, rewritten as the training goes on.
 
   void add_to(const Verb& app);
+  /// Says to the other ranks, where there are any, what these options say of them.
+  void configure_ranks() const;
   /// As the trainer wants them, for this run folder.
   train::TrainOptions to_train_options(const Common& common, const std::string& out) const;
   /// "none", "flip", "crop" (random resized crop and flip), "cifar" (padded crop and flip), "full"

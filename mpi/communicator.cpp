@@ -31,7 +31,7 @@ constexpr int ping_tag = 1, pong_tag = 2, ring_tag = 3;
 // A rank's line in the record: when it last lived. Written through a mapping, so that it outlives
 // the process however that ends.
 struct Beat {
-  enum State : int32_t { none, running, ended, silent };
+  enum State : int32_t { none, running, ended, silent, told };
   int32_t state;
   int32_t ranks;
   int64_t step;
@@ -39,6 +39,8 @@ struct Beat {
   char unused[40];
 };
 static_assert(sizeof(Beat) == 64);
+
+std::atomic<Beat*> own_beat = nullptr;  // of this process, while it has one
 
 int64_t microseconds_now() {
   return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -313,10 +315,12 @@ void Communicator::State::begin_record(const std::string& path) {
   if (mapped == MAP_FAILED) return;
   beats = static_cast<Beat*>(mapped);
   beats[rank] = {Beat::running, size, step, microseconds_now(), {}};
+  own_beat = beats + rank;
 }
 
 void Communicator::State::end_record() {
   if (!beats) return;
+  own_beat = nullptr;
   if (beats[rank].state == Beat::running) beats[rank].state = Beat::ended;
   ::munmap(beats, sizeof(Beat) * static_cast<size_t>(size));
   beats = nullptr;
@@ -341,6 +345,10 @@ Communicator::~Communicator() {
 void Communicator::configure(const train::CommunicatorOptions& options) {
   State& s = *state_;
   s.wait_for(s.ask([&] { s.options = options; }));
+}
+
+void Communicator::note_told() {
+  if (Beat* beat = own_beat) beat->state = Beat::told;
 }
 
 void Communicator::speak_to(int file) { state_->speaks_to = file; }
@@ -474,6 +482,9 @@ std::string who_stopped(const std::string& record) {
                      b.step);
     if (b.state == Beat::running && (!first || b.microseconds < first->microseconds)) first = &b;
   }
+  if (!first &&
+      std::any_of(beats.begin(), beats.end(), [](const Beat& b) { return b.state == Beat::told; }))
+    return "its ranks were told to stop";
   if (!first) return {};
   return str_cat("rank ", first - beats.data(), " of ", first->ranks, " stopped at step ",
                  first->step);

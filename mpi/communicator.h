@@ -17,6 +17,9 @@ class Communicator : public train::Communicator {
   int rank() const override;
   int size() const override;
   int ranks_on_this_machine() const;
+  /// Notes in the record that this rank was told to stop, and is not the one who failed. For a
+  /// signal's handler.
+  static void note_told();
   /// Where it writes which rank does not answer; standard error if nothing else is said.
   void speak_to(int file);
 

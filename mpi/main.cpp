@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   set_threads(std::max(1, available_cores() / together.ranks_on_this_machine()));
   const int own_stderr = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
   together.speak_to(own_stderr);
+  cli::hook_interruption(mpi::Communicator::note_told);
   int words = -1;
   if (together.rank() > 0)
     words = hide_words();

@@ -122,10 +122,11 @@ def disturb(mpi, data, folder, number, expected, seconds, draw):
         return "rank %d, %s: the others went on waiting" % (rank, how.name)
     resumed = training.start(4, "--resume").communicate(timeout=300)[0]
     named = re.findall(r"rank (\d+)[^\n]*(?:has not answered|come as far)", said) + \
-        re.findall(r"ended as rank (\d+)", resumed)
+        re.findall(r"ended: rank (\d+)", resumed)
     started = (pathlib.Path(training.out) / "weights/last.safetensors").exists()
     if str(rank) not in named and started and "resumed at step" in resumed:
-        return "rank %d, %s, is not named: %s | %s" % (rank, how.name, said[-300:], resumed[-600:])
+        return "rank %d, %s, is not named: %s | %s" % (rank, how.name, said[-300:],
+                                                             " ".join(re.findall(r"ended: [^\n]*", resumed)))
     if how is signal.SIGKILL and launched.returncode not in (137, 9) or launched.returncode == 0:
         return "rank %d, %s: status %d" % (rank, how.name, launched.returncode)
     if training.weights() != expected:

@@ -263,7 +263,7 @@ class Trainer {
     if (options_.out.empty()) return {};
     fs::create_directories(options_.out + "/weights");
     const std::string stopped = together_.begin_run(options_.out);
-    if (options_.resume && !stopped.empty()) tell("the run before this one ended as " + stopped);
+    if (options_.resume && !stopped.empty()) tell("the run before this one ended: " + stopped);
     const std::optional<OwnCopy> last = from_leader("last.safetensors");
     if (!last) return {};
     auto [state, momentum] = load_checkpoint(last->path, parameters_, state_.settings);
