@@ -248,11 +248,11 @@ TEST_CASE("reference: Adam's and AdamW's steps are PyTorch's") {
     return w.values;
   };
   CHECK(limbic::twins::relative_error(after_three({.learning_rate = 0.1, .weight_decay = 0.5}),
-                              std::vector<double>{0.9450880209688444, -1.7471678565085655,
-                                                  0.29572128568408407}) < 1e-14);
+                                      std::vector<double>{0.9450880209688444, -1.7471678565085655,
+                                                          0.29572128568408407}) < 1e-14);
   CHECK(limbic::twins::relative_error(after_three({0.1, 0.8, 0.9, 1e-3, 0.5, true}),
-                              std::vector<double>{0.8534297648603194, -1.6114866018876186,
-                                                  0.2680127637403532}) < 1e-14);
+                                      std::vector<double>{0.8534297648603194, -1.6114866018876186,
+                                                          0.2680127637403532}) < 1e-14);
   Array w({3}), m({3}), v({3});
   CHECK_THROWS_AS(adam_step(w, m, v, 1, Array({2}), {}), std::invalid_argument);
 }

@@ -11,11 +11,11 @@
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/local_response_norm.h"
 #include "limbic/nn/ops/pool2d.h"
+#include "limbic/twins/evaluate.h"
 #include "limbic/walk/choice.h"
 #include "limbic/walk/digits.h"
 #include "limbic/walk/embedded.h"
 #include "limbic/walk/page.h"
-#include "limbic/twins/evaluate.h"
 
 namespace limbic::walk {
 namespace {
