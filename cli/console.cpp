@@ -133,10 +133,8 @@ std::vector<ClassScore> scores(const std::vector<std::vector<int64_t>>& confusio
   return out;
 }
 
-}  // namespace
-
-namespace {
 train::Communicator alone, *together = &alone;
+
 }  // namespace
 
 train::Communicator& communicator() { return *together; }

@@ -36,8 +36,6 @@ class Rows {
     layer_ = o.layer;
   }
 
-  int64_t width() const { return width_; }
-
   // Keeps rows in this file, and goes on behind those that it has.
   void keep_in(const std::string& path) {
     if (data_.size() == 0) return;
@@ -61,14 +59,10 @@ class Rows {
     for (int64_t i = first; i < data_.size(); ++i) order.push_back(i);
     loader.start_epoch(0, std::move(order));
     Tensor whole(network::input_shape(batch_, network_.preset));
-    try {
-      for (io::Batch batch; loader.next(batch);) {
-        std::copy_n(batch.images.data(), batch.images.size(), whole.data());
-        append(batch.indices, predictor.run(whole), first + loader.position());
-        if (progress) progress({.task = "extracting", .done = done(), .total = data_.size()});
-      }
-    } catch (const Error&) {
-      if (!file_ || std::ssize(loader.skipped()) < data_.size() - first) throw;
+    for (io::Batch batch; loader.next(batch);) {
+      std::copy_n(batch.images.data(), batch.images.size(), whole.data());
+      append(batch.indices, predictor.run(whole), first + loader.position());
+      if (progress) progress({.task = "extracting", .done = done(), .total = data_.size()});
     }
     append({}, {}, data_.size());  // broken pictures at the end
     for (const io::SkippedSample& s : loader.skipped()) skipped_.push_back(s);
@@ -147,12 +141,14 @@ int run(const Common& common, Options& o) {
   network.file.require_intact();
   std::vector<int64_t> indices;
   out.values = rows.take(indices);
-  require(shard || !indices.empty(), "none of the ", data.size(), " pictures can be used");
+  require(shard || !indices.empty(), "none of the ", data.size(),
+          " pictures can be used; the first: ",
+          rows.skipped().empty() ? "" : rows.skipped()[0].path + ": " + rows.skipped()[0].reason);
   for (const int64_t i : indices) {
     out.labels.push_back(data.samples[static_cast<size_t>(i)].label);
     out.paths.push_back(data.samples[static_cast<size_t>(i)].path);
   }
-  out.shard = o.shard.empty() ? "" : shard->text();
+  out.shard = shard ? shard->text() : "";
   write_rows(o.out, out);
   if (shard) rows.remove_file();
   note(common, str_cat("wrote ", to_string(out.values.shape()), " features to ", o.out,

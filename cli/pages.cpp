@@ -19,14 +19,8 @@ namespace {
 
 // A PNG of at most 160 pixels a side; nothing where the picture cannot be read any more.
 std::vector<uint8_t> thumbnail(const std::string& path) {
-  constexpr int64_t side = 160;
   try {
-    const io::Picture picture = io::decode_file(path);
-    const int64_t longer = std::max(picture.height, picture.width);
-    if (longer <= side) return io::encode_png(picture);
-    return io::encode_png(
-        io::resize(picture, {.height = std::max<int64_t>(1, picture.height * side / longer),
-                             .width = std::max<int64_t>(1, picture.width * side / longer)}));
+    return io::encode_png(io::shrunk(io::decode_file(path), 160));
   } catch (const Error&) {
     return {};
   }

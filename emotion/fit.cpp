@@ -22,14 +22,6 @@ ProgressFunction with_role(const std::string& role, const ProgressFunction& prog
   };
 }
 
-io::Picture small(const io::Picture& picture) {
-  const int64_t longer = std::max(picture.height, picture.width);
-  if (longer <= thumbnail_side) return picture;
-  return io::resize(picture,
-                    {.height = std::max<int64_t>(1, picture.height * thumbnail_side / longer),
-                     .width = std::max<int64_t>(1, picture.width * thumbnail_side / longer)});
-}
-
 class Fitter {
  public:
   Fitter(const io::Dataset& data, const FitOptions& options, const ProgressFunction& progress)
@@ -276,7 +268,7 @@ class Fitter {
     for (const int64_t row : rows) {
       const int64_t sample = result_.train_features.indices[static_cast<size_t>(row)];
       const auto& path = result_.train.samples[static_cast<size_t>(sample)].path;
-      const auto png = io::encode_png(small(io::decode_file(path)));
+      const auto png = io::encode_png(io::shrunk(io::decode_file(path), thumbnail_side));
       Tensor bytes({std::ssize(png)}, DType::u8);
       std::copy(png.begin(), png.end(), static_cast<uint8_t*>(bytes.raw()));
       result_.model.thumbnails.push_back(std::move(bytes));

@@ -12,13 +12,7 @@ namespace {
 
 using report::Report;
 
-// At most 224 pixels a side, so that a page of many stays small.
-io::Picture small(const io::Picture& picture) {
-  const int64_t longer = std::max(picture.height, picture.width);
-  if (longer <= 224) return picture;
-  return io::resize(picture, {.height = std::max<int64_t>(1, picture.height * 224 / longer),
-                              .width = std::max<int64_t>(1, picture.width * 224 / longer)});
-}
+constexpr int64_t shown_side = 224;  // so that a page of many stays small
 
 std::string image(const io::Picture& picture, const std::string& alt) {
   return "<img alt=\"" + report::escape_html(alt) + "\" src=\"data:image/png;base64," +
@@ -69,7 +63,7 @@ void add_neighbours(Report& page, const emotion::EmotionModel& model, const Deci
 }
 
 void add_sections(Report& page, const Explained& e, const std::string& class_name) {
-  const io::Picture shown = small(e.picture);
+  const io::Picture shown = io::shrunk(e.picture, shown_side);
   std::string gallery = "<div class=\"gallery\">\n" + figure(shown, "the picture", "as it is seen");
   Report::Table table{.title = e.name + ": how far the maps can be believed",
                       .explanation =

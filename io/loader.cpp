@@ -55,8 +55,14 @@ void Loader::start_epoch(int64_t epoch, int64_t first_sample) {
   start(std::move(order), epoch, first_sample);
 }
 
+void Loader::start_epoch(int64_t epoch, std::vector<int64_t> order) {
+  start(std::move(order), epoch, 0);
+  chosen_ = true;
+}
+
 void Loader::start(std::vector<int64_t> order, int64_t epoch, int64_t first_sample) {
   order_ = std::move(order);
+  chosen_ = false;
   epoch_ = epoch;
   position_ = first_ = first_sample;
   used_ = 0;
@@ -116,7 +122,8 @@ bool Loader::next(Batch& batch, int64_t size) {
   const int64_t n = std::ssize(order_);
   while (batch.size() < size && position_ < n) load_more(batch, size);
   used_ += batch.size();
-  require(used_ > 0 || first_ > 0, "none of the ", n, " pictures can be used; the first: ",
+  require(used_ > 0 || first_ > 0 || chosen_, "none of the ", n,
+          " pictures can be used; the first: ",
           skipped_.empty() ? "" : skipped_.front().path + ": " + skipped_.front().reason);
   if (options_.drop_last && batch.size() < size) {
     batch.labels.clear();

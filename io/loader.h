@@ -86,8 +86,9 @@ class Loader {
   /// resume). Throws Error where that lies outside the data set.
   void start_epoch(int64_t epoch, int64_t first_sample = 0);
 
-  /// Starts an epoch over these samples, in this order.
-  void start_epoch(int64_t epoch, std::vector<int64_t> order) { start(std::move(order), epoch, 0); }
+  /// Starts an epoch over these samples, in this order. That not one of them can be used is for the
+  /// caller to say.
+  void start_epoch(int64_t epoch, std::vector<int64_t> order);
 
   /// Fills `batch`, with `size` samples where it is given (at most the batch size), reusing its
   /// memory (a tensor kept from the last call changes with it); false at
@@ -124,6 +125,7 @@ class Loader {
   std::atomic<int64_t> cached_bytes_ = 0;
   ByteBudget decoding_;
   std::vector<std::string> hashes_;  // of the files, while keep_usable reads them
+  bool chosen_ = false;              // the epoch is of samples that a caller has named
   bool fixed_ = false;               // keep_usable has said which pictures there are
   std::vector<SkippedSample> skipped_;
   std::set<int64_t> skipped_indices_;

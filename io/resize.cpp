@@ -269,4 +269,11 @@ Picture resize(const Picture& src, const ResizeOptions& options) {
   return vertical_pass(wide, rows, {0, wide.width}, used.begin, options.filter);
 }
 
+Picture shrunk(const Picture& picture, int64_t side) {
+  const int64_t longer = std::max(picture.height, picture.width);
+  if (longer <= side) return picture;
+  return resize(picture, {.height = std::max<int64_t>(1, picture.height * side / longer),
+                          .width = std::max<int64_t>(1, picture.width * side / longer)});
+}
+
 }  // namespace limbic::io

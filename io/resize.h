@@ -33,4 +33,7 @@ struct ResizeOptions {
 /// or a region outside its picture. Source: Pillow, src/libImaging/Resample.c.
 Picture resize(const Picture& src, const ResizeOptions& options);
 
+/// At most `side` pixels a side, in its proportions: smaller pictures as they are.
+Picture shrunk(const Picture& picture, int64_t side);
+
 }  // namespace limbic::io

@@ -51,12 +51,6 @@ std::vector<std::string> wrapped(const std::string& text, size_t most) {
   return out;
 }
 
-std::string thousands(int64_t n) {
-  std::string out = std::to_string(n);
-  for (size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, ",");
-  return out;
-}
-
 // The figure as boxes and arrows: steps are picture, CNNs, vectors, fused vector, classifiers.
 Drawing drawing_of(const PipelineFigure& figure) {
   Drawing d;

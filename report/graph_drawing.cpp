@@ -77,12 +77,6 @@ std::vector<Line> lines_of(const std::vector<Box>& boxes) {
   return lines;
 }
 
-std::string thousands(int64_t n) {
-  std::string out = std::to_string(n);
-  for (size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, ",");
-  return out;
-}
-
 // "conv2d 3x3 /2".
 std::string describe(const Graph& graph, int n, const std::vector<Shape>& shapes) {
   const Node& node = graph.node(n);

@@ -147,6 +147,12 @@ std::string value_text(double value) {
   return {buffer, end.ptr};
 }
 
+std::string thousands(int64_t n) {
+  std::string out = std::to_string(n);
+  for (size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, ",");
+  return out;
+}
+
 std::string percent_text(double part) {
   if (!std::isfinite(part)) return "n/a";
   std::string text = number_text(part * 100, 1);

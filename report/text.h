@@ -19,6 +19,8 @@ std::string escape_latex(std::string_view text);
 std::string number_text(double value, int digits);
 /// Six significant digits; "n/a" unless finite.
 std::string value_text(double value);
+/// "1,234,567"; not of negative numbers.
+std::string thousands(int64_t n);
 /// "64.1 %" of 0.641.
 std::string percent_text(double part);
 /// The accuracy's own interval, else the 95 % one of its samples (Wilson 1927); none without.

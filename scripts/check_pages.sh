@@ -6,14 +6,7 @@
 #   scripts/check_pages.sh [--shots FOLDER] [PAGE.html...]
 set -u
 cd "$(dirname "$0")/.." || exit 1
-: "${CHROMIUM:=/usr/bin/chromium}"
-export CHROMIUM
-[ -x "$CHROMIUM" ] || { echo "skipped: no $CHROMIUM"; exit 0; }
-python=build/pages-venv/bin/python
-if ! "$python" -c "import playwright" 2>/dev/null; then
-  { python3 -m venv build/pages-venv && "$python" -m pip -q install playwright; } >/dev/null 2>&1 ||
-    { echo "skipped: playwright cannot be installed"; exit 0; }
-fi
+. scripts/playwright.sh
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 pages=()

@@ -7,14 +7,8 @@
 #   scripts/check_walk.sh [--shots FOLDER] [PAGE.html...]
 set -u
 cd "$(dirname "$0")/.." || exit 1
-: "${CHROMIUM:=/usr/bin/chromium}" "${LIMBIC_WALK_WEIGHTS:=}"
-export CHROMIUM
-[ -x "$CHROMIUM" ] || { echo "skipped: no $CHROMIUM"; exit 0; }
-python=build/pages-venv/bin/python
-if ! "$python" -c "import playwright" 2>/dev/null; then
-  { python3 -m venv build/pages-venv && "$python" -m pip -q install playwright; } >/dev/null 2>&1 ||
-    { echo "skipped: playwright cannot be installed"; exit 0; }
-fi
+: "${LIMBIC_WALK_WEIGHTS:=}"
+. scripts/playwright.sh
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for argument in "$@"; do [[ $argument == *.html ]] && named=yes; done

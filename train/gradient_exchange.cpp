@@ -2,20 +2,10 @@
 
 #include <algorithm>
 
-#include "limbic/core/parallel.h"
 #include "limbic/nn/compile/program.h"
+#include "limbic/nn/ops/elementwise.h"
 
 namespace limbic::train {
-namespace {
-
-void add_to(float* sum, const float* x, int64_t n) {
-  parallel_ranges(n, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) sum[i] += x[i];
-  });
-}
-
-}  // namespace
-
 GradientExchange::GradientExchange(Plan& plan, Communicator& communicator, ExchangeOptions options)
     : plan_(plan), communicator_(communicator), canonical_(options.canonical) {
   const auto& packed = plan.program().packed();

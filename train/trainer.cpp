@@ -73,21 +73,24 @@ std::unique_ptr<Optimiser> optimiser_of(Plan& plan, const TrainOptions& options)
   return std::make_unique<Sgd>(plan, options.sgd);
 }
 
-// Processors of different kinds keep parameters in different layouts.
-std::string layouts_of(const Plan& plan) {
+// What computes each convolution.
+std::string convolutions_of(const Plan& plan) {
   std::string out;
-  for (const PackedParameter& p : plan.program().packed())
-    out += str_cat(p.name, p.value.size(), ";");
   for (const auto& node : plan.profile())
     if (node.type == "conv2d") out += node.name + "=" + node.implementation + ";";
   return out;
 }
 
-std::string implementations_of(const Plan& plan) {
-  std::string out = str_cat("threads=", threads(), ";");
-  for (const auto& node : plan.profile())
-    if (node.type == "conv2d") out += node.name + "=" + node.implementation + ";";
+// Processors of different kinds keep parameters in different layouts.
+std::string layouts_of(const Plan& plan) {
+  std::string out = convolutions_of(plan);
+  for (const PackedParameter& p : plan.program().packed())
+    out += str_cat(p.name, p.value.size(), ";");
   return out;
+}
+
+std::string implementations_of(const Plan& plan) {
+  return str_cat("threads=", threads(), ";", convolutions_of(plan));
 }
 
 // The layers that frozen_until names, by name.
@@ -316,28 +319,30 @@ class Trainer {
     };
   }
 
+  // What rank 0 and the first rank that differs from it say, where one does: all ranks find the
+  // same.
+  struct Difference {
+    size_t rank;
+    std::string own, first;
+  };
+  std::optional<Difference> find_difference(const std::string& own) {
+    const std::vector<std::string> all = together_.gather(own);
+    for (size_t r = 1; r < all.size(); ++r)
+      if (all[r] != all[0]) return Difference{r, all[r], all[0]};
+    return std::nullopt;
+  }
+
   // All ranks must be about to do the same; who is not says so.
   void agree() {
     if (together_.size() == 1) return;
-    const std::string own = str_cat(version(), '\n', state_.settings, '\n', state_.step);
-    const std::vector<std::string> all = together_.gather(own);
-    const auto lines = [](const std::string& text, size_t n) {
-      std::istringstream in(text);
-      std::string line;
-      for (size_t i = 0; i <= n; ++i) std::getline(in, line);
-      return line;
-    };
-    for (size_t r = 1; r < all.size(); ++r) {
-      require(lines(all[r], 0) == lines(all[0], 0), "rank ", r, " runs Limbic ", lines(all[r], 0),
-              ", rank 0 ", lines(all[0], 0));
-      require(lines(all[r], 1) == lines(all[0], 1), "rank ", r,
-              " was given something else than rank 0: ",
-              differences(lines(all[0], 1), lines(all[r], 1), " is ", " there, its own is "));
-      require(all[r] == all[0], "rank ", r, " begins at step ", lines(all[r], 2), ", rank 0 at ",
-              lines(all[0], 2));
-    }
-    const std::vector<std::string> layouts = together_.gather(layouts_of(*plan_));
-    if (std::count(layouts.begin(), layouts.end(), layouts[0]) != std::ssize(layouts)) {
+    if (const auto d = find_difference(version()))
+      fail("rank ", d->rank, " runs Limbic ", d->own, ", rank 0 ", d->first);
+    if (const auto d = find_difference(state_.settings))
+      fail("rank ", d->rank, " was given something else than rank 0: ",
+           differences(d->first, d->own, " is ", " there, its own is "));
+    if (const auto d = find_difference(std::to_string(state_.step)))
+      fail("rank ", d->rank, " begins at step ", d->own, ", rank 0 at ", d->first);
+    if (find_difference(layouts_of(*plan_))) {
       exchange_options_->canonical = true;
       tell(
           "the ranks' processors keep weights in different layouts: gradients travel in the "
@@ -353,10 +358,9 @@ class Trainer {
       if (p.trainable)
         own += sha256({reinterpret_cast<const uint8_t*>(p.value.raw()),
                        static_cast<size_t>(p.value.bytes())});
-    const std::vector<std::string> hashes = together_.gather(sha256_of_text(own));
-    for (size_t r = 1; r < hashes.size(); ++r)
-      require(hashes[r] == hashes[0], "rank ", r, " has other weights than rank 0 after step ",
-              state_.step, "; the last checkpoint is whole, --resume goes on from it");
+    if (const auto d = find_difference(sha256_of_text(own)))
+      fail("rank ", d->rank, " has other weights than rank 0 after step ", state_.step,
+           "; the last checkpoint is whole, --resume goes on from it");
   }
 
   // Each rank's running statistics are of its own pictures; their mean is all ranks'.
@@ -451,9 +455,8 @@ class Trainer {
     std::vector<int64_t> own;
     for (int64_t i = together_.rank(); i < data.size(); i += together_.size()) own.push_back(i);
     std::vector<double> rows(static_cast<size_t>(data.size() * width));
-    const bool any = !own.empty();
     validation_loader_->start_epoch(0, std::move(own));
-    for (io::Batch batch; any && validation_loader_->next(batch);) {
+    for (io::Batch batch; validation_loader_->next(batch);) {
       const Tensor values = predictor_->run(batch.images);
       for (int64_t i = 0; i < batch.size(); ++i)
         std::copy_n(values.data() + i * width, width,
