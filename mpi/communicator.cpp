@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -26,7 +27,9 @@
 namespace limbic::mpi {
 namespace {
 
-constexpr int ping_tag = 1, pong_tag = 2, ring_tag = 3;
+constexpr int ping_tag = 1, pong_tag = 2, ring_tag = 3, bf16_tag = 4;
+constexpr size_t bf16_apart = 8;
+constexpr size_t bf16_chunk = size_t{1} << 17;  // values of a piece that one rank adds up
 
 // A rank's line in the record: when it last lived. Written through a mapping, so that it outlives
 // the process however that ends.
@@ -81,8 +84,9 @@ struct Communicator::State {
   void live();
   void wait(MPI_Request* requests, int n);
   [[noreturn]] void name_the_silent();
+  class Bf16Piece;
   void ring_sum(float* values, size_t n);
-  void bf16_sum(float* values, size_t n);
+  void bf16_sum(std::span<float> values);
   void begin_record(const std::string& path);
   void end_record();
 };
@@ -261,7 +265,7 @@ void Communicator::State::ring_sum(float* values, size_t n) {
   std::vector<float> received(n / p + 1);
   for (size_t k = 0; k < 2 * (p - 1); ++k) {
     const bool adds = k < p - 1;
-    const size_t out = r + 2 * p - k + (adds ? 0 : 0), in = out + p - 1;
+    const size_t out = r + 2 * p - k, in = out + p - 1;
     float* into = adds ? received.data() : values + begin(in);
     MPI_Request both[2];
     MPI_Irecv(into, count_of(end(in) - begin(in)), MPI_FLOAT, before, ring_tag, world, &both[0]);
@@ -273,33 +277,73 @@ void Communicator::State::ring_sum(float* values, size_t n) {
   }
 }
 
-// Each rank gets everybody's share of its chunk in bf16, adds them up in f32 in the order of the
-// ranks, and hands the sum out in bf16: half the bytes, two roundings.
-void Communicator::State::bf16_sum(float* values, size_t n) {
-  const auto p = static_cast<size_t>(size);
-  std::vector<int> counts(p), places(p), own_places(p);
-  for (size_t r = 0; r < p; ++r) {
-    places[r] = count_of(n * r / p);
-    counts[r] = count_of(n * (r + 1) / p) - places[r];
+// A piece on its way: each rank gets everybody's share of its chunk in bf16, adds them up in f32 in
+// the order of the ranks, and hands the sum out in bf16. Half the bytes, two roundings.
+class Communicator::State::Bf16Piece {
+ public:
+  explicit Bf16Piece(State& s) : s_(s), p_(static_cast<size_t>(s.size)) {}
+  void share(std::span<float> values) {
+    values_ = values;
+    own_ = begin(s_.rank + 1) - begin(s_.rank);
+    all_.resize(values.size()), shares_.resize(own_ * p_);
+    std::transform(values.begin(), values.end(), all_.begin(), from_f32<BFloat16>);
+    std::copy_n(&all_[begin(s_.rank)], own_, &shares_[static_cast<size_t>(s_.rank) * own_]);
+    exchange([&](int r) { return std::span(shares_).subspan(static_cast<size_t>(r) * own_, own_); },
+             [&](int r) { return chunk(r); });
   }
-  const auto own = static_cast<size_t>(counts[static_cast<size_t>(rank)]);
-  const std::vector<int> own_counts(p, static_cast<int>(own));
-  for (size_t r = 0; r < p; ++r) own_places[r] = static_cast<int>(r * own);
-  std::vector<BFloat16> sent(n), shares(own * p), sum(own);
-  std::transform(values, values + n, sent.begin(), from_f32<BFloat16>);
-  MPI_Request request;
-  MPI_Ialltoallv(sent.data(), counts.data(), places.data(), MPI_UINT16_T, shares.data(),
-                 own_counts.data(), own_places.data(), MPI_UINT16_T, world, &request);
-  wait(&request, 1);
-  for (size_t i = 0; i < own; ++i) {
-    float total = 0;
-    for (size_t r = 0; r < p; ++r) total += to_f32(shares[r * own + i]);
-    sum[i] = from_f32<BFloat16>(total);
+  void add_up() {
+    s_.wait(requests_.data(), static_cast<int>(requests_.size()));
+    const std::span<BFloat16> sum = chunk(s_.rank);
+    for (size_t i = 0; i < own_; ++i) {
+      float total = 0;
+      for (size_t r = 0; r < p_; ++r) total += to_f32(shares_[r * own_ + i]);
+      sum[i] = from_f32<BFloat16>(total);
+    }
+    exchange([&](int r) { return chunk(r); }, [&](int) { return sum; });
   }
-  MPI_Iallgatherv(sum.data(), static_cast<int>(own), MPI_UINT16_T, sent.data(), counts.data(),
-                  places.data(), MPI_UINT16_T, world, &request);
-  wait(&request, 1);
-  std::transform(sent.begin(), sent.end(), values, [](BFloat16 x) { return to_f32(x); });
+  void take() {
+    s_.wait(requests_.data(), static_cast<int>(requests_.size()));
+    std::transform(all_.begin(), all_.end(), values_.begin(), [](BFloat16 x) { return to_f32(x); });
+  }
+
+ private:
+  size_t begin(int r) const { return values_.size() * static_cast<size_t>(r) / p_; }
+  std::span<BFloat16> chunk(int r) {
+    return std::span(all_).subspan(begin(r), begin(r + 1) - begin(r));
+  }
+  template <class Into, class From>
+  void exchange(const Into& into, const From& from) {
+    requests_.clear();
+    for (int k = 1; k < s_.size; ++k) {
+      const int next = (s_.rank + k) % s_.size, before = (s_.rank + s_.size - k) % s_.size;
+      const std::span<BFloat16> in = into(before), out = from(next);
+      MPI_Irecv(in.data(), count_of(in.size()), MPI_UINT16_T, before, bf16_tag, s_.world,
+                &requests_.emplace_back());
+      MPI_Isend(out.data(), count_of(out.size()), MPI_UINT16_T, next, bf16_tag, s_.world,
+                &requests_.emplace_back());
+    }
+  }
+
+  State& s_;
+  size_t p_, own_ = 0;
+  std::span<float> values_;
+  std::vector<BFloat16> all_, shares_;
+  std::vector<MPI_Request> requests_;
+};
+
+// While pieces are rounded or added up, those before and behind them are on the network.
+void Communicator::State::bf16_sum(std::span<float> values) {
+  constexpr size_t apart = bf16_apart;
+  const size_t piece = static_cast<size_t>(size) * bf16_chunk;
+  const size_t n = (values.size() + piece - 1) / piece;
+  std::vector<Bf16Piece> pieces(std::min(n, 2 * apart + 1), Bf16Piece(*this));
+  for (size_t k = 0; k < n + 2 * apart; ++k) {
+    if (k < n)
+      pieces[k % pieces.size()].share(
+          values.subspan(k * piece, std::min(piece, values.size() - k * piece)));
+    if (k >= apart && k < n + apart) pieces[(k - apart) % pieces.size()].add_up();
+    if (k >= 2 * apart) pieces[(k - 2 * apart) % pieces.size()].take();
+  }
 }
 
 void Communicator::State::begin_record(const std::string& path) {
@@ -387,7 +431,7 @@ void Communicator::start_sum(std::span<float> values) {
   State& s = *state_;
   s.summed += static_cast<int64_t>(values.size_bytes());
   s.ask([&s, values] {
-    if (s.options.bf16) return s.bf16_sum(values.data(), values.size());
+    if (s.options.bf16) return s.bf16_sum(values);
     if (s.options.ring) return s.ring_sum(values.data(), values.size());
     MPI_Request request;
     MPI_Iallreduce(MPI_IN_PLACE, values.data(), count_of(values.size()), MPI_FLOAT, MPI_SUM,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -38,9 +39,18 @@ std::string last_error(int words) {
   return text.substr(at + 8, text.find('\n', at) - at - 8);
 }
 
+// UCX aborts a rank whose peer is gone, in the moment before the launcher ends it: the status is to
+// be the launcher's, of the one that was killed.
+void abort_a_second_later(int signal) {
+  ::sleep(1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGABRT, abort_a_second_later);
   mpi::Communicator together;
   cli::set_communicator(together);
   set_threads(std::max(1, available_cores() / together.ranks_on_this_machine()));

@@ -46,10 +46,10 @@ def losses(mpi, ranks, *words):
     return found, run.stderr
 
 
-def compare(mpi, name, one, other):
+def compare(mpi, name, one, other, times=1):
     apart = [abs(a - b) / abs(a) for a, b in zip(one, other)]
     first, last = max(apart[:10]), apart[-1]
-    check("%s: %s" % (mpi, name), len(one) == len(other) and first < 1e-5 and last < 1e-3,
+    check("%s: %s" % (mpi, name), len(one) == len(other) and first < times * 1e-5 and last < times * 1e-3,
           "first 10 steps %.1e, step %d %.1e" % (first, len(apart), last))
 
 
@@ -68,8 +68,10 @@ def mathematics(mpi, data):
     words = cases["sync-bn resnet20, 50 steps"]
     compare(mpi, "gradients in the weights' own layout", losses(mpi, 1, *words)[0],
             losses(mpi, 4, *words, "canonical")[0])
-    first, again = losses(mpi, 4, *words, "ring")[0], losses(mpi, 4, *words, "ring")[0]
-    check(mpi + ": the ring's bits are equal in two runs", first == again)
+    for kind in ("ring", "bf16"):
+        first, again = (losses(mpi, 4, *words, kind)[0] for _ in range(2))
+        check("%s: the bits of two runs are equal: %s" % (mpi, kind), first == again)
+        compare(mpi, "4 ranks, " + kind, losses(mpi, 1, *words)[0], first, 10 if kind == "bf16" else 1)
 
 
 class Training:

@@ -22,13 +22,27 @@ namespace {
 
 struct Done {};
 
+/// Tells what a rank waits for another's backward from what it waits for the network: sums begin
+/// when all ranks are there.
+class Together : public mpi::Communicator {
+ public:
+  void start_sum(std::span<float> values) override {
+    const double start = now();
+    if (apart) barrier();
+    waited_for_ranks += now() - start;
+    mpi::Communicator::start_sum(values);
+  }
+  bool apart = false;
+  double waited_for_ranks = 0;
+};
+
 double peak_megabytes() {
   rusage usage;
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1e3;
 }
 
-int run(mpi::Communicator& together, int argc, char** argv) {
+int run(Together& together, int argc, char** argv) {
   std::set<std::string> flags;
   std::map<std::string, std::string> values = {{"batch", "64"}, {"side", "32"}, {"lr", "0.05"}};
   for (int i = 4; i < argc; ++i) {
@@ -67,26 +81,31 @@ int run(mpi::Communicator& together, int argc, char** argv) {
   o.keep_last_batch = flags.contains("keep");
   o.sync_batch_norm = flags.contains("sync");
   o.exchange.canonical = flags.contains("canonical");
-  if (flags.contains("no_overlap")) o.exchange.bucket_bytes = int64_t{1} << 40;  // all at the end
+  if ((together.apart = flags.contains("no_overlap")))
+    o.exchange.bucket_bytes = int64_t{1} << 40;  // all at the end
   o.communicator = &together;
   together.configure(
       {.timeout = 60, .ring = flags.contains("ring"), .bf16 = flags.contains("bf16")});
-  double start = 0, waited = 0;
+  double start = 0, waited = 0, for_ranks = 0;
   int64_t bytes = 0;
   o.after_step = [&](int64_t step, double loss) {
     if (together.leads()) std::printf("step %ld %.17g\n", step, loss);
     if (step == 1) {
       start = now();
       waited = together.seconds_waited();
+      for_ranks = together.waited_for_ranks;
       bytes = together.bytes_summed();
     }
     if (step < steps) return;
     const auto n = static_cast<double>(std::max<int64_t>(1, steps - 1));
-    const auto all = together.gather(
-        str_cat("  rank ", together.rank(), ": ", 1e3 * (now() - start) / n, " ms a step, ",
-                1e3 * (together.seconds_waited() - waited) / n, " ms of it waiting, ",
-                static_cast<double>(together.bytes_summed() - bytes) / n / 1e6, " MB, ",
-                peak_megabytes(), " MB resident\n"));
+    const auto all = together.gather(str_cat(
+        "  rank ", together.rank(), ": ", 1e3 * (now() - start) / n, " ms a step, ",
+        1e3 * (together.seconds_waited() - waited) / n, " ms of it waiting",
+        together.apart
+            ? str_cat(" (", 1e3 * (together.waited_for_ranks - for_ranks) / n, " for ranks)")
+            : "",
+        ", ", static_cast<double>(together.bytes_summed() - bytes) / n / 1e6, " MB, ",
+        peak_megabytes(), " MB resident\n"));
     if (together.leads())
       for (const std::string& line : all) std::fprintf(stderr, "%s", line.c_str());
     throw Done();
@@ -102,7 +121,7 @@ int run(mpi::Communicator& together, int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc < 4) return 2;
-  mpi::Communicator together;
+  Together together;
   try {
     return run(together, argc, argv);
   } catch (const std::exception& e) {
