@@ -195,7 +195,7 @@ std::optional<int> CommandLine::parse(std::vector<std::string> arguments,
     return wrong_usage;
   }
   if (!name.empty() && !is_verb(*app_, name)) {
-    std::fprintf(stderr, "limbic: unknown verb '%s'; see limbic --help\n", printable(name).c_str());
+    say_failed("unknown verb '" + name + "'; see limbic --help");
     return wrong_usage;
   }
   rewrite(name, arguments);
@@ -207,8 +207,7 @@ std::optional<int> CommandLine::parse(std::vector<std::string> arguments,
   } catch (const CLI::ParseError& e) {
     const auto chosen = app_->get_subcommands();
     const std::string verb = chosen.empty() ? "" : chosen[0]->get_name() + " ";
-    std::fprintf(stderr, "limbic: %s; see limbic %s--help\n", printable(e.what()).c_str(),
-                 verb.c_str());
+    say_failed(e.what() + ("; see limbic " + verb) + "--help");
     return wrong_usage;
   }
   return {};

@@ -163,6 +163,14 @@ std::string printable(const std::string& text) {
   return out;
 }
 
+void say_failed(const std::string& reason) {
+  end_progress();
+  std::string who;
+  if (together->size() > 1 && !reason.starts_with("rank "))
+    who = "rank " + std::to_string(together->rank()) + ": ";
+  std::fprintf(stderr, "limbic: %s%s\n", who.c_str(), printable(reason).c_str());
+}
+
 void when_interrupted(const std::string& text) { advice = text; }
 void hook_interruption(void (*hook)()) { interruption_hook = hook; }
 

@@ -50,6 +50,8 @@ void hook_interruption(void (*hook)());
 ProgressFunction progress_bar(const Common& common);
 /// Ends a bar that is being drawn, so that the next line stands alone.
 void end_progress();
+/// The line that an error ends in, on standard error; of one rank of several it names the rank.
+void say_failed(const std::string& reason);
 
 /// A remark on standard error, unless --quiet.
 void note(const Common& common, const std::string& text);

@@ -103,25 +103,19 @@ int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
   } catch (const Interrupted&) {
     end_interrupted();
   } catch (const std::bad_alloc&) {
-    end_progress();
-    std::fprintf(stderr, "limbic: out of memory; try a smaller --batch-size or --image-size\n");
+    say_failed("out of memory; try a smaller --batch-size or --image-size");
   } catch (const std::filesystem::filesystem_error& e) {
-    end_progress();
-    std::fprintf(stderr, "limbic: %s\n",
-                 printable(e.path1().string() + ": " + e.code().message()).c_str());
+    say_failed(e.path1().string() + ": " + e.code().message());
   } catch (const nlohmann::json::exception& e) {
-    end_progress();
-    std::fprintf(stderr, "limbic: %s\n", printable(reason_of(e)).c_str());
+    say_failed(reason_of(e));
   } catch (const std::system_error& e) {
-    end_progress();
     const bool thread = e.code() == std::errc::resource_unavailable_try_again;  // std::thread's
-    std::fprintf(stderr, "limbic: %s%s\n", e.what(),
-                 thread ? ": no room for a thread; raise the limit (ulimit -v, -u) or use fewer "
-                          "--threads"
-                        : "");
+    say_failed(std::string(e.what()) +
+               (thread ? ": no room for a thread; raise the limit (ulimit -v, -u) or use fewer "
+                         "--threads"
+                       : ""));
   } catch (const std::exception& e) {
-    end_progress();
-    std::fprintf(stderr, "limbic: %s\n", printable(e.what()).c_str());
+    say_failed(e.what());
   }
   return failed;
 }

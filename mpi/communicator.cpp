@@ -352,7 +352,8 @@ void Communicator::State::begin_record(const std::string& path) {
   if (file < 0) return;  // the folder is not shared: this rank is not in the record
   const auto bytes = static_cast<off_t>(sizeof(Beat)) * size;
   void* mapped = MAP_FAILED;
-  if (::ftruncate(file, bytes) == 0)
+  // On a full disk a page without a place would end the process when it is written.
+  if (::posix_fallocate(file, 0, bytes) == 0)
     mapped =
         ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   ::close(file);

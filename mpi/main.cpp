@@ -27,7 +27,7 @@ int hide_words() {
   return words;
 }
 
-// The last line that begins as errors do.
+// The last line that is an error.
 std::string last_error(int words) {
   std::string text(1 << 16, ' ');
   const off_t size = ::lseek(words, 0, SEEK_END);
@@ -35,8 +35,7 @@ std::string last_error(int words) {
   const ssize_t n = ::pread(words, text.data(), text.size(), begin);
   text.resize(n > 0 ? static_cast<size_t>(n) : 0);
   const size_t at = text.rfind("limbic: ");
-  if (at == text.npos) return "it failed";
-  return text.substr(at + 8, text.find('\n', at) - at - 8);
+  return at == text.npos ? "" : text.substr(at, text.find('\n', at) - at) + "\n";
 }
 
 // UCX aborts a rank whose peer is gone, in the moment before the launcher ends it: the status is to
@@ -79,8 +78,7 @@ int main(int argc, char** argv) {
   if (together.size() == 1) return status;
   if (!together.leads()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2500));  // rank 0 may say the same
-    const std::string line =
-        "limbic: rank " + std::to_string(together.rank()) + ": " + last_error(words) + "\n";
+    const std::string line = last_error(words);
     [[maybe_unused]] const ssize_t written = ::write(own_stderr, line.data(), line.size());
   }
   together.abort(status);

@@ -164,6 +164,35 @@ def kills(mpi, data, folder, count):
         if fault:
             faults.append(fault)
     check("%s: %d random kills and stops" % (mpi, done), not faults, "; ".join(faults))
+    full_disk(mpi, data, folder, expected)
+
+
+IN_A_SMALL_ROOM = """room=$0 at=$1 copy=$2; shift 2
+mount -t tmpfs -o size=$room limbic "$at" || exit 99
+"$@"; status=$?
+cp -a "$at/." "$copy"
+exit $status"""
+
+
+def full_disk(mpi, data, folder, expected):
+    """Of rank 0: at the run's begin, in the middle, at a later checkpoint."""
+    for room in ("4k", "100k", "1500k", "3m", "4m"):
+        at, copy = ("%s/%s-%s-%s" % (folder, mpi, name, room) for name in ("full", "copy"))
+        os.mkdir(at), os.mkdir(copy)
+        training = Training(mpi, data, at)
+        words = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", IN_A_SMALL_ROOM, room, at, copy]
+        run = subprocess.run(words + launcher(mpi, 4) + training.words, capture_output=True, text=True, timeout=300)
+        if run.returncode == 99:
+            return print("skipped: a full disk: no tmpfs may be mounted here")
+        lines = [l for l in run.stderr.splitlines() if l.startswith("limbic: ")]
+        left = [str(f) for f in pathlib.Path(copy).rglob("*.tmp.*")]
+        check("%s: a disk of %s" % (mpi, room), run.returncode == 1 and len(lines) == 1 and not left and
+              lines[0].startswith("limbic: rank 0: ") and "No space left" in lines[0],
+              "status %d, %s %s" % (run.returncode, lines or run.stderr[-500:], left))
+        resumed = Training(mpi, data, copy)
+        said = resumed.start(4, "--resume").communicate(timeout=300)[0]
+        check("%s: resumed with room" % mpi, resumed.weights() == expected,
+              " ".join(re.findall(r"resumed at step \d+", said)) or "from the first step")
 
 
 def refusals(mpi, data, folder):
