@@ -25,14 +25,17 @@ float read(const Tensor& value, const Cell& cell) {
   return value.data()[(cell.c * value.dim(2) + cell.y) * value.dim(3) + cell.x];
 }
 
-// The largest difference, in units of the larger of 1 and the value.
+// The largest difference, in units of the largest value: a small one may be the difference of
+// large.
 double apart(const Tensor& got, const reference::Array& expected) {
-  double most = 0;
+  double most = 0, largest = 0;
   REQUIRE(got.shape() == expected.shape);
-  for (int64_t i = 0; i < got.size(); ++i)
-    most = std::max(
-        most, std::abs(double{got.data()[i]} - expected[i]) / std::max(1.0, std::abs(expected[i])));
-  return most;
+  for (int64_t i = 0; i < got.size(); ++i) {
+    most = std::max(most, std::abs(double{got.data()[i]} - expected[i]));
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  REQUIRE(largest > 0);
+  return most / largest;
 }
 
 Tensor noise(const Shape& shape) {
@@ -57,20 +60,28 @@ const Recording& digits() {
   return r;
 }
 
-// What a convolution or linear layer makes of the taps of a cell, in f64.
-double weighed(const Recording& r, int n, const Cell& cell) {
+// What a convolution or linear layer makes of the taps of a cell, in f64, and the sum of its terms'
+// magnitudes, of which rounding takes its part.
+struct Sum {
+  double value, magnitude;
+};
+Sum weighed(const Recording& r, int n, const Cell& cell) {
   const Node& node = r.graph.node(n);
   const Tensor& weight = r.parameters.at(node.parameters[0]).value;
-  double sum = 0;
+  Sum sum{};
+  const auto add = [&sum](double term) {
+    sum.value += term;
+    sum.magnitude += std::abs(term);
+  };
   if (node.parameters.size() > 1)
-    sum = double{r.parameters.at(node.parameters[1]).value.data()[cell.c]};
+    add(double{r.parameters.at(node.parameters[1]).value.data()[cell.c]});
   const std::vector<Tap> list = taps(r.graph, r.shapes, n, cell);
   const auto width = std::ssize(list);
   REQUIRE(width * weight.dim(0) == weight.size());
   const Tensor& src = r.layers[static_cast<size_t>(node.src[0])].value;
   for (int64_t i = 0; i < width; ++i) {
     const Tap& t = list[static_cast<size_t>(i)];
-    if (t.src >= 0) sum += double{weight.data()[cell.c * width + i]} * double{read(src, t.cell)};
+    if (t.src >= 0) add(double{weight.data()[cell.c * width + i]} * double{read(src, t.cell)});
   }
   return sum;
 }
@@ -86,14 +97,15 @@ void check_sums(const Recording& r) {
     for (const int64_t c : choices[static_cast<size_t>(n)].channels)
       for (const Cell& p : choices[static_cast<size_t>(n)].places) {
         const double own = double{read(r.layers[static_cast<size_t>(n)].value, {c, p.y, p.x})};
-        const double sum = weighed(r, n, {c, p.y, p.x});
-        most = std::max(most, std::abs(sum - own) / std::max(1.0, std::abs(own)));
+        const Sum sum = weighed(r, n, {c, p.y, p.x});
+        most = std::max(most, std::abs(sum.value - own) / std::max(1e-6, sum.magnitude));
         ++compared;
       }
   }
   CHECK(compared > 0);
-  CHECK(most < 1e-4);
-  MESSAGE(compared << " sums of products, at most " << most << " from what the layers gave");
+  CHECK(most < 1e-5);
+  MESSAGE(compared << " sums of products, at most " << most
+                   << " of their terms' magnitudes from what the layers gave");
 }
 
 bool has(const std::string& text, const std::string& part) {
@@ -116,7 +128,11 @@ TEST_CASE("walk: what is recorded is what the plain twins compute") {
     twins::Arrays parameters = twins::from_parameters(r.parameters);
     const auto values =
         twins::evaluate(r.graph, parameters, twins::from_tensor(r.layers[0].value), {});
-    for (size_t n = 0; n < values.size(); ++n) CHECK(apart(r.layers[n].value, values[n]) < 1e-4);
+    double worst = 0;
+    for (size_t n = 0; n < values.size(); ++n)
+      worst = std::max(worst, apart(r.layers[n].value, values[n]));
+    CHECK(worst < 1e-5);
+    MESSAGE("at most " << worst << " of a layer's largest value apart");
   }
 }
 
@@ -128,21 +144,24 @@ TEST_CASE("walk: a window times its weights adds up to the layer's number") {
 }
 
 TEST_CASE("walk: the gradient says how the logit changes") {
-  const Digits d = train_digits(0);
   const Recording& r = digits();
-  const auto logit = [&](const Tensor& image) {
-    return double{record(d.graph, d.parameters, image, r.explained)
-                      .layers[static_cast<size_t>(r.logits())]
-                      .value.data()[r.explained]};
+  const reference::Array image = twins::from_tensor(r.layers[0].value);
+  const auto logit = [&](int64_t pixel, double change) {
+    reference::Array changed = image;
+    changed[pixel] += change;
+    twins::Arrays parameters = twins::from_parameters(r.parameters);
+    return twins::evaluate(r.graph, parameters, changed,
+                           {})[static_cast<size_t>(r.logits())][r.explained];
   };
-  for (const int64_t pixel : {200, 300, 406}) {
-    Tensor up = d.image.clone(), down = d.image.clone();
-    const float h = 1e-2f;
-    up.data()[pixel] += h;
-    down.data()[pixel] -= h;
-    const double slope = (logit(up) - logit(down)) / (2 * double{h});
-    CHECK(double{r.layers[0].gradient.data()[pixel]} == doctest::Approx(slope).epsilon(0.05));
+  double most = 0, largest = 0;
+  for (int64_t pixel = 0; pixel < r.layers[0].value.size(); pixel += 7) {
+    const double h = 1e-6, slope = (logit(pixel, h) - logit(pixel, -h)) / (2 * h);
+    most = std::max(most, std::abs(double{r.layers[0].gradient.data()[pixel]} - slope));
+    largest = std::max(largest, std::abs(slope));
   }
+  CHECK(largest > 0);
+  CHECK(most < 1e-4 * largest);
+  MESSAGE("at most " << most / largest << " of the steepest slope apart");
   const Layer& fc3 = r.layers[static_cast<size_t>(r.logits())];
   CHECK(double{fc3.gradient.data()[r.explained]} == 1);
   // d logit / d w is what the last layer reads.
