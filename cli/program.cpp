@@ -26,10 +26,10 @@ namespace {
 std::string version_text() {
   const auto has = [](bool yes, const char* what) { return str_cat(yes ? ", " : ", no ", what); };
   return str_cat("limbic ", version(), "\n", processor_name(), ", ", available_cores(), " cores",
-                 has(has_bf16_instructions(), "bf16"), has(has_int8_instructions(), "int8"),
-                 " instructions\noneDNN ", onednn::version(), ", kernels for ", onednn::kernels(),
-                 "\n", "the SVM's matrix products: Limbic's own, by Highway", "\n",
-                 highway_version());
+                 has(onednn::has_bf16_instructions(), "bf16"),
+                 has(onednn::has_int8_instructions(), "int8"), " instructions\noneDNN ",
+                 onednn::version(), ", kernels for ", onednn::kernels(), "\n",
+                 "the SVM's matrix products: Limbic's own, by Highway", "\n", highway_version());
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ int run_program(int argc, char** argv, const std::vector<AddVerb>& verbs,
     command_line() += plain ? " " + word : " '" + word + "'";
   }
   if (argc > 1 && is_left_out(argv[1])) {
-    std::fprintf(stderr, "limbic: %s: this program was built for inference alone\n", argv[1]);
+    say_failed(str_cat(argv[1], ": this program was built for inference alone"));
     return wrong_usage;
   }
   CommandLine program("limbic", description, version_text);

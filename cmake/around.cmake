@@ -47,13 +47,11 @@ endif()
 # library; scripts/build_libraries.sh unpacks its source.
 find_path(LIMBIC_HTTPLIB_INCLUDE httplib.h HINTS ${PROJECT_SOURCE_DIR}/build-libraries/include
   NO_DEFAULT_PATH)
-if(LIMBIC_CAPI AND LIMBIC_HTTPLIB_INCLUDE)
-  set(serve_found ON)
-else()
-  set(serve_found OFF)
+option(LIMBIC_SERVE "Build the server, `limbic serve`, where the C interface and httplib.h are" ON)
+if(LIMBIC_SERVE AND NOT (LIMBIC_CAPI AND LIMBIC_HTTPLIB_INCLUDE))
   message(STATUS "no `limbic serve`: scripts/build_libraries.sh httplib fetches what it needs")
+  set(LIMBIC_SERVE OFF)  # this time: once it is fetched, the next configuration finds it
 endif()
-option(LIMBIC_SERVE "Build the server, `limbic serve`" ${serve_found})
 if(LIMBIC_SERVE)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS serve/page.html)
   file(READ serve/page.html page)

@@ -14,16 +14,4 @@ std::string processor_name() {
   return "unknown processor";
 }
 
-#if defined(__x86_64__)
-bool has_bf16_instructions() {
-  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
-}
-bool has_int8_instructions() {
-  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
-}
-#else
-bool has_bf16_instructions() { return false; }
-bool has_int8_instructions() { return false; }
-#endif
-
 }  // namespace limbic

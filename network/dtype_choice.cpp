@@ -4,10 +4,10 @@
 #include <iterator>
 #include <memory>
 
-#include "limbic/core/processor.h"
 #include "limbic/core/random.h"
 #include "limbic/network/predictor.h"
 #include "limbic/nn/calibrate.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/cpu/tuner.h"
 
 namespace limbic::network {
@@ -24,8 +24,8 @@ DType activation_dtype(const std::string& name) {
 
 std::vector<DType> dtypes_here() {
   std::vector<DType> out = {DType::f32};
-  if (has_bf16_instructions()) out.push_back(DType::bf16);
-  if (has_int8_instructions()) out.push_back(DType::i8);
+  if (onednn::has_bf16_instructions()) out.push_back(DType::bf16);
+  if (onednn::has_int8_instructions()) out.push_back(DType::i8);
   return out;
 }
 

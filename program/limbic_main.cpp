@@ -1,7 +1,6 @@
 #include "limbic/program/limbic_main.h"
 
-#include <cstdio>
-
+#include "limbic/cli/console.h"
 #include "limbic/cli/program.h"
 #include "limbic/core/error.h"
 #include "limbic/explain/verb/verb.h"
@@ -42,7 +41,7 @@ int limbic_main(int argc, char** argv, std::vector<models::Architecture> own) {
   try {
     for (models::Architecture& a : own) models::add_architecture(std::move(a));
   } catch (const Error& e) {
-    std::fprintf(stderr, "limbic: %s\n", e.what());
+    cli::say_failed(e.what());
     return 1;
   }
   if (program::is_packed()) return program::run_packed(argc, argv);

@@ -1,8 +1,9 @@
 #!/bin/bash
 # What takes too long for `make test`: thousands of random networks and histories, the same under
 # AddressSanitizer and UndefinedBehaviorSanitizer, whatever writes files killed and on full disks,
-# allocations that fail one after the other, pages and walks in a browser, the plain twins in WebAssembly, the suites of `make conformance`, and the readers of files
-# under libFuzzer (an hour and a quarter). Prints one line for each and exits 1 if one failed.
+# allocations that fail one after the other, the suite with older processors' kernels, pages and walks in a
+# browser, the plain twins in WebAssembly, the suites of `make conformance`, and the readers of files
+# under libFuzzer (an hour and a half). Prints one line for each and exits 1 if one failed.
 #
 #   scripts/check_long.sh [GRAPHS [HISTORIES [KILLS]]]      (default 5000 10000 50)
 set -u
@@ -30,6 +31,7 @@ run "random histories" build/tests/random_histories --histories "$histories" --s
 run "writes killed, disks full" scripts/kill_writes.sh "$kills"
 run "failing allocations" build/tests/failing_allocations
 run "failing allocations, two threads" build/tests/failing_allocations --threads 2 --every 3
+run "as older processors" scripts/check_processors.sh build
 run "10,000 requests to a server" build/tests/soak_server --requests 10000
 run "64-bit ARM" scripts/check_aarch64.sh
 run "pages in Chromium" scripts/check_pages.sh

@@ -4,6 +4,7 @@
 
 #include "limbic/core/processor.h"
 #include "limbic/nn/compile/roles.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/ops/conv2d.h"
 #include "limbic/nn/ops/quantise.h"
 #include "limbic/nn/passes/passes.h"
@@ -113,7 +114,7 @@ PerNode<DType> int8_dtypes(const Graph& graph, const PerNode<Shape>& shapes,
       for (int s : graph.node(n).src) keep_wide[s] = true;
   }
   return quantised_dtypes(graph, shapes, options.calibration,
-                          has_bf16_instructions() ? DType::bf16 : DType::f32, keep_wide);
+                          onednn::has_bf16_instructions() ? DType::bf16 : DType::f32, keep_wide);
 }
 
 }  // namespace
@@ -128,13 +129,13 @@ void require_dtype(const PlanOptions& o) {
   const DType dtype = o.dtype;
   require(dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::i8,
           "a plan computes in F32, BF16 or I8, not in ", to_string(dtype));
-  require(dtype != DType::bf16 || has_bf16_instructions(), processor_name(),
-          " has no bf16 instructions (AVX512_BF16), without which bf16 is slower than f32: use "
-          "f32");
+  require(dtype != DType::bf16 || onednn::has_bf16_instructions(), processor_name(),
+          " has no bf16 instructions (AVX512_BF16) that oneDNN may use, without which bf16 is "
+          "slower than f32: use f32");
   if (dtype != DType::i8) return;
-  require(has_int8_instructions() || o.slow_int8, processor_name(),
-          " has no int8 instructions (AVX512_VNNI), without which int8 is slower than f32: use "
-          "f32");
+  require(onednn::has_int8_instructions() || o.slow_int8, processor_name(),
+          " has no int8 instructions (AVX512_VNNI) that oneDNN may use, without which int8 is "
+          "slower than f32: use f32");
   require(!o.gradients && !o.batch_statistics, "int8 is for inference: train in f32 or bf16");
   require(!o.calibration.empty(), "int8 needs a calibration (nn/calibrate.h)");
 }

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "limbic/core/finite.h"
-#include "limbic/core/processor.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/ops/conv2d_kernel.h"
 
 namespace limbic {
@@ -84,7 +84,8 @@ class Int8Conv2dKernel : public Kernel {
     for (int64_t o = 0; o < out; ++o) {
       const std::span<const float> w(weight.data() + o * per_out, static_cast<size_t>(per_out));
       require(all_finite(w), name_, ": a weight is not finite, which 8 bits cannot hold");
-      const float scale = weight_scale(w, weight.dim(1), !has_int8_instructions() && !is_signed_);
+      const float scale =
+          weight_scale(w, weight.dim(1), !onednn::has_int8_instructions() && !is_signed_);
       for (size_t i = 0; i < w.size(); ++i)
         quantised.data<int8_t>()[o * per_out + static_cast<int64_t>(i)] =
             static_cast<int8_t>(std::lround(w[i] / scale));

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <string>
 
-#include "limbic/core/processor.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "tests/generators/check.h"
 #include "tests/generators/isolated.h"
 
@@ -139,7 +139,7 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  if (run.dtype == DType::bf16 && !has_bf16_instructions()) {
+  if (run.dtype == DType::bf16 && !onednn::has_bf16_instructions()) {
     std::cout << "random_graphs: skips: this processor has no bf16 instructions\n";
     return 0;
   }

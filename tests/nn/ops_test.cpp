@@ -4,8 +4,8 @@
 #include <cmath>
 #include <set>
 
-#include "limbic/core/processor.h"
 #include "limbic/models/blocks.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/add.h"
 #include "limbic/nn/ops/batch_norm.h"
@@ -276,7 +276,7 @@ TEST_CASE("ops: the measure of errors lets no NaN and no infinity pass") {
 }
 
 TEST_CASE("ops: bf16 differs from f32 by its rounding alone") {
-  if (!has_bf16_instructions()) {
+  if (!onednn::has_bf16_instructions()) {
     MESSAGE("not run: this processor has no bf16 instructions");
     return;
   }

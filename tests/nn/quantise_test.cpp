@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "limbic/core/bfloat16.h"
-#include "limbic/core/processor.h"
 #include "limbic/models/models.h"
 #include "limbic/nn/compile/program.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/nn/ops/activation.h"
 #include "limbic/nn/ops/linear.h"
 #include "limbic/nn/ops/pool2d.h"
@@ -77,11 +77,11 @@ TEST_CASE("int8 and bf16: features and logits stay near f32's") {
       return difference(plan.output(output), exact.output(output));
     };
     CAPTURE(name);
-    if (has_bf16_instructions()) {
+    if (onednn::has_bf16_instructions()) {
       options.dtype = DType::bf16;
       CHECK(error("features") < limits.bf16);
     }
-    if (!has_int8_instructions()) continue;
+    if (!onednn::has_int8_instructions()) continue;
     options.dtype = DType::i8;
     options.calibration = calibrate(model.graph, parameters, {images});
     const double all = error("features");
@@ -89,7 +89,7 @@ TEST_CASE("int8 and bf16: features and logits stay near f32's") {
     CHECK(all > 1e-4);  // it did compute in 8 bits
     // With every layer in full precision nothing is quantised.
     options.full_precision = {""};
-    CHECK(error("features") < (has_bf16_instructions() ? limits.bf16 : 1e-5));
+    CHECK(error("features") < (onednn::has_bf16_instructions() ? limits.bf16 : 1e-5));
   }
 }
 
@@ -120,7 +120,7 @@ Tensor integer_convolution(const Conv2dOptions& o, const Tensor& src, float rang
           double{weight.data()[oc * per_out + k % in_per_group * pixels + k / in_per_group]};
       largest = std::max(largest, std::abs(here));
       // Without VNNI two neighbours' products are added in 16 bits.
-      if (!has_int8_instructions() && !is_signed)
+      if (!onednn::has_int8_instructions() && !is_signed)
         largest = std::max(largest, std::abs(before + here));
       before = here;
     }
@@ -142,7 +142,7 @@ Tensor integer_convolution(const Conv2dOptions& o, const Tensor& src, float rang
 // two that they go elsewhere, a few.
 Tensor in_wide_type(const Tensor& exact) {
   Tensor out = exact.clone();
-  if (has_bf16_instructions())
+  if (onednn::has_bf16_instructions())
     for (float& v : out.values()) v = to_f32(from_f32<BFloat16>(v));
   return out;
 }
@@ -191,12 +191,13 @@ TEST_CASE("int8: every kind of convolution equals an integer reference") {
       for (const auto& row : plan.profile())
         if (row.name == "conv") implementation = row.implementation;
       CHECK(implementation.starts_with("int8 "));
-      const bool halved =
-          is_signed && !has_int8_instructions() && implementation.find("ref") == std::string::npos;
+      const bool halved = is_signed && !onednn::has_int8_instructions() &&
+                          implementation.find("ref") == std::string::npos;
       const Tensor expected =
           integer_convolution(o, src, range, is_signed, parameters.at("conv.weight").value,
                               parameters.at("conv.bias").value, out.shape(), halved);
-      CHECK(difference(out, in_wide_type(expected)) < (has_bf16_instructions() ? 5e-4 : 1e-5));
+      CHECK(difference(out, in_wide_type(expected)) <
+            (onednn::has_bf16_instructions() ? 5e-4 : 1e-5));
     }
 }
 
@@ -298,7 +299,7 @@ TEST_CASE("int8: a plan without calibration, or for training, is refused in word
     return std::string();
   };
   CHECK(message() != "");
-  if (!has_int8_instructions()) return;
+  if (!onednn::has_int8_instructions()) return;
   CHECK(message().find("calibration") != std::string::npos);
   options.calibration = {{"conv1", 1.0f}};
   CHECK(message() == "");  // the layers that it does not name stay wide

@@ -4,8 +4,8 @@
 
 #include <cstring>
 
-#include "limbic/core/processor.h"
 #include "limbic/network/stored_case.h"
+#include "limbic/nn/cpu/onednn/compat.h"
 #include "limbic/train/checkpoint.h"
 #include "limbic/weights/safetensors.h"
 #include "tests/io/pictures.h"
@@ -147,7 +147,7 @@ TEST_CASE("stored case: it holds on the network that wrote it and fails on anoth
   const auto results = run_stored_case(network);
   REQUIRE(results.size() == 6);
   // Refused is what the processor has no instructions for, and nothing else.
-  const bool bf16 = has_bf16_instructions(), int8 = has_int8_instructions();
+  const bool bf16 = onednn::has_bf16_instructions(), int8 = onednn::has_int8_instructions();
   const std::vector<std::pair<std::string, bool>> ways = {
       {"f32", true}, {"f32", true}, {"bf16", bf16}, {"bf16", bf16}, {"int8", int8}, {"int8", int8}};
   for (size_t i = 0; i < results.size(); ++i) {

@@ -84,6 +84,12 @@ bool overruns_scratch(const ConvolutionShape& s) {
          (s.strides[0] > 1 || s.strides[1] > 1);
 }
 
+// An instruction set is the bits of those that it is made of.
+bool has_all_of(dnnl::cpu_isa wanted) {
+  const auto bits = [](dnnl::cpu_isa isa) { return static_cast<unsigned>(isa); };
+  return (bits(dnnl::get_effective_cpu_isa()) & bits(wanted)) == bits(wanted);
+}
+
 }  // namespace
 
 const dnnl::engine& engine() {
@@ -106,14 +112,19 @@ std::string kernels() {
   const std::pair<cpu_isa, const char*> names[] = {{cpu_isa::sse41, "sse41"},
                                                    {cpu_isa::avx, "avx"},
                                                    {cpu_isa::avx2, "avx2"},
+                                                   {cpu_isa::avx2_vnni, "avx2_vnni"},
                                                    {cpu_isa::avx512_core, "avx512_core"},
                                                    {cpu_isa::avx512_core_vnni, "avx512_core_vnni"},
-                                                   {cpu_isa::avx512_core_bf16, "avx512_core_bf16"}};
+                                                   {cpu_isa::avx512_core_bf16, "avx512_core_bf16"},
+                                                   {cpu_isa::avx512_core_amx, "avx512_core_amx"}};
   const auto isa = dnnl::get_effective_cpu_isa();
   for (const auto& [known, name] : names)
     if (known == isa) return name;
   return str_cat("instruction set ", static_cast<int>(isa));
 }
+
+bool has_bf16_instructions() { return has_all_of(dnnl::cpu_isa::avx512_core_bf16); }
+bool has_int8_instructions() { return has_all_of(dnnl::cpu_isa::avx512_core_vnni); }
 
 Desc channels_last(const Shape& shape, DType dtype) {
   return {Dims(shape.begin(), shape.end()), type(dtype),

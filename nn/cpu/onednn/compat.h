@@ -22,6 +22,11 @@ dnnl::stream& stream();
 std::string version();
 /// The newest instructions that its kernels use on this processor, "avx2".
 std::string kernels();
+/// Of the processor, as far as ONEDNN_MAX_CPU_ISA lets oneDNN use them: multiplies pairs of bf16
+/// (AVX512_BF16; without it bf16 would be slower than f32), quadruples of 8-bit integers
+/// (AVX512_VNNI).
+bool has_bf16_instructions();
+bool has_int8_instructions();
 
 /// Dense descriptors: activations are channels last (N,H,W,C in memory, N,C,H,W in dims);
 /// parameters are canonical, in the order of their dims.
