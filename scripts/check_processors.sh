@@ -20,7 +20,8 @@ for processor in "$@"; do
     echo "left out: $processor, which this processor lacks"
     continue
   fi
-  output=$(ONEDNN_MAX_CPU_ISA=$isa LIMBIC_TEST_TARGET=$target scripts/run_tests.sh "$build" 2>&1)
+  output=$(LD_PRELOAD=$(realpath "$build/tests/libolder_processor.so") ONEDNN_MAX_CPU_ISA=$isa \
+    LIMBIC_TEST_TARGET=$target scripts/run_tests.sh "$build" 2>&1)
   status=$?
   [ $status -eq 0 ] || { failed=1; grep -v -E 'MESSAGE|Passed' <<<"$output"; }
   echo "$processor: $(tail -1 <<<"$output")"

@@ -201,10 +201,16 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionS
   }
   attr.set_post_ops(ops);
   using P = dnnl::convolution_forward;
-  return is_zero(s.bias) ? describe<P>(attr, kind, direct, s.src, s.weights, s.dst, s.strides,
-                                       s.dilates, s.padding_begin, s.padding_end)
-                         : describe<P>(attr, kind, direct, s.src, s.weights, s.bias, s.dst,
-                                       s.strides, s.dilates, s.padding_begin, s.padding_end);
+  auto desc = is_zero(s.bias) ? describe<P>(attr, kind, direct, s.src, s.weights, s.dst, s.strides,
+                                            s.dilates, s.padding_begin, s.padding_end)
+                              : describe<P>(attr, kind, direct, s.src, s.weights, s.bias, s.dst,
+                                            s.strides, s.dilates, s.padding_begin, s.padding_end);
+  // The depthwise kernel for SSE4.1 sums from memory that must lie at a multiple of 16 bytes, and
+  // pixels of some other number of channels do not (a crash in 2.6.3).
+  const bool apart = post_ops.sum && dims_of(s.dst)[1] % 4 != 0;
+  while (apart && desc.impl_info_str() == std::string("jit_dw:sse41"))
+    require(desc.next_impl(), "this oneDNN cannot add to this depthwise convolution");
+  return desc;
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
