@@ -84,10 +84,16 @@ bool overruns_scratch(const ConvolutionShape& s) {
          (s.strides[0] > 1 || s.strides[1] > 1);
 }
 
+#ifdef __x86_64__
+constexpr bool x86 = true;
+#else
+constexpr bool x86 = false;  // oneDNN gives the same numbers to other sets
+#endif
+
 // An instruction set is the bits of those that it is made of.
 bool has_all_of(dnnl::cpu_isa wanted) {
   const auto bits = [](dnnl::cpu_isa isa) { return static_cast<unsigned>(isa); };
-  return (bits(dnnl::get_effective_cpu_isa()) & bits(wanted)) == bits(wanted);
+  return x86 && (bits(dnnl::get_effective_cpu_isa()) & bits(wanted)) == bits(wanted);
 }
 
 }  // namespace
@@ -119,7 +125,7 @@ std::string kernels() {
                                                    {cpu_isa::avx512_core_amx, "avx512_core_amx"}};
   const auto isa = dnnl::get_effective_cpu_isa();
   for (const auto& [known, name] : names)
-    if (known == isa) return name;
+    if (x86 && known == isa) return name;
   return str_cat("instruction set ", static_cast<int>(isa));
 }
 
