@@ -280,7 +280,8 @@ TEST_CASE("cli: a training killed between any two writes ends with the same byte
     CAPTURE(at);
     const std::string out = str_cat("killed", at);
     const Result killed = world().run(
-        command(out), "", str_cat("LD_PRELOAD=" LIMBIC_KILL_AT_RENAME " LIMBIC_KILL_AT=", at));
+        command(out), "",
+        str_cat("LD_PRELOAD=" LIMBIC_KILL_AT_RENAME ":$LD_PRELOAD LIMBIC_KILL_AT=", at));
     if (killed.status == done) break;
     ++kills;
     CHECK(killed.status == 128 + 9);
