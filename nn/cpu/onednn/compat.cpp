@@ -123,10 +123,11 @@ std::string kernels() {
                                                    {cpu_isa::avx512_core_vnni, "avx512_core_vnni"},
                                                    {cpu_isa::avx512_core_bf16, "avx512_core_bf16"},
                                                    {cpu_isa::avx512_core_amx, "avx512_core_amx"}};
-  const auto isa = dnnl::get_effective_cpu_isa();
+  const char* newest = nullptr;
   for (const auto& [known, name] : names)
-    if (x86 && known == isa) return name;
-  return str_cat("instruction set ", static_cast<int>(isa));
+    if (has_all_of(known)) newest = name;
+  return newest ? newest
+                : str_cat("instruction set ", static_cast<int>(dnnl::get_effective_cpu_isa()));
 }
 
 bool has_bf16_instructions() { return has_all_of(dnnl::cpu_isa::avx512_core_bf16); }

@@ -20,7 +20,7 @@ dnnl::stream& stream();
 
 /// The version at run time, "2.6.3".
 std::string version();
-/// The newest instructions that its kernels use on this processor, "avx2".
+/// The newest instructions known here that its kernels use on this processor, "avx2".
 std::string kernels();
 /// Of the processor, as far as ONEDNN_MAX_CPU_ISA lets oneDNN use them: multiplies pairs of bf16
 /// (AVX512_BF16; without it bf16 would be slower than f32), quadruples of 8-bit integers
