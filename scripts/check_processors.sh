@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.." || exit 1
 build=${1:-build}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- AVX512 AVX2 SSE4
+preload=$(realpath "$build/tests/libolder_processor.so")
+[ -f "$preload" ] || { echo "$0: no $preload: build $build first, with shared libraries" >&2; exit 2; }
 failed=0
 for processor in "$@"; do
   case $processor in
@@ -20,8 +22,8 @@ for processor in "$@"; do
     echo "left out: $processor, which this processor lacks"
     continue
   fi
-  output=$(LD_PRELOAD=$(realpath "$build/tests/libolder_processor.so") ONEDNN_MAX_CPU_ISA=$isa \
-    LIMBIC_TEST_TARGET=$target scripts/run_tests.sh "$build" 2>&1)
+  output=$(LD_PRELOAD=$preload ONEDNN_MAX_CPU_ISA=$isa LIMBIC_TEST_TARGET=$target \
+    scripts/run_tests.sh "$build" 2>&1)
   status=$?
   [ $status -eq 0 ] || { failed=1; grep -v -E 'MESSAGE|Passed' <<<"$output"; }
   echo "$processor: $(tail -1 <<<"$output")"
