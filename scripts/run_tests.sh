@@ -18,16 +18,10 @@ rm -f "$log.status"
 grep -E '^[0-9]+: .*(MESSAGE|WARNING)|tests passed|skips:' "$log"
 
 # ctest -V writes "3: text" for what test 3 prints and " 3/12 Test  #3: name ... Passed" at its end.
-# Of a test that failed: each error with its case and what follows it to the next empty line, 20 errors
+# Of a test that failed, which ctest lists: each error with its case and what follows it to the next empty line, 20 errors
 # at most, and its last lines.
 [ "$status" -eq 0 ] || awk '
-  NR == FNR {
-    if (/^ *[0-9]+\/[0-9]+ Test +#/ && !/Passed/) {
-      number = $0; sub(/.*Test +#/, "", number); sub(/:.*/, "", number); bad[number] = 1
-      print
-    }
-    next
-  }
+  NR == FNR { print; sub(/:.*/, ""); bad[$0] = 1; next }
   { number = $1; sub(":", "", number) }
   !/^[0-9]+:/ || !(number in bad) { next }
   / TEST CASE: / { name = $0; next }
@@ -35,7 +29,8 @@ grep -E '^[0-9]+: .*(MESSAGE|WARNING)|tests passed|skips:' "$log"
   /^[0-9]+: *$/ { shown = 0 }
   shown { print; next }
   { last[number] = last[number] "\n" $0; if (++lines[number] > 12) sub(/\n[^\n]*/, "", last[number]) }
-  END { for (number in last) print "..." last[number] }' "$log" "$log"
+  END { for (number in last) print "..." last[number] }' \
+  "$build/Testing/Temporary/LastTestsFailed.log" "$log"
 
 awk '
   /^[0-9]+: \[doctest\] test cases:/ {

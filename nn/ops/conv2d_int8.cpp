@@ -81,11 +81,11 @@ class Int8Conv2dKernel : public Kernel {
     const auto [weight, bias] = folded_weights(op_, canonical, memory);
     const int64_t out = op_.options().out_channels, per_out = weight.size() / out;
     Tensor quantised(weight.shape(), DType::i8);
+    const bool pairs_have_16_bits = !onednn::has_int8_instructions() && !is_signed_;
     for (int64_t o = 0; o < out; ++o) {
       const std::span<const float> w(weight.data() + o * per_out, static_cast<size_t>(per_out));
       require(all_finite(w), name_, ": a weight is not finite, which 8 bits cannot hold");
-      const float scale =
-          weight_scale(w, weight.dim(1), !onednn::has_int8_instructions() && !is_signed_);
+      const float scale = weight_scale(w, weight.dim(1), pairs_have_16_bits);
       for (size_t i = 0; i < w.size(); ++i)
         quantised.data<int8_t>()[o * per_out + static_cast<int64_t>(i)] =
             static_cast<int8_t>(std::lround(w[i] / scale));

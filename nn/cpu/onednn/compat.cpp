@@ -214,8 +214,8 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const ConvolutionS
                                             s.strides, s.dilates, s.padding_begin, s.padding_end);
   // The depthwise kernel for SSE4.1 sums from memory that must lie at a multiple of 16 bytes, and
   // pixels of some other number of channels do not (a crash in 2.6.3).
-  const bool apart = post_ops.sum && dims_of(s.dst)[1] % 4 != 0;
-  while (apart && desc.impl_info_str() == std::string("jit_dw:sse41"))
+  const bool unaligned = post_ops.sum && dims_of(s.dst)[1] % 4 != 0;
+  while (unaligned && desc.impl_info_str() == std::string("jit_dw:sse41"))
     require(desc.next_impl(), "this oneDNN cannot add to this depthwise convolution");
   return desc;
 }
